@@ -1,0 +1,1 @@
+"""kwaainet-edge: the KwaaiNet node for routers, single-board computers and NAS boxes."""

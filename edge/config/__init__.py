@@ -1,0 +1,1 @@
+"""One schema; readers for TOML, environment and flags. Every error names file, line, option."""

@@ -1,0 +1,1 @@
+"""Keys, signatures, Diffie-Hellman and AEAD: one interface, a native and a pure backend."""

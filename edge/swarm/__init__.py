@@ -1,0 +1,1 @@
+"""The asyncio side: listen, dial, upgrade, connections, streams, peer store, limits."""

@@ -1,0 +1,49 @@
+"""Unsigned varints (multiformats/unsigned-varint): base 128, little end first, 9 bytes at most.
+
+Portable: runs under CPython and MicroPython.
+"""
+
+from edge.wire.errors import LocalProtocolError, RemoteProtocolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_BYTES = 9  # unsigned-varint's own limit: 63 bits
+
+
+def encode(value: int) -> bytes:
+    """`value` (0 <= value < 2**63) as the shortest varint."""
+    if not 0 <= value < 1 << 63:
+        raise LocalProtocolError(f"varint out of range: {value}")
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def decode(
+    data: "Sequence[int]", pos: int = 0, end: int = -1, max_bytes: int = MAX_BYTES
+) -> "tuple[int, int] | None":
+    """The varint at `data[pos:end]` as (value, position behind it), None if it is not all there.
+
+    Raises RemoteProtocolError if it is longer than `max_bytes` or has trailing zero groups.
+    """
+    if end < 0:
+        end = len(data)
+    value = shift = 0
+    start = pos
+    while pos < end:
+        byte = data[pos]
+        pos += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            if byte == 0 and pos - start > 1:
+                raise RemoteProtocolError("varint is not minimal")
+            return value, pos
+        if pos - start >= max_bytes:
+            raise RemoteProtocolError(f"varint longer than {max_bytes} bytes")
+        shift += 7
+    return None
