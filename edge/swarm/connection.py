@@ -1,0 +1,345 @@
+"""One connection to one peer: moves bytes between a transport and edge.wire, owns the streams.
+
+What is read is dispatched at once, inside the read's own callback; what was written to any
+connection meanwhile is flushed when the callback ends (`Swarm.flush`).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from edge import log
+from edge.swarm.errors import ConnectionClosed, LimitReached
+from edge.swarm.stream import Stream
+from edge.swarm.transport import MAX_BACKLOG, SocketTransport, Transport
+from edge.wire import connection as wire
+from edge.wire import multistream, yamux
+from edge.wire.errors import LocalProtocolError, RemoteProtocolError
+from edge.wire.upgrade import Upgrade
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Sequence
+
+    from edge.swarm.swarm import Swarm
+    from edge.wire.identify import IdentifyInfo
+    from edge.wire.multiaddr import Multiaddr
+    from edge.wire.peerid import PeerId
+    from edge.wire.types import Buffer
+
+_PING = 0x6B776169  # "kwai"
+
+
+def _now() -> int:
+    """Microseconds of a monotonic clock: the unit of a session's rtt."""
+    return int(time.monotonic() * 1e6)
+
+
+class Connection:
+    """A connection, upgrading (`peer` is None) or open, direct or through a relay.
+
+    `group`: what per-IP limits count it under; b"" for a relayed one.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_dirty",
+        "_level",
+        "_pinged_at",
+        "_upgrade",
+        "_waiter",
+        "_wire",
+        "closed",
+        "group",
+        "heard",
+        "heard_at",
+        "idle_since",
+        "info",
+        "initiator",
+        "limited",
+        "local",
+        "loop",
+        "opened_at",
+        "peer",
+        "plain",
+        "remote",
+        "swarm",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        swarm: Swarm,
+        transport: Transport,
+        initiator: bool,
+        remote: Multiaddr,
+        local: Multiaddr | None = None,
+        expected: PeerId | None = None,
+    ) -> None:
+        self.swarm = swarm
+        self.loop = swarm.loop
+        self.transport = transport
+        self.initiator = initiator
+        self.remote = remote
+        self.local = local
+        self.group = b""
+        self.limited = False  # a circuit with Duration or Data
+        self.peer: PeerId | None = None
+        self.info: IdentifyInfo | None = None
+        self.closed: str | None = None
+        self.opened_at = self.heard_at = self.idle_since = self.loop.time()
+        self.heard = True
+        self._pinged_at = 0
+        self._dirty = False
+        self._waiter: asyncio.Future[Connection] | None = None
+        self._wire: wire.Connection | None = None
+        self._upgrade: Upgrade | None = Upgrade(swarm.noise_identity, initiator, expected)
+        self._level = swarm.scratch(self.direct)
+        self.plain = self._level.plain_view
+
+    @property
+    def direct(self) -> bool:
+        """Whether this is a socket of ours, not a circuit."""
+        return isinstance(self.transport, SocketTransport)
+
+    def start(self) -> None:
+        """Begin the upgrade."""
+        assert self._upgrade is not None
+        hello = self._upgrade.start()
+        self.transport.start(self)
+        if hello and self.closed is None:
+            self.transport.write(memoryview(hello))
+
+    async def upgraded(self) -> Connection:
+        """Wait for the end of the upgrade. Raises ConnectionClosed."""
+        if self.closed is not None:
+            raise ConnectionClosed(self.closed)
+        if self.peer is None:
+            self._waiter = self.loop.create_future()
+            await self._waiter
+        return self
+
+    @property
+    def session(self) -> yamux.Session:
+        if self._wire is None:
+            raise ConnectionClosed(self.closed or "not upgraded yet")
+        return self._wire.session
+
+    # --- Receiver ---
+
+    def get_buffer(self) -> memoryview:
+        return self._level.rx_view if self._wire is None else self._wire.get_buffer()
+
+    def buffer_updated(self, length: int) -> None:
+        self.heard = True
+        swarm = self.swarm
+        swarm.depth += 1
+        try:
+            if self._wire is None:
+                self._continue_upgrade(bytes(self._level.rx_view[:length]))
+            else:
+                self._dispatch(self._wire.buffer_updated(length))
+        except RemoteProtocolError as error:
+            self._protocol_error(error)
+        finally:
+            swarm.depth -= 1
+            if swarm.depth == 0:
+                swarm.flush()
+
+    def eof_received(self, reason: str) -> None:
+        self.close(reason, say=False)
+
+    def writable(self) -> None:
+        """The backlog has drained: everyone who waited may write."""
+        if self._wire is None:
+            return
+        for stream in list(self._wire.session.streams.values()):
+            if self.transport.congested:
+                return
+            stream.owner.writable()
+            if self._dirty:
+                self.flush()
+
+    # --- what streams ask for ---
+
+    @property
+    def congested(self) -> bool:
+        return self.transport.congested
+
+    def open_stream(self, protocols: Sequence[str]) -> Stream:
+        """A new stream on which the first of `protocols` is proposed at once.
+
+        Raises ConnectionClosed, and LimitReached when the peer lets too many go unacknowledged.
+        """
+        session = self.session
+        try:
+            opened = session.open_stream()
+        except LocalProtocolError as error:
+            raise LimitReached(str(error)) from None
+        stream = Stream(self, opened)
+        opened.owner = stream
+        stream.propose(multistream.Dialer(protocols))
+        return stream
+
+    def send(self, stream: yamux.Stream, data: Buffer) -> int:
+        """Queue a copy of what the window admits of `data`; return how many bytes."""
+        length = self.session.send(stream, data)
+        self.touch()
+        return length
+
+    def forward(self, stream: yamux.Stream, start: int, end: int) -> None:
+        """Send plain[start:end] of the running event on `stream` (edge.wire.connection)."""
+        assert self._wire is not None
+        self._wire.forward(stream, start, end)
+        self.touch()
+
+    def consumed(self, stream: yamux.Stream, length: int) -> None:
+        """`length` received bytes were dealt with: credit the peer in time."""
+        if self._wire is None:
+            return
+        session = self._wire.session
+        session.consumed(stream, length, _now())
+        if session.out:
+            self.touch()
+
+    def finish(self, stream: yamux.Stream) -> None:
+        if self._wire is not None:
+            self._wire.session.finish(stream)
+            self.touch()
+
+    def reset(self, stream: yamux.Stream) -> None:
+        if self._wire is not None:
+            self._wire.session.reset(stream)
+            self.touch()
+
+    def stream_ready(self, stream: Stream) -> None:
+        """A stream the peer opened has agreed on its protocol."""
+        self.swarm.stream_ready(stream)
+
+    # --- sending ---
+
+    def touch(self) -> None:
+        """There is something to send."""
+        if not self._dirty:
+            self._dirty = True
+            self.swarm.has_output(self)
+
+    def flush(self) -> None:
+        """Seal and send all that is queued; what the kernel does not take waits as ciphertext."""
+        self._dirty = False
+        link = self._wire
+        if link is None:
+            return
+        transport = self.transport
+        while link.wants_to_send:
+            transport.write(link.data_to_send())
+        if transport.backlog > MAX_BACKLOG:
+            self.close("peer does not read", say=False)
+
+    # --- upkeep ---
+
+    def keep_alive(self, now: float, interval: float) -> None:
+        """Called every so often: ping a silent peer, give up one that does not answer."""
+        if self.heard:
+            self.heard = False
+            self.heard_at = now
+        silence = now - self.heard_at
+        if silence >= 2 * interval:
+            self.close("keep-alive timed out", say=False)
+        elif silence >= interval and not self._pinged_at:
+            self.measure()
+
+    def measure(self) -> None:
+        """Ping the peer; the answer sets the round-trip time."""
+        self._pinged_at = _now()
+        self.session.ping(_PING)
+        self.touch()
+
+    def close(self, reason: str, say: bool = True) -> None:
+        """End the connection and all its streams; `say`: tell the peer it is no accident."""
+        if self.closed is not None:
+            return
+        self.closed = reason
+        link = self._wire
+        self._wire = self._upgrade = None
+        if link is not None:
+            for stream in list(link.session.streams.values()):
+                stream.owner.was_reset(reason)
+            if say:
+                link.session.go_away()
+            while say and link.wants_to_send:
+                self.transport.write(link.data_to_send())
+        self.transport.close()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(ConnectionClosed(reason))
+        self.swarm.connection_closed(self)
+
+    # --- inside ---
+
+    def _continue_upgrade(self, data: bytes) -> None:
+        upgrade = self._upgrade
+        assert upgrade is not None
+        answer = upgrade.receive(data)
+        if answer:
+            self.transport.write(memoryview(answer))
+        if not upgrade.done:
+            return
+        limits = self.swarm.limits
+        session = yamux.Session(
+            self.initiator, limits.max_streams_per_connection, limits.max_window
+        )
+        self._wire = wire.Connection(
+            upgrade.channel, session, self._level, upgrade.ciphertext, upgrade.plaintext
+        )
+        self._upgrade = None
+        self.peer = upgrade.remote_peer
+        self.opened_at = self.idle_since = self.loop.time()
+        refusal = self.swarm.connection_open(self)
+        if refusal is not None:
+            self.close(refusal)
+            return
+        self.measure()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(self)
+        if upgrade.ciphertext or upgrade.plaintext:
+            self._wire.get_buffer()
+            self._dispatch(self._wire.buffer_updated(0))
+
+    def _dispatch(self, events: list[yamux.Event]) -> None:
+        for kind, stream, start, end in events:
+            if self.closed is not None:
+                return
+            if stream is None:
+                self._session_event(kind)
+            elif kind == yamux.STREAM_DATA:
+                stream.owner.data_received(start, end)
+            elif kind == yamux.STREAM_WRITABLE:
+                stream.owner.writable()
+            elif kind == yamux.STREAM_OPENED:
+                accepted = Stream(self, stream)
+                accepted.listen(multistream.Listener(self._supports))
+                stream.owner = accepted
+            elif kind == yamux.STREAM_FINISHED:
+                stream.owner.finished()
+            else:
+                stream.owner.was_reset("reset by the peer")
+        assert self._wire is None or self.closed is None
+        if self._wire is not None and self._wire.wants_to_send:
+            self.touch()
+
+    def _session_event(self, kind: int) -> None:
+        if kind == yamux.SESSION_PONG and self._pinged_at:
+            self.session.rtt = max(1, _now() - self._pinged_at)
+            self._pinged_at = 0
+
+    def _supports(self, protocol: str) -> bool:
+        return self.swarm.offers(protocol, self)
+
+    def _protocol_error(self, error: RemoteProtocolError) -> None:
+        log.debug("protocol-error", peer=self.peer, remote=self.remote, error=error)
+        self.swarm.protocol_errors += 1
+        if self._wire is not None:
+            self._wire.session.go_away(yamux.GO_AWAY_PROTOCOL_ERROR)
+            self.flush()
+        self.close(str(error), say=False)

@@ -1,0 +1,304 @@
+"""A stream as asyncio code uses it: read, write, finish, reset.
+
+Outgoing streams are negotiated optimistically: the proposal leaves with the first bytes written,
+and the first read waits for the peer's agreement. What has arrived and was not read is held here,
+never more than the stream's receive window; credit goes back to the peer only as bytes are read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from edge.swarm.errors import LimitReached, StreamEnded, StreamReset
+from edge.wire import multistream
+from edge.wire.errors import RemoteProtocolError
+
+if TYPE_CHECKING:
+    from edge.swarm.connection import Connection
+    from edge.wire import yamux
+
+
+class StreamOwner(Protocol):
+    """Who is told what happens on a yamux stream. Payloads are read before the call returns."""
+
+    def data_received(self, start: int, end: int) -> None:
+        """A payload is at [start:end] of the connection's plaintext buffer."""
+
+    def finished(self) -> None:
+        """The peer sends no more."""
+
+    def was_reset(self, reason: str) -> None:
+        """The stream is gone."""
+
+    def writable(self) -> None:
+        """The window has grown, or the connection's backlog has drained."""
+
+
+class Sink(Protocol):
+    """Who takes a stream's bytes as they arrive, in place of a reader."""
+
+    def sink_data(self, data: memoryview) -> None:
+        """Bytes, to be used before this returns."""
+
+    def sink_ended(self, reason: str) -> None:
+        """No more will come."""
+
+    def sink_writable(self) -> None:
+        """`write_some` takes bytes again."""
+
+
+class Stream:
+    """One stream of `connection`; made by `Connection.open_stream` or given to a handler."""
+
+    __slots__ = (
+        "__weakref__",
+        "_buffer",
+        "_dialer",
+        "_ended",
+        "_listener",
+        "_failure",
+        "_sink",
+        "_waiter",
+        "_write_waiter",
+        "connection",
+        "protocol",
+        "yamux",
+    )
+
+    def __init__(self, connection: Connection, stream: yamux.Stream) -> None:
+        self.connection = connection
+        self.yamux = stream
+        self.protocol: str | None = None
+        self._buffer = bytearray()
+        self._ended = False
+        self._failure: Exception | None = None
+        self._dialer: multistream.Dialer | None = None
+        self._listener: multistream.Listener | None = None
+        self._sink: Sink | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._write_waiter: asyncio.Future[None] | None = None
+
+    # --- negotiation ---
+
+    def propose(self, dialer: multistream.Dialer) -> None:
+        """Be the side that asks: the proposal is queued, the agreement read with the first data."""
+        self._dialer = dialer
+        self.write_some(memoryview(dialer.hello))
+
+    def listen(self, listener: multistream.Listener) -> None:
+        """Be the side that is asked; the connection hands the agreed stream to its handler."""
+        self._listener = listener
+
+    async def negotiated(self) -> str:
+        """Wait for the peer's agreement to what was proposed; return the protocol agreed on."""
+        while self._dialer is not None:
+            self._check_alive()
+            await self._wait()
+        self._check_reset()
+        assert self.protocol is not None
+        return self.protocol
+
+    # --- reading ---
+
+    async def read(self, limit: int) -> bytes:
+        """Between 1 and `limit` bytes, or b"" once the peer has finished.
+
+        Raises StreamReset, and RemoteProtocolError if the peer refused the protocol.
+        """
+        while self._dialer is not None or not self._buffer:
+            self._check_reset()
+            if self._ended:
+                return b""
+            await self._wait()
+        return self._take(min(limit, len(self._buffer)))
+
+    async def read_exactly(self, length: int) -> bytes:
+        """`length` bytes (at most a receive window). Raises StreamEnded if they will not come."""
+        if length > self.yamux.window:
+            raise LimitReached(f"cannot read {length} bytes at once")
+        while self._dialer is not None or len(self._buffer) < length:
+            self._check_alive()
+            await self._wait()
+        return self._take(length)
+
+    async def read_message(self, limit: int) -> bytes:
+        """One varint-delimited message of at most `limit` bytes.
+
+        Raises RemoteProtocolError if it is longer, StreamEnded if it does not come whole.
+        """
+        from edge.wire.delimited import DelimitedReader
+
+        reader = DelimitedReader(limit)
+        while True:
+            if self._dialer is None and self._buffer:
+                message, used = reader.feed(self._buffer)
+                self._take(used)
+                if message is not None:
+                    return message
+            self._check_alive()
+            await self._wait()
+
+    def take_buffered(self) -> bytes:
+        """All that has arrived and was not read."""
+        return self._take(len(self._buffer))
+
+    # --- writing ---
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send `data`, waiting while the peer's window or the connection is full."""
+        view = memoryview(data)
+        while True:
+            view = view[self.write_some(view) :]
+            if not view:
+                return
+            self._write_waiter = self.connection.loop.create_future()
+            try:
+                await self._write_waiter
+            finally:
+                self._write_waiter = None
+
+    def write_some(self, data: memoryview) -> int:
+        """Queue what can be sent now of `data`; return how many bytes. Raises StreamReset."""
+        self._check_reset()
+        if self.connection.congested:
+            return 0
+        return self.connection.send(self.yamux, data)
+
+    def finish(self) -> None:
+        """Send no more; reading goes on."""
+        if self._failure is None:
+            self.connection.finish(self.yamux)
+
+    def reset(self) -> None:
+        """Give the stream up in both directions. Harmless on a stream that is gone."""
+        if self._failure is None:
+            self.connection.reset(self.yamux)
+            self.was_reset("reset by us")
+
+    async def close(self) -> None:
+        """Finish, and wait for the peer to do so too; what it still sends is dropped."""
+        self.finish()
+        while await self.read(65536):
+            continue
+
+    @property
+    def is_open(self) -> bool:
+        return self._failure is None
+
+    def set_sink(self, sink: Sink | None) -> None:
+        """Hand all that arrives to `sink`, at once; None: hold it for a reader again."""
+        self._sink = sink
+        if sink is None:
+            return
+        held = self.take_buffered()
+        if held:
+            sink.sink_data(memoryview(held))
+        if self._failure is not None:
+            sink.sink_ended(str(self._failure))
+        elif self._ended:
+            sink.sink_ended("finished by the peer")
+
+    # --- StreamOwner ---
+
+    def data_received(self, start: int, end: int) -> None:
+        data = self.connection.plain[start:end]
+        if self._listener is not None:
+            self._answer(data)
+            return
+        if self._dialer is not None:
+            data = self._agree(data)
+        if self._sink is not None:
+            self.connection.consumed(self.yamux, len(data))
+            self._sink.sink_data(data)
+            return
+        self._buffer += data
+        self._wake()
+
+    def finished(self) -> None:
+        self._ended = True
+        if self._listener is not None:
+            self.reset()  # gone before it said what it wanted
+        self._wake()
+        if self._sink is not None:
+            self._sink.sink_ended("finished by the peer")
+
+    def was_reset(self, reason: str) -> None:
+        if self._failure is None:
+            self._failure = StreamReset(reason)
+        self._buffer = bytearray()
+        self._wake()
+        self.writable()
+        if self._sink is not None:
+            self._sink.sink_ended(reason)
+
+    def writable(self) -> None:
+        waiter = self._write_waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+        if self._sink is not None and self._failure is None:
+            self._sink.sink_writable()
+
+    # --- inside ---
+
+    def _answer(self, data: memoryview) -> None:
+        assert self._listener is not None
+        try:
+            answer, used = self._listener.receive(data)
+        except RemoteProtocolError:
+            self.reset()
+            return
+        self.connection.consumed(self.yamux, used)
+        if answer:
+            self.write_some(memoryview(answer))
+        if self._listener.protocol is not None:
+            self.protocol = self._listener.protocol
+            self._listener = None
+            self._buffer += data[used:]
+            self.connection.stream_ready(self)
+
+    def _agree(self, data: memoryview) -> memoryview:
+        assert self._dialer is not None
+        try:
+            answer, used = self._dialer.receive(data)
+        except RemoteProtocolError as error:
+            self.connection.reset(self.yamux)
+            self._failure = error
+            self.was_reset(str(error))
+            return data[len(data) :]
+        self.connection.consumed(self.yamux, used)
+        if answer:
+            self.write_some(memoryview(answer))
+        if self._dialer.protocol is not None:
+            self.protocol = self._dialer.protocol
+            self._dialer = None
+            self._wake()
+        return data[used:]
+
+    def _take(self, length: int) -> bytes:
+        data = bytes(self._buffer[:length])
+        del self._buffer[:length]
+        if length and self._failure is None:
+            self.connection.consumed(self.yamux, length)
+        return data
+
+    def _check_reset(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _check_alive(self) -> None:
+        self._check_reset()
+        if self._ended:
+            raise StreamEnded("the peer finished the stream early")
+
+    async def _wait(self) -> None:
+        self._waiter = self.connection.loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)

@@ -1,0 +1,365 @@
+"""The swarm: listens, keeps the table of connections within its limits, finds handlers.
+
+Services register protocol handlers and are told of connections opening and closing; they dial
+through `edge.swarm.dialer`. One sweep a second does all the timing there is: handshake deadlines,
+keep-alive, idle connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from typing import TYPE_CHECKING
+
+from edge import log
+from edge.swarm.connection import Connection
+from edge.swarm.errors import SwarmError
+from edge.swarm.limits import Limits
+from edge.swarm.transport import CircuitTransport, SocketTransport
+from edge.wire import connection as wire
+from edge.wire.errors import WireError
+from edge.wire.ip import ip_group
+from edge.wire.multiaddr import Multiaddr
+from edge.wire.noise import Identity
+from edge.wire.upgrade import MUXERS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from edge.crypto import Ed25519Key
+    from edge.swarm.stream import Stream
+    from edge.wire.peerid import PeerId
+
+    Handler = Callable[[Stream], Awaitable[None]]
+    Offered = Callable[[Connection], bool]
+
+_BACKLOG = 256  # of the listening socket
+_ACCEPTS_PER_EVENT = 16
+_ACCEPT_PAUSE = 1.0  # seconds, when no file descriptor is left
+_SWEEP = 1.0
+_SUSPENDED = 10.0  # a sweep so late means that the process was stopped: nobody is to blame
+
+
+class Swarm:
+    """All connections of one node. `key`: its identity."""
+
+    def __init__(self, key: Ed25519Key, limits: Limits | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.key = key
+        self.limits = limits or Limits()
+        self.noise_identity = Identity(key, MUXERS)
+        self.peer_id = self.noise_identity.peer_id
+        self.connections: dict[PeerId, list[Connection]] = {}
+        self.pending: set[Connection] = set()
+        self.listening: list[Multiaddr] = []
+        self.opened: list[Callable[[Connection], None]] = []
+        self.closed: list[Callable[[Connection], None]] = []
+        self.admits: Callable[[Connection], str | None] = lambda _: None
+        self.depth = 0  # of receive callbacks running inside each other
+        self.protocol_errors = 0
+        self.refusals: dict[str, int] = {}
+        self._handlers: dict[str, tuple[Handler, Offered | None]] = {}
+        self._protected: dict[PeerId, set[str]] = {}
+        self._per_group: dict[bytes, int] = {}
+        self._open = 0
+        self._sockets: list[socket.socket] = []
+        self._dirty: list[Connection] = []
+        self._flush_due = False
+        self._scratch = [wire.Buffers(self.limits.buffer_size)]
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._swept_at = self.loop.time()
+        self._sweeper = self.loop.call_later(_SWEEP, self._sweep)
+
+    # --- protocols ---
+
+    def handle(self, protocol: str, handler: Handler, offered: Offered | None = None) -> None:
+        """Serve `protocol` with `handler(stream)`; `offered`: to which connections (None: all)."""
+        self._handlers[protocol] = (handler, offered)
+
+    def offers(self, protocol: str, connection: Connection) -> bool:
+        """Whether the peer on `connection` may use `protocol`."""
+        entry = self._handlers.get(protocol)
+        return entry is not None and (entry[1] is None or entry[1](connection))
+
+    def protocols(self, connection: Connection) -> list[str]:
+        """What the peer on `connection` is told we speak."""
+        return [protocol for protocol in self._handlers if self.offers(protocol, connection)]
+
+    def stream_ready(self, stream: Stream) -> None:
+        """Run the handler of the protocol that `stream` has agreed on."""
+        assert stream.protocol is not None
+        self.spawn(self._serve(self._handlers[stream.protocol][0], stream))
+
+    def spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
+        """Run `work` as a task that lives no longer than the swarm."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _serve(self, handler: Handler, stream: Stream) -> None:
+        try:
+            await handler(stream)
+        except (WireError, SwarmError, TimeoutError) as error:
+            log.debug(
+                "stream-failed",
+                peer=stream.connection.peer,
+                protocol=stream.protocol,
+                error=str(error) or type(error).__name__,
+            )
+            stream.reset()
+        except BaseException:
+            stream.reset()
+            raise
+
+    # --- listening ---
+
+    def listen(self, address: Multiaddr) -> Multiaddr:
+        """Accept connections at an /ip4 or /ip6 TCP address; port 0 takes a free one.
+
+        Returns the address with the port it has. Raises SwarmError.
+        """
+        target = address.host_port()
+        ip = address.ip()
+        if target is None or ip is None:
+            raise SwarmError(f"cannot listen on {address}: /ip4/... or /ip6/.../tcp/PORT expected")
+        sock = socket.socket(socket.AF_INET if len(ip) == 4 else socket.AF_INET6)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if len(ip) == 16:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((target[0], target[1]))
+            sock.listen(_BACKLOG)
+        except OSError as error:
+            sock.close()
+            raise SwarmError(f"cannot listen on {address}: {error.strerror}") from None
+        bound = Multiaddr.from_ip(ip, sock.getsockname()[1])
+        self._sockets.append(sock)
+        self.listening.append(bound)
+        self.loop.add_reader(sock, self._acceptable, sock)
+        return bound
+
+    def _acceptable(self, sock: socket.socket) -> None:
+        for _ in range(_ACCEPTS_PER_EVENT):
+            try:
+                accepted, _peer = sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    raise
+                self._pause_accepting(sock, error)
+                return
+            self._accepted(accepted)
+
+    def _pause_accepting(self, sock: socket.socket, error: OSError) -> None:
+        log.warning("accept-paused", error=error.strerror, seconds=_ACCEPT_PAUSE)
+        self.count_refusal("file-descriptors")
+        self.loop.remove_reader(sock)
+
+        def again() -> None:
+            if sock in self._sockets:
+                self.loop.add_reader(sock, self._acceptable, sock)
+
+        self.loop.call_later(_ACCEPT_PAUSE, again)
+
+    def _accepted(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        try:
+            remote, local = _multiaddr(sock.getpeername()), _multiaddr(sock.getsockname())
+        except OSError:
+            sock.close()  # gone again already
+            return
+        group = ip_group(remote.ip() or b"")
+        refusal = self._no_room(group)
+        if refusal is not None:
+            self.count_refusal(refusal)
+            sock.close()
+            return
+        self.adopt(SocketTransport(self.loop, sock), False, remote, local)
+
+    def _no_room(self, group: bytes) -> str | None:
+        limits = self.limits
+        if len(self.pending) >= limits.max_pending_handshakes:
+            return "pending-handshakes"
+        if self._open + len(self.pending) >= limits.max_connections:
+            return "connections"
+        if self._per_group.get(group, 0) >= limits.max_connections_per_ip:
+            return "connections-per-ip"
+        return None
+
+    # --- connections ---
+
+    def adopt(
+        self,
+        transport: SocketTransport | CircuitTransport,
+        initiator: bool,
+        remote: Multiaddr,
+        local: Multiaddr | None = None,
+        expected: PeerId | None = None,
+    ) -> Connection:
+        """Upgrade `transport`; the connection counts against the limits from here on."""
+        connection = Connection(self, transport, initiator, remote, local, expected)
+        if connection.direct:
+            group = connection.group = ip_group(remote.ip() or b"")
+            self._per_group[group] = self._per_group.get(group, 0) + 1
+        self.pending.add(connection)
+        connection.start()
+        return connection
+
+    def connection_open(self, connection: Connection) -> str | None:
+        """The upgrade is done; returns why the connection cannot stay, or None."""
+        peer = connection.peer
+        assert peer is not None
+        self.pending.discard(connection)
+        siblings = self.connections.setdefault(peer, [])
+        siblings.append(connection)
+        self._open += 1
+        refusal = "own-peer-id" if peer == self.peer_id else self.admits(connection)
+        if refusal is None and len(siblings) > self.limits.max_connections_per_peer:
+            # The newest is the one that is alive: a peer that lost its network comes back anew.
+            oldest = min(siblings, key=_least_wanted)
+            oldest.close("replaced by a newer connection")
+        if refusal is not None:
+            self.count_refusal(refusal)
+            return refusal
+        for tell in self.opened:
+            tell(connection)
+        return None
+
+    def connection_closed(self, connection: Connection) -> None:
+        """Told by a connection, once, when it ends."""
+        if connection.direct:
+            left = self._per_group[connection.group] - 1
+            if left:
+                self._per_group[connection.group] = left
+            else:
+                del self._per_group[connection.group]
+        peer = connection.peer
+        if peer is None:
+            self.pending.discard(connection)
+            return
+        self._open -= 1
+        siblings = self.connections[peer]
+        siblings.remove(connection)
+        if not siblings:
+            del self.connections[peer]
+        for tell in self.closed:
+            tell(connection)
+
+    def connection_to(self, peer: PeerId) -> Connection | None:
+        """The best open connection to `peer`: direct before relayed, then the newest."""
+        return max(self.connections.get(peer, ()), key=_most_wanted, default=None)
+
+    def all_connections(self) -> list[Connection]:
+        """Every open connection."""
+        return [connection for some in self.connections.values() for connection in some]
+
+    @property
+    def connection_count(self) -> int:
+        return self._open
+
+    def protect(self, peer: PeerId, reason: str) -> None:
+        """Keep connections to `peer` though they idle, until `unprotect` with the same reason."""
+        self._protected.setdefault(peer, set()).add(reason)
+
+    def unprotect(self, peer: PeerId, reason: str) -> None:
+        """Take `protect` back."""
+        reasons = self._protected.get(peer)
+        if reasons is not None:
+            reasons.discard(reason)
+            if not reasons:
+                del self._protected[peer]
+
+    def count_refusal(self, reason: str) -> None:
+        """Keep account of what was refused, by reason."""
+        self.refusals[reason] = self.refusals.get(reason, 0) + 1
+
+    # --- output ---
+
+    def scratch(self, direct: bool) -> wire.Buffers:
+        """The scratch buffers of direct connections, or of those inside a circuit.
+
+        The latter are fed while an event of the former is being handled, hence a second set.
+        """
+        if direct:
+            return self._scratch[0]
+        if len(self._scratch) == 1:
+            self._scratch.append(wire.Buffers(2 * wire.MIN_BUFFER))
+        return self._scratch[1]
+
+    def has_output(self, connection: Connection) -> None:
+        """`connection` has bytes to send: at the end of the running event, or soon."""
+        self._dirty.append(connection)
+        if self.depth == 0 and not self._flush_due:
+            self._flush_due = True
+            self.loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Send what all connections have queued."""
+        self._flush_due = False
+        while self._dirty:
+            self._dirty.pop().flush()
+
+    # --- time ---
+
+    def _sweep(self) -> None:
+        now = self.loop.time()
+        late = now - self._swept_at - _SWEEP
+        self._swept_at = now
+        self._sweeper = self.loop.call_later(_SWEEP, self._sweep)
+        if late > _SUSPENDED:
+            log.warning("suspended", seconds=int(late))
+            self._forgive(late)
+        limits = self.limits
+        for connection in list(self.pending):
+            if now - connection.opened_at > limits.handshake_timeout:
+                self.count_refusal("handshake-timeout")
+                connection.close("handshake timed out", say=False)
+        for connection in self.all_connections():
+            connection.keep_alive(now, limits.keepalive_interval)
+            if connection.closed is None and self._is_idle(connection, now):
+                connection.close("idle")
+
+    def _forgive(self, seconds: float) -> None:
+        for connection in self.pending:
+            connection.opened_at += seconds
+        for connection in self.all_connections():
+            connection.heard_at += seconds
+            connection.idle_since += seconds
+
+    def _is_idle(self, connection: Connection, now: float) -> bool:
+        if connection.session.streams or connection.peer in self._protected:
+            connection.idle_since = now
+        return now - connection.idle_since > self.limits.idle_timeout
+
+    # --- the end ---
+
+    async def stop(self) -> None:
+        """Close everything: listeners, connections (with a go-away), tasks."""
+        self._sweeper.cancel()
+        for sock in self._sockets:
+            self.loop.remove_reader(sock)
+            sock.close()
+        self._sockets.clear()
+        for connection in [*self.pending, *self.all_connections()]:
+            connection.close("node stops")
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _most_wanted(connection: Connection) -> tuple[bool, float]:
+    return connection.direct, connection.opened_at
+
+
+def _least_wanted(connection: Connection) -> tuple[int, float]:
+    return len(connection.session.streams), connection.opened_at
+
+
+def _multiaddr(name: tuple[str, int] | tuple[str, int, int, int]) -> Multiaddr:
+    host = name[0].split("%")[0]
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return Multiaddr.from_ip(socket.inet_pton(family, host), name[1])

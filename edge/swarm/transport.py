@@ -1,0 +1,208 @@
+"""What carries a connection's ciphertext: a TCP socket, or a circuit through a relay.
+
+Both feed a `Receiver` (get_buffer, buffer_updated, eof_received, writable: the shape of asyncio's
+BufferedProtocol) and take what it writes. The socket is driven by the loop's readiness callbacks
+rather than by an asyncio transport: one receive fills the shared scratch buffer, one send empties
+it, and bytes are copied only when the kernel will not take them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from edge.swarm.stream import Stream
+
+# A peer that lets so much pile up beyond one event's worth does not read at all.
+MAX_BACKLOG = 1 << 20
+
+
+class Receiver(Protocol):
+    """Who gets what a transport receives."""
+
+    def get_buffer(self) -> memoryview:
+        """Room for the next bytes."""
+
+    def buffer_updated(self, length: int) -> None:
+        """`length` bytes were put there."""
+
+    def eof_received(self, reason: str) -> None:
+        """Nothing more will come."""
+
+    def writable(self) -> None:
+        """What was held back has gone out."""
+
+
+class Transport(Protocol):
+    """The sending half."""
+
+    def start(self, receiver: Receiver) -> None:
+        """Begin to feed `receiver`."""
+
+    def write(self, data: memoryview) -> None:
+        """Send `data`, or keep a copy of what cannot be sent now."""
+
+    @property
+    def congested(self) -> bool:
+        """Whether earlier bytes still wait."""
+
+    @property
+    def backlog(self) -> int:
+        """How many."""
+
+    def close(self) -> None:
+        """Send what can be sent at once, and end."""
+
+
+class SocketTransport:
+    """A connected, non-blocking TCP socket."""
+
+    __slots__ = ("_backlog", "_closed", "_loop", "_paused", "_receiver", "_sock")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+        self._loop = loop
+        self._sock = sock
+        self._backlog = bytearray()
+        self._paused = False
+        self._closed = False
+        self._receiver: Receiver | None = None
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def start(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._loop.add_reader(self._sock, self._readable)
+
+    @property
+    def congested(self) -> bool:
+        return bool(self._backlog)
+
+    @property
+    def backlog(self) -> int:
+        return len(self._backlog)
+
+    def write(self, data: memoryview) -> None:
+        if self._closed:
+            return
+        if self._backlog:
+            self._backlog += data
+            return
+        try:
+            sent = self._sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return  # the reading side learns of it too, and tells the receiver
+        if sent < len(data):
+            self._backlog += data[sent:]
+            self._loop.add_writer(self._sock, self._flush)
+
+    def pause(self) -> None:
+        """Leave what arrives to the kernel until `resume`."""
+        if not self._paused and not self._closed:
+            self._paused = True
+            self._loop.remove_reader(self._sock)
+
+    def resume(self) -> None:
+        if self._paused and not self._closed:
+            self._paused = False
+            self._loop.add_reader(self._sock, self._readable)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._loop.remove_reader(self._sock)
+        self._loop.remove_writer(self._sock)
+        self._backlog = bytearray()
+        self._sock.close()
+
+    def _readable(self) -> None:
+        receiver = self._receiver
+        assert receiver is not None
+        try:
+            length = self._sock.recv_into(receiver.get_buffer())
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            receiver.eof_received(error.strerror or str(error))
+            return
+        if length:
+            receiver.buffer_updated(length)
+        else:
+            receiver.eof_received("closed by the peer")
+
+    def _flush(self) -> None:
+        assert self._receiver is not None
+        try:
+            sent = self._sock.send(self._backlog)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._receiver.eof_received(error.strerror or str(error))
+            return
+        if sent < len(self._backlog):
+            del self._backlog[:sent]
+            return
+        self._backlog = bytearray()
+        self._loop.remove_writer(self._sock)
+        self._receiver.writable()
+
+
+class CircuitTransport:
+    """A circuit: a stream of another connection, spliced by a relay to the peer at its far end."""
+
+    __slots__ = ("_backlog", "_receiver", "_stream")
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._backlog = bytearray()
+        self._receiver: Receiver | None = None
+
+    def start(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._stream.set_sink(self)
+
+    @property
+    def congested(self) -> bool:
+        return bool(self._backlog)
+
+    @property
+    def backlog(self) -> int:
+        return len(self._backlog)
+
+    def write(self, data: memoryview) -> None:
+        if self._backlog:
+            self._backlog += data
+            return
+        sent = self._stream.write_some(data)
+        if sent < len(data):
+            self._backlog += data[sent:]
+
+    def close(self) -> None:
+        self._receiver = None
+        self._stream.reset()
+
+    # --- the stream's side ---
+
+    def sink_data(self, data: memoryview) -> None:
+        """Bytes of the circuit, to be used before this returns."""
+        while len(data) and self._receiver is not None:
+            room = self._receiver.get_buffer()
+            length = min(len(room), len(data))
+            room[:length] = data[:length]
+            self._receiver.buffer_updated(length)
+            data = data[length:]
+
+    def sink_ended(self, reason: str) -> None:
+        if self._receiver is not None:
+            self._receiver.eof_received(reason)
+
+    def sink_writable(self) -> None:
+        if self._backlog:
+            with memoryview(self._backlog) as held:
+                sent = self._stream.write_some(held)
+            del self._backlog[:sent]
+        if not self._backlog and self._receiver is not None:
+            self._receiver.writable()

@@ -1,0 +1,178 @@
+"""multistream-select 1.0: two peers agree on a protocol, one line each way.
+
+Both sides are optimistic. A dialer's first proposal travels with the header and may be followed
+at once by the protocol's own bytes (go calls this V1Lazy); a listener answers header and protocol
+in one piece. `receive` therefore says how many bytes were the negotiation's: what comes behind
+them belongs to the protocol. Protocol ids need no leading slash (hivemind's have none).
+
+Source: https://github.com/multiformats/multistream-select
+Portable: runs under CPython and MicroPython.
+"""
+
+from edge.wire import varint
+from edge.wire.errors import LocalProtocolError, RemoteProtocolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from edge.wire.types import Buffer
+
+VERSION = "/multistream/1.0.0"
+MAX_LINE = 1024  # bytes of a line with its newline; go's limit
+MAX_PROPOSALS = 32  # lines a dialer may send before it has named something we speak
+_NOT_AVAILABLE = "na"
+
+
+class NegotiationError(RemoteProtocolError):
+    """The other side speaks none of the protocols that were proposed."""
+
+
+def encode_line(text: str) -> bytes:
+    """`text` as a line of the protocol: length, text, newline."""
+    body = text.encode() + b"\n"
+    if len(body) > MAX_LINE:
+        raise LocalProtocolError("protocol id longer than a multistream line")
+    return varint.encode(len(body)) + body
+
+
+HEADER = encode_line(VERSION)
+NA = encode_line(_NOT_AVAILABLE)
+
+
+class _Lines:
+    """Takes one line at a time out of arriving bytes; holds at most one line."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def take(self, data: "Buffer", pos: int) -> "tuple[str | None, int]":
+        """The next line of the held bytes and `data[pos:]` (None if incomplete) and the new pos."""
+        held = self._held
+        end = len(data)
+        while pos < end:
+            room = 1 if len(held) < 2 else self._missing()
+            chunk = data[pos : pos + room]
+            held += chunk
+            pos += len(chunk)
+            if self._missing() == 0:
+                body = bytes(held[self._body_start() :])
+                self._held = bytearray()
+                return _text(body), pos
+        return None, pos
+
+    def _body_start(self) -> int:
+        return 1 if self._held[0] < 0x80 else 2
+
+    def _missing(self) -> int:
+        """How many bytes the held line still lacks (1 while its length is not known)."""
+        held = self._held
+        head = varint.decode(held, 0, -1, 2)
+        if head is None:
+            return 1
+        length, start = head
+        if not 0 < length <= MAX_LINE:
+            raise RemoteProtocolError(f"multistream line of {length} bytes")
+        return start + length - len(held)
+
+
+def _text(body: bytes) -> str:
+    if body[-1] != 0x0A:
+        raise RemoteProtocolError("multistream line without newline")
+    try:
+        return str(body[:-1], "utf-8")
+    except UnicodeError:
+        raise RemoteProtocolError("multistream line is not UTF-8") from None
+
+
+class Listener:
+    """The side that is asked. `supports` says which protocol ids it accepts."""
+
+    __slots__ = ("_greeted", "_lines", "_proposals", "_supports", "protocol")
+
+    def __init__(self, supports: "Callable[[str], bool]") -> None:
+        self._supports = supports
+        self._lines = _Lines()
+        self._greeted = False
+        self._proposals = 0
+        self.protocol: str | None = None
+
+    def receive(self, data: "Buffer", pos: int = 0) -> "tuple[bytes, int]":
+        """Feed `data[pos:]`: (what to answer, position behind the negotiation's last byte).
+
+        `protocol` is set once agreed. Raises RemoteProtocolError on nonsense and on a dialer
+        that proposes without end.
+        """
+        answer = b""
+        while self.protocol is None:
+            line, pos = self._lines.take(data, pos)
+            if line is None:
+                break
+            answer += self._line(line)
+        return answer, pos
+
+    def _line(self, line: str) -> bytes:
+        if not self._greeted:
+            if line != VERSION:
+                raise RemoteProtocolError("not a multistream-select 1.0 header")
+            self._greeted = True
+            return HEADER
+        self._proposals += 1
+        if self._proposals > MAX_PROPOSALS:
+            raise RemoteProtocolError("too many multistream proposals")
+        if line == "ls" or not self._supports(line):  # listing protocols is identify's job
+            return NA
+        self.protocol = line
+        return encode_line(line)
+
+
+class Dialer:
+    """The side that asks: `protocols` in order of preference, at least one.
+
+    Send `hello` first. With one protocol its own bytes may follow at once.
+    """
+
+    __slots__ = ("_greeted", "_lines", "_next", "_protocols", "protocol")
+
+    def __init__(self, protocols: "Sequence[str]") -> None:
+        self._protocols = protocols
+        self._next = 1
+        self._lines = _Lines()
+        self._greeted = False
+        self.protocol: str | None = None
+
+    @property
+    def hello(self) -> bytes:
+        return HEADER + encode_line(self._protocols[0])
+
+    def receive(self, data: "Buffer", pos: int = 0) -> "tuple[bytes, int]":
+        """Feed `data[pos:]`: (what to send, position behind the negotiation's last byte).
+
+        Raises NegotiationError when every protocol was refused.
+        """
+        answer = b""
+        while self.protocol is None:
+            line, pos = self._lines.take(data, pos)
+            if line is None:
+                break
+            answer += self._line(line)
+        return answer, pos
+
+    def _line(self, line: str) -> bytes:
+        if not self._greeted:
+            if line != VERSION:
+                raise RemoteProtocolError("not a multistream-select 1.0 header")
+            self._greeted = True
+            return b""
+        proposed = self._protocols[self._next - 1]
+        if line == proposed:
+            self.protocol = line
+            return b""
+        if line != _NOT_AVAILABLE:
+            raise RemoteProtocolError("multistream answer to nothing proposed")
+        if self._next >= len(self._protocols):
+            raise NegotiationError(f"peer does not speak {proposed}")
+        self._next += 1
+        return encode_line(self._protocols[self._next - 1])

@@ -1,0 +1,158 @@
+"""From a fresh byte stream to an authenticated, multiplexed connection, as a value.
+
+multistream-select to Noise, the Noise handshake, then yamux: agreed inside the handshake where the
+peer knows the `stream_muxers` extension, by another multistream-select inside the channel where
+it does not. The dialer's first flight holds the header, the proposal and the first Noise message.
+
+Sources: libp2p/specs connections/README.md, connections/inlined-muxer-negotiation.md
+"""
+
+from edge.wire import multistream, noise, yamux
+from edge.wire.errors import RemoteProtocolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from edge.wire.peerid import PeerId, PublicKey
+    from edge.wire.types import Buffer
+
+MUXERS = (yamux.PROTOCOL_ID,)
+_SECURITY, _NOISE, _MUXER, _DONE = range(4)
+
+
+class Upgrade:
+    """One side of one upgrade.
+
+    When `done`: `channel`, `remote_peer` and `remote_key` are set, and `ciphertext` and
+    `plaintext` hold what had arrived beyond the upgrade's end.
+    """
+
+    __slots__ = (
+        "_handshake",
+        "_initiator",
+        "_negotiation",
+        "_plain",
+        "_state",
+        "_wire",
+        "ciphertext",
+        "plaintext",
+    )
+
+    def __init__(
+        self, identity: noise.Identity, initiator: bool, expected: "PeerId | None" = None
+    ) -> None:
+        self._initiator = initiator
+        self._handshake = noise.Handshake(identity, initiator, expected)
+        self._negotiation: multistream.Dialer | multistream.Listener
+        if initiator:
+            self._negotiation = multistream.Dialer([noise.PROTOCOL_ID])
+        else:
+            self._negotiation = multistream.Listener(noise.PROTOCOL_ID.__eq__)
+        self._state = _SECURITY
+        self._wire = b""  # arrived and not yet used; at most one incomplete frame between calls
+        self._plain = b""
+        self.ciphertext = b""
+        self.plaintext = b""
+
+    @property
+    def done(self) -> bool:
+        return self._state == _DONE
+
+    @property
+    def channel(self) -> noise.Channel:
+        assert self._handshake.channel is not None
+        return self._handshake.channel
+
+    @property
+    def remote_peer(self) -> "PeerId":
+        assert self._handshake.remote_peer is not None
+        return self._handshake.remote_peer
+
+    @property
+    def remote_key(self) -> "PublicKey":
+        assert self._handshake.remote_key is not None
+        return self._handshake.remote_key
+
+    def start(self) -> bytes:
+        """What the dialer sends first; the listener says nothing before it is spoken to."""
+        if not self._initiator:
+            return b""
+        assert isinstance(self._negotiation, multistream.Dialer)
+        return self._negotiation.hello + _frame(self._handshake.start())
+
+    def receive(self, data: "Buffer") -> bytes:
+        """Take bytes of the peer, return bytes for it.
+
+        Raises RemoteProtocolError; the connection is then to be closed.
+        """
+        self._wire += bytes(data)
+        out = b""
+        if self._state == _SECURITY:
+            answer, used = self._negotiation.receive(self._wire)
+            self._wire = self._wire[used:]
+            out += answer
+            if self._negotiation.protocol is not None:
+                self._state = _NOISE
+        while self._state == _NOISE:
+            message = self._take_frame(noise.MAX_HANDSHAKE)
+            if message is None:
+                break
+            out += self._handshake_message(message)
+        while self._state == _MUXER:
+            sealed = self._take_frame(noise.MAX_MESSAGE)
+            if sealed is None:
+                break
+            out += self._muxer_bytes(sealed)
+        if self._state == _DONE:
+            self.ciphertext, self._wire = self._wire, b""
+        return out
+
+    def _take_frame(self, limit: int) -> bytes | None:
+        wire = self._wire
+        if len(wire) < 2:
+            return None
+        length = wire[0] << 8 | wire[1]
+        if length > limit:
+            raise RemoteProtocolError(f"noise handshake message of {length} bytes")
+        if len(wire) < 2 + length:
+            return None
+        self._wire = wire[2 + length :]
+        return wire[2 : 2 + length]
+
+    def _handshake_message(self, message: bytes) -> bytes:
+        reply = self._handshake.receive_message(message)
+        out = _frame(reply) if reply else b""
+        if self._handshake.channel is None:
+            return out
+        offered = self._handshake.remote_muxers
+        if any(muxer in offered for muxer in MUXERS):
+            self._state = _DONE
+            return out
+        if offered:
+            raise RemoteProtocolError(f"peer multiplexes by {offered[0]} only")
+        self._state = _MUXER
+        if self._initiator:
+            self._negotiation = multistream.Dialer(MUXERS)
+            return out + self._seal(self._negotiation.hello)
+        self._negotiation = multistream.Listener(MUXERS.__contains__)
+        return out
+
+    def _muxer_bytes(self, sealed: bytes) -> bytes:
+        plain = bytearray(len(sealed))
+        framed = memoryview(_frame(sealed))
+        _, length = self.channel.open_frames(framed, 0, len(framed), memoryview(plain), 0)
+        self._plain += bytes(plain[:length])
+        answer, used = self._negotiation.receive(self._plain)
+        self._plain = self._plain[used:]
+        if self._negotiation.protocol is not None:
+            self._state = _DONE
+            self.plaintext, self._plain = self._plain, b""
+        return self._seal(answer) if answer else b""
+
+    def _seal(self, plain: bytes) -> bytes:
+        out = bytearray(len(plain) + noise.FRAME_OVERHEAD)
+        self.channel.seal_frame(memoryview(plain), 0, len(plain), memoryview(out), 0)
+        return bytes(out)
+
+
+def _frame(message: bytes) -> bytes:
+    return len(message).to_bytes(2, "big") + message
