@@ -13,18 +13,32 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edge.relay.accounting import Usage
     from edge.swarm.connection import Connection
     from edge.swarm.stream import Stream
     from edge.wire import yamux
 
 
 class Leg:
-    """One end of a circuit: `pending` holds what is still to be sent on it."""
+    """One end of a circuit: `pending` holds what is still to be sent on it.
 
-    __slots__ = ("_circuit", "connection", "ended", "other", "pending", "received", "stream")
+    `usage`: the account of the peer at this end.
+    """
 
-    def __init__(self, circuit: Circuit, stream: Stream) -> None:
+    __slots__ = (
+        "_circuit",
+        "connection",
+        "ended",
+        "other",
+        "pending",
+        "received",
+        "stream",
+        "usage",
+    )
+
+    def __init__(self, circuit: Circuit, stream: Stream, usage: Usage) -> None:
         self._circuit = circuit
+        self.usage = usage
         self.connection: Connection = stream.connection
         self.stream: yamux.Stream = stream.yamux
         self.other: Leg = self  # until the circuit ties the two together
@@ -39,9 +53,7 @@ class Leg:
     def data_received(self, start: int, end: int) -> None:
         target = self.other
         length = end - start
-        self.received += length
-        if self._circuit.data and self.received > self._circuit.data:
-            self._circuit.end("data-limit")
+        if not self._count(length):
             return
         sent = 0
         if not target.pending and not target.connection.congested:
@@ -51,6 +63,12 @@ class Leg:
                 self.connection.consumed(self.stream, sent)
         if sent < length:
             target.pending += self.connection.plain[start + sent : end]
+
+    def take_early(self, data: bytearray) -> None:
+        """`data` had arrived before the circuit stood."""
+        if data and self._count(len(data)):
+            self.other.pending += data
+            self.other.writable()
 
     def finished(self) -> None:
         self.ended = True
@@ -74,11 +92,22 @@ class Leg:
             self.connection.finish(self.stream)
             self._circuit.half_closed()
 
+    def _count(self, length: int) -> bool:
+        """Account for `length` bytes; False if they were too many and the circuit is gone."""
+        self.received += length
+        self.usage.bytes_from += length
+        self.other.usage.bytes_to += length
+        if self._circuit.data and self.received > self._circuit.data:
+            self._circuit.end("data-limit")
+            return False
+        return True
+
 
 class Circuit:
     """Splices `source` (the hop stream) to `destination` (the stop stream) from now on.
 
-    `data`: bytes allowed each way, 0 for any number. `on_end(circuit, reason)` is told once.
+    `data`: bytes allowed each way, 0 for any number. `usages`: the accounts of the two peers.
+    `on_end(circuit, reason)` is told once.
     """
 
     __slots__ = ("_on_end", "data", "destination", "ended", "opened_at", "source")
@@ -88,14 +117,15 @@ class Circuit:
         source: Stream,
         destination: Stream,
         data: int,
+        usages: tuple[Usage, Usage],
         on_end: Callable[[Circuit, str], None],
     ) -> None:
         self.data = data
         self.ended: str | None = None
         self.opened_at = source.connection.loop.time()
         self._on_end = on_end
-        self.source = Leg(self, source)
-        self.destination = Leg(self, destination)
+        self.source = Leg(self, source, usages[0])
+        self.destination = Leg(self, destination, usages[1])
         self.source.other, self.destination.other = self.destination, self.source
         self._take_over(source, self.source)
         self._take_over(destination, self.destination)
@@ -120,11 +150,7 @@ class Circuit:
             self._on_end(self, reason)
 
     def _take_over(self, stream: Stream, leg: Leg) -> None:
-        early = stream.take_early()
         stream.yamux.owner = leg
-        if early:
-            leg.received += len(early)
-            leg.other.pending += early
-            leg.other.writable()
+        leg.take_early(stream.take_early())
         if stream.yamux.remote_closed:
             leg.finished()

@@ -56,46 +56,42 @@ class RelayRefused(DialError):
 class OwnReservation:
     """A slot of ours on a relay: until when and from when to renew it, in loop time."""
 
-    __slots__ = ("addresses", "expires_at", "limit", "renew_at")
+    __slots__ = ("addresses", "expires", "limit", "renew_at")
 
     def __init__(
         self, now: float, ttl: float, addresses: list[Multiaddr], limit: wire.Limit | None
     ) -> None:
         self.renew_at = now + ttl * 0.75
-        self.expires_at = now + ttl
-        self.addresses = addresses  # of the relay
+        self.expires = now + ttl
+        self.addresses = addresses  # of ours, through the relay
         self.limit = limit
 
 
 class RelayClient:
-    """Serves stop and dials circuits on `swarm`; with `keep` > 0 also keeps reservations.
+    """Serves stop and dials circuits on `swarm`; with `wanted` > 0 also keeps reservations."""
 
-    `relays`: configured ones, addresses with a peer id.
-    """
-
-    def __init__(
-        self,
-        swarm: Swarm,
-        dialer: Dialer,
-        addresses: OwnAddresses,
-        relays: Sequence[Multiaddr] = (),
-    ) -> None:
+    def __init__(self, swarm: Swarm, dialer: Dialer, addresses: OwnAddresses) -> None:
         self.reservations: dict[PeerId, OwnReservation] = {}
-        self.keep = 0
+        self.wanted = 0
         self._swarm = swarm
         self._dialer = dialer
         self._addresses = addresses
         self._configured: dict[PeerId, list[Multiaddr]] = {}
-        for address in relays:
-            peer = address.peer_id()
-            assert peer is not None
-            self._configured.setdefault(peer, []).append(address)
         self._rest: dict[PeerId, tuple[float, float]] = {}  # (until, how long it was)
         self._busy: set[PeerId] = set()
         self._wake = asyncio.Event()
         swarm.handle(wire.STOP_ID, self._stop)
         swarm.closed.append(self._on_close)
         dialer.dial_circuit = self.dial_circuit
+
+    def configure(self, relays: Sequence[Multiaddr]) -> None:
+        """The relays to use before others: addresses with a peer id."""
+        self._configured = {}
+        for address in relays:
+            peer = address.peer_id()
+            assert peer is not None
+            self._configured.setdefault(peer, []).append(address)
+        self.wake()
 
     # --- circuits to us ---
 
@@ -166,14 +162,14 @@ class RelayClient:
     # --- reservations ---
 
     async def run(self) -> None:
-        """Keep `keep` reservations, for ever."""
+        """Keep `wanted` reservations, for ever."""
         while True:
             self._wake.clear()
             self._expire()
             self._renew()
-            if len(self.reservations) + len(self._busy) < self.keep:
+            if len(self.reservations) + len(self._busy) < self.wanted:
                 self._seek()
-            while len(self.reservations) > self.keep:
+            while len(self.reservations) > self.wanted:
                 self._give_up(next(reversed(self.reservations)))
             try:
                 async with asyncio.timeout(_TICK):
@@ -188,7 +184,7 @@ class RelayClient:
     def _expire(self) -> None:
         now = self._swarm.loop.time()
         for relay, held in list(self.reservations.items()):
-            if held.expires_at <= now:
+            if held.expires <= now:
                 self._give_up(relay)
 
     def _renew(self) -> None:
@@ -200,7 +196,7 @@ class RelayClient:
     def _seek(self) -> None:
         """Ask more relays, configured ones first, until enough requests are under way."""
         for relay, addresses in self._candidates():
-            if len(self.reservations) + len(self._busy) >= self.keep:
+            if len(self.reservations) + len(self._busy) >= self.wanted:
                 return
             if relay not in self.reservations and not self._rests(relay):
                 self._start(relay, addresses)
@@ -228,9 +224,7 @@ class RelayClient:
             connection = await self._dialer.connect(relay, addresses, again=True)
             stream = connection.open_stream([wire.HOP_ID])
             try:
-                answer = await self._exchange(
-                    stream, wire.HopMessage(type=wire.HopMessage.RESERVE)
-                )
+                answer = await self._exchange(stream, wire.HopMessage(type=wire.HopMessage.RESERVE))
             except BaseException:
                 stream.reset()
                 raise
@@ -249,12 +243,12 @@ class RelayClient:
         ttl = (reservation.expire or 0) - time.time()
         ttl = min(max(ttl, _SHORTEST_TTL), _LONGEST_TTL)
         addresses = [
-            address.with_peer(relay)
+            address.with_peer(relay).via_circuit()
             for address in parse_many(reservation.addrs, 16)
             if not address.is_circuit
         ]
         if not addresses:
-            addresses = [connection.remote.with_peer(relay)]
+            addresses = [connection.remote.with_peer(relay).via_circuit()]
         renewed = relay in self.reservations
         now = self._swarm.loop.time()
         self.reservations[relay] = OwnReservation(now, ttl, addresses, answer.limit)
@@ -287,9 +281,5 @@ class RelayClient:
             self.wake()
 
     def _publish(self) -> None:
-        circuits = [
-            address.via_circuit()
-            for held in self.reservations.values()
-            for address in held.addresses
-        ]
-        self._addresses.set_circuits(circuits)
+        held = self.reservations.values()
+        self._addresses.set_circuits([a for reservation in held for a in reservation.addresses])

@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 from edge import log
+from edge.relay.accounting import Accounts, Usage
 from edge.relay.circuit import Circuit
 from edge.swarm.errors import SwarmError
 from edge.wire import circuit as wire
@@ -52,14 +53,15 @@ class Reservation:
 
 
 class Stats:
-    """Counters since the start. `refusals`: by status name."""
+    """Counters since the start. `refusals`: by status name. Bytes are those of ended circuits."""
 
-    __slots__ = ("bytes_relayed", "circuits", "refusals", "reservations")
+    __slots__ = ("bytes_to_dialers", "bytes_to_listeners", "circuits", "refusals", "reservations")
 
     def __init__(self) -> None:
         self.reservations = 0
         self.circuits = 0
-        self.bytes_relayed = 0  # of circuits that have ended
+        self.bytes_to_listeners = 0
+        self.bytes_to_dialers = 0
         self.refusals: dict[str, int] = {}
 
 
@@ -76,14 +78,14 @@ class RelayService:
         resources: Resources,
         usable_by: Callable[[Connection], list[Multiaddr]],
     ) -> None:
-        self.resources = resources
+        self.limits = resources
+        self.accounts = Accounts()
         self.reservations: dict[PeerId, Reservation] = {}
         self.circuits: set[Circuit] = set()
-        self.stats = Stats()
+        self._ended = Stats()
         self._swarm = swarm
         self._usable_by = usable_by
         self._per_group: dict[bytes, int] = {}
-        self._per_peer: dict[PeerId, int] = {}  # circuits, being opened or open
         self._opening = 0
         swarm.handle(wire.HOP_ID, self._hop, self._offered)
         swarm.closed.append(self._on_close)
@@ -98,9 +100,22 @@ class RelayService:
             self._drop(peer)
 
     @property
-    def bytes_relayed(self) -> int:
-        """Both ways, in all circuits there are and were."""
-        return self.stats.bytes_relayed + sum(_bytes_of(circuit) for circuit in self.circuits)
+    def stats(self) -> Stats:
+        """As of now, circuits still open included."""
+        now = Stats()
+        now.reservations = self._ended.reservations
+        now.circuits = self._ended.circuits
+        now.refusals = self._ended.refusals
+        live = self.circuits
+        to_listeners = sum(circuit.source.received for circuit in live)
+        to_dialers = sum(circuit.destination.received for circuit in live)
+        now.bytes_to_listeners = self._ended.bytes_to_listeners + to_listeners
+        now.bytes_to_dialers = self._ended.bytes_to_dialers + to_dialers
+        return now
+
+    def usage(self, peer: PeerId) -> Usage | None:
+        """What `peer` has made of the relay, if that is remembered."""
+        return self.accounts.get(peer)
 
     def _offered(self, connection: Connection) -> bool:
         return connection.direct and bool(self._usable_by(connection))
@@ -126,7 +141,9 @@ class RelayService:
 
     async def _refuse(self, stream: Stream, status: int) -> None:
         name = wire.STATUS_NAMES[status]
-        self.stats.refusals[name] = self.stats.refusals.get(name, 0) + 1
+        assert stream.connection.peer is not None
+        self.accounts.of(stream.connection.peer).refusals += 1
+        self._ended.refusals[name] = self._ended.refusals.get(name, 0) + 1
         log.info("relay-refused", peer=stream.connection.peer, status=name)
         await stream.write(delimited(_status(status).encode()))
         stream.finish()
@@ -143,7 +160,7 @@ class RelayService:
             return
         renewed = peer in self.reservations
         self._hold(peer, connection.group)
-        ttl = self.resources.reservation_ttl
+        ttl = self.limits.reservation_ttl
         expire = int(time.time()) + ttl
         answer = _status(wire.OK)
         answer.reservation = wire.Reservation(
@@ -157,7 +174,7 @@ class RelayService:
         stream.finish()
 
     def _has_slot(self, peer: PeerId, group: bytes) -> bool:
-        resources = self.resources
+        resources = self.limits
         held = self.reservations.get(peer)
         others = self._per_group.get(group, 0)
         if held is not None:
@@ -169,11 +186,11 @@ class RelayService:
 
     def _hold(self, peer: PeerId, group: bytes) -> None:
         self._drop(peer)
-        expires_at = self._swarm.loop.time() + self.resources.reservation_ttl
+        expires_at = self._swarm.loop.time() + self.limits.reservation_ttl
         self.reservations[peer] = Reservation(expires_at, group)
         self._per_group[group] = self._per_group.get(group, 0) + 1
         self._swarm.protect(peer, _RESERVATION)
-        self.stats.reservations += 1
+        self._ended.reservations += 1
 
     def _drop(self, peer: PeerId) -> None:
         held = self.reservations.pop(peer, None)
@@ -195,7 +212,7 @@ class RelayService:
             if held.expires_at <= now:
                 log.info("relay-reservation-ended", peer=peer, reason="expired")
                 self._drop(peer)
-        longest = self.resources.duration
+        longest = self.limits.duration
         for circuit in list(self.circuits):
             if longest and now - circuit.opened_at >= longest:
                 circuit.end("duration-limit")
@@ -216,34 +233,33 @@ class RelayService:
         if target not in self.reservations:
             await self._refuse(stream, wire.NO_RESERVATION)
             return
-        if not self._has_room(source) or not self._has_room(target):
+        usages = self.accounts.of(source), self.accounts.of(target)
+        if not self._has_room(usages):
             await self._refuse(stream, wire.RESOURCE_LIMIT_EXCEEDED)
             return
-        self._count(source, target, 1)
         self._opening += 1
+        for usage in usages:
+            usage.circuits += 1
         opened = False
         try:
-            opened = await self._open(stream, source, target)
+            opened = await self._open(stream, target, usages)
         finally:
             self._opening -= 1
             if not opened:
-                self._count(source, target, -1)
+                for usage in usages:
+                    usage.circuits -= 1
 
-    def _has_room(self, peer: PeerId) -> bool:
-        resources = self.resources
+    def _has_room(self, usages: tuple[Usage, Usage]) -> bool:
+        limits = self.limits
+        busiest = max(usage.circuits for usage in usages)
         return (
-            len(self.circuits) + self._opening < resources.max_circuits
-            and self._per_peer.get(peer, 0) < resources.max_circuits_per_peer
+            len(self.circuits) + self._opening < limits.max_circuits
+            and busiest < limits.max_circuits_per_peer
         )
 
-    def _count(self, source: PeerId, target: PeerId, change: int) -> None:
-        for peer in (source, target):
-            if change > 0:
-                self._per_peer[peer] = self._per_peer.get(peer, 0) + 1
-            else:
-                _decrement(self._per_peer, peer)
-
-    async def _open(self, stream: Stream, source: PeerId, target: PeerId) -> bool:
+    async def _open(self, stream: Stream, target: PeerId, usages: tuple[Usage, Usage]) -> bool:
+        source = stream.connection.peer
+        assert source is not None
         destination = await self._stop(source, target)
         if destination is None:
             await self._refuse(stream, wire.CONNECTION_FAILED)
@@ -255,8 +271,8 @@ class RelayService:
         except BaseException:
             destination.reset()
             raise
-        circuit = Circuit(stream, destination, self.resources.data, self._on_end)
-        self.stats.circuits += 1
+        self._ended.circuits += 1
+        circuit = Circuit(stream, destination, self.limits.data, usages, self._on_end)
         if circuit.ended is None:
             self.circuits.add(circuit)
         log.info("relay-circuit", source=source, destination=target)
@@ -293,33 +309,33 @@ class RelayService:
         return None
 
     def _limit(self) -> wire.Limit | None:
-        resources = self.resources
+        resources = self.limits
         if not resources.limited:
             return None
         return wire.Limit(duration=resources.duration, data=resources.data)
 
     def _on_end(self, circuit: Circuit, reason: str) -> None:
         self.circuits.discard(circuit)
-        source, target = circuit.source.connection.peer, circuit.destination.connection.peer
-        assert source is not None
-        assert target is not None
-        self.stats.bytes_relayed += _bytes_of(circuit)
-        self._count(source, target, -1)
+        source, destination = circuit.source, circuit.destination
+        seconds = self._swarm.loop.time() - circuit.opened_at
+        for leg in (source, destination):
+            leg.usage.circuits -= 1
+            leg.usage.circuits_total += 1
+            leg.usage.seconds += seconds
+        self._ended.bytes_to_listeners += source.received
+        self._ended.bytes_to_dialers += destination.received
         log.info(
             "relay-circuit-ended",
-            source=source,
-            destination=target,
+            source=source.connection.peer,
+            destination=destination.connection.peer,
             reason=reason,
-            bytes=_bytes_of(circuit),
+            seconds=int(seconds),
+            bytes=source.received + destination.received,
         )
 
 
 def _status(status: int) -> wire.HopMessage:
     return wire.HopMessage(type=wire.HopMessage.STATUS, status=status)
-
-
-def _bytes_of(circuit: Circuit) -> int:
-    return circuit.source.received + circuit.destination.received
 
 
 def _direct(swarm: Swarm, peer: PeerId | None) -> list[Connection]:

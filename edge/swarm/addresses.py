@@ -59,12 +59,12 @@ class OwnAddresses:
         ip, remote = observed.ip(), connection.remote.ip()
         if not connection.direct or ip is None or remote is None or scope(ip) != "public":
             return
-        before = self.reachability, self.confirmed()
+        before = self.nat, self.confirmed
         observer = ip_group(remote)
         _note(self._observed_ips, ip, observer)
         if not connection.initiator and observed.host_port() is not None:
             _note(self._observed, observed.without_peer(), observer)
-        if (self.reachability, self.confirmed()) != before:
+        if (self.nat, self.confirmed) != before:
             self._tell()
 
     def forget_observations(self) -> None:
@@ -78,6 +78,7 @@ class OwnAddresses:
             self.circuits = circuits
             self._tell()
 
+    @property
     def confirmed(self) -> list[Multiaddr]:
         """Where anyone on the internet reaches us directly."""
         found = [*self.external, *(a for a in self._own if a.scope() == "public")]
@@ -85,9 +86,19 @@ class OwnAddresses:
         return list(dict.fromkeys(found))
 
     @property
-    def reachability(self) -> str:
+    def advertised(self) -> list[Multiaddr]:
+        """What anyone on the internet is told."""
+        return self.confirmed + self.circuits
+
+    @property
+    def observed(self) -> dict[Multiaddr, int]:
+        """Whole addresses, and by how many observers each was seen."""
+        return {address: len(seen) for address, seen in self._observed.items()}
+
+    @property
+    def nat(self) -> str:
         """PUBLIC, PRIVATE (behind NAT) or UNKNOWN."""
-        if self.confirmed():
+        if self.confirmed:
             return PUBLIC
         if any(len(seen) >= CONFIRMATIONS for seen in self._observed_ips.values()):
             return PRIVATE
@@ -98,7 +109,7 @@ class OwnAddresses:
 
         Private and loopback addresses count only for a peer that is on such a network itself.
         """
-        found = self.confirmed()
+        found = list(self.confirmed)
         ip = connection.remote.ip() if connection.direct else None
         near = scope(ip) if ip is not None else "public"
         if near == "loopback":
@@ -126,7 +137,7 @@ class OwnAddresses:
                     yield Multiaddr.from_ip(other, target[1])
 
     def _tell(self) -> None:
-        log.info("addresses", reachability=self.reachability, confirmed=_listed(self.confirmed()))
+        log.info("addresses", nat=self.nat, confirmed=_listed(self.confirmed))
         for tell in self.changed:
             tell()
 

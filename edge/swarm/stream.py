@@ -60,8 +60,8 @@ class Stream:
         "_buffer",
         "_dialer",
         "_ended",
-        "_listener",
         "_failure",
+        "_listener",
         "_sink",
         "_waiter",
         "_write_waiter",
@@ -139,7 +139,7 @@ class Stream:
                 message, used = reader.feed(self._buffer)
                 self._take(used)
                 if message is not None:
-                    return message
+                    return bytes(message)
             self._check_alive()
             await self._wait()
 

@@ -87,9 +87,9 @@ class Session:
     """
 
     __slots__ = (
+        "_body_flags",
         "_body_left",
         "_body_stream",
-        "_body_flags",
         "_client",
         "_next_id",
         "_unacknowledged",
