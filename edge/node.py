@@ -57,7 +57,9 @@ class Node:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.mode = "relay"
-        key = load_or_create(config.identity_file(), lambda line: log.warning("identity", note=line))
+        key = load_or_create(
+            config.identity_file(), lambda line: log.warning("identity", note=line)
+        )
         self.limits = Limits()
         self.resources = Resources()
         self.swarm = Swarm(key, self.limits)
