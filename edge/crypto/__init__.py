@@ -1,1 +1,87 @@
-"""Keys, signatures, Diffie-Hellman and AEAD: one interface, a native and a pure backend."""
+"""Keys, signatures, Diffie-Hellman and AEAD: one interface, a native and a pure backend.
+
+The interface and its terms stand in edge/crypto/interface.py. The native backend (PyCA
+cryptography) is taken where it can be imported, the pure one elsewhere; the environment's
+KWAAINET_CRYPTO=native or pure decides instead, and then a backend that is missing is an error.
+
+The pure backend is a fallback, some hundred times slower, and Python's integers do not take
+constant time: whoever can time a handshake finely may learn about its keys.
+Portable: this file runs under CPython and MicroPython.
+"""
+
+import os
+
+from edge.crypto.errors import CryptoError, DecryptError, IdentityError, NonceExhausted
+from edge.crypto.publickeys import ECDSA, ED25519, RSA, SECP256K1
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from edge.crypto import native, pure
+    from edge.crypto.interface import Backend
+    from edge.crypto.native import (
+        BACKEND,
+        CipherState,
+        Ed25519Key,
+        X25519Private,
+        hkdf2,
+        sha256,
+        verify,
+        x25519_from_seed,
+        x25519_keypair,
+        x25519_shared,
+    )
+
+    _BACKENDS: tuple[Backend, Backend] = (native, pure)  # the type checker compares them
+
+__all__ = [
+    "BACKEND",
+    "ECDSA",
+    "ED25519",
+    "RSA",
+    "SECP256K1",
+    "CipherState",
+    "CryptoError",
+    "DecryptError",
+    "Ed25519Key",
+    "IdentityError",
+    "NonceExhausted",
+    "hkdf2",
+    "sha256",
+    "verify",
+    "x25519_from_seed",
+    "x25519_keypair",
+    "x25519_shared",
+]
+
+
+def _pick() -> "Backend":
+    getenv = getattr(os, "getenv", None)  # MicroPython's boards have none
+    wanted = getenv("KWAAINET_CRYPTO") if getenv else None
+    if wanted not in (None, "", "native", "pure"):
+        raise CryptoError(f"KWAAINET_CRYPTO is {wanted!r}; it may be native or pure")
+    if wanted != "pure":
+        try:
+            from edge.crypto import native
+
+            return native
+        except ImportError as missing:
+            if wanted == "native":
+                raise CryptoError(
+                    f"KWAAINET_CRYPTO is native, but {missing}; install cryptography 50 or newer"
+                ) from None
+    from edge.crypto import pure
+
+    return pure
+
+
+if not TYPE_CHECKING:
+    _backend = _pick()
+    BACKEND = _backend.BACKEND
+    CipherState = _backend.CipherState
+    Ed25519Key = _backend.Ed25519Key
+    hkdf2 = _backend.hkdf2
+    sha256 = _backend.sha256
+    verify = _backend.verify
+    x25519_from_seed = _backend.x25519_from_seed
+    x25519_keypair = _backend.x25519_keypair
+    x25519_shared = _backend.x25519_shared

@@ -14,3 +14,7 @@ class RemoteProtocolError(WireError):
 
 class LocalProtocolError(WireError):
     """Our own side called a state machine in a way its state does not allow. A bug of ours."""
+
+
+class AddressError(WireError):
+    """Text that is not the peer id or multiaddr it should be. The message says what is wrong."""
