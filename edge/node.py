@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from edge import log
@@ -22,7 +23,7 @@ from edge.relay.resources import Resources
 from edge.relay.service import RelayService
 from edge.status.banner import banner
 from edge.status.errors import StatusError
-from edge.status.report import Sources
+from edge.status.report import Sources, status
 from edge.status.server import StatusServer
 from edge.status.verbs import verbs
 from edge.swarm import interfaces, ping
@@ -37,10 +38,11 @@ from edge.swarm.swarm import Swarm
 from edge.wire.multiaddr import Multiaddr
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from edge.config.load import Config
     from edge.swarm.connection import Connection
+    from edge.wire.peerid import PeerId
 
 GOODBYE = 3.0  # seconds a stop may take
 _UNKNOWN_GRACE = 60.0  # seconds after which a node nobody has observed counts as not public
@@ -76,7 +78,7 @@ class Node:
         self.swarm.handle(ping.PROTOCOL_ID, ping.serve)
         self.relay = RelayService(self.swarm, self.resources, self._relayed_by)
         self.client = RelayClient(self.swarm, self.dialer, self.addresses)
-        self.keeper = Keeper(self.swarm, self.dialer, self.store.candidates)
+        self.keeper = Keeper(self.swarm, self.dialer, self._remembered)
         self.addresses.changed.append(self._decide_client)
         self.sources = Sources(self.swarm, config.node.data_dir, self.mode, _mode_reason(config))
         self.sources.addresses = self.addresses
@@ -89,7 +91,7 @@ class Node:
 
     async def start(self) -> None:
         """Serve. Raises SwarmError or StatusError."""
-        await self.status.start()
+        self.status.start()
         for address in _parsed(self.config.node.listen):
             self.swarm.listen(address)
         self.addresses.refresh()
@@ -161,6 +163,9 @@ class Node:
         self.client.wanted = relay.reservations if wanted else 0
         self.client.wake()
 
+    def _remembered(self, count: int) -> list[tuple[PeerId, list[Multiaddr]]]:
+        return self.store.candidates(count, time.time())
+
     @staticmethod
     def _bootstraps(config: Config) -> list[Multiaddr]:
         return _parsed([peer.address for peer in config.peers])
@@ -175,7 +180,7 @@ class Node:
         if connection.initiator and connection.direct:
             routable.insert(0, connection.remote)
         if routable:
-            self.store.learn(peer, routable, info.agent)
+            self.store.learn(peer, routable, info.agent, time.time())
         self.client.wake()
 
     def _on_network_change(self) -> None:
@@ -194,7 +199,7 @@ def main(config: Config) -> int:
         os.environ["KWAAINET_CRYPTO"] = config.node.crypto
     try:
         _make_data_dir(config.node.data_dir)
-        return _runner()(_run(config))
+        return _run_loop(_run(config))
     except (NodeError, SwarmError, StatusError, CryptoError) as error:
         print(f"kwaainet: {error}", file=sys.stderr)
         return 1
@@ -210,7 +215,8 @@ async def _run(config: Config) -> int:
     try:
         await node.start()
         if sys.stdout.isatty():
-            print(banner(node.sources), end="", flush=True)
+            text = banner(status(node.sources), sys.stdout.encoding, colour=True)
+            print(text, end="", flush=True)
         listen = ",".join(str(address) for address in node.swarm.listening)
         print(f"ready peer_id={node.swarm.peer_id} listen={listen}", flush=True)
         await stopping.wait()
@@ -221,12 +227,12 @@ async def _run(config: Config) -> int:
     return 0
 
 
-def _runner():  # type: ignore[no-untyped-def]
+def _run_loop(work: Coroutine[None, None, int]) -> int:
     try:
         import uvloop
     except ImportError:
-        return asyncio.run
-    return uvloop.run
+        return asyncio.run(work)
+    return uvloop.run(work)
 
 
 def _make_data_dir(path: str) -> None:
