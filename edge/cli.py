@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from edge.config.load import Config
 
+_BACKEND = "KWAAINET_CRYPTO"
 USAGE_ERROR = 2  # the status for wrong arguments and configuration
 
 
@@ -160,7 +161,32 @@ def _check(verb: Verb, args: Arguments) -> None:
         raise ConfigError(f"kwaainet {verb.name}: got {got}; expected {expected}")
 
 
+def _load_crypto(config: "Config") -> None:
+    """Imports edge.crypto, which picks its backend at that moment by KWAAINET_CRYPTO alone.
+
+    Must come before anything that imports it. Raises ConfigError if there is no native backend.
+    """
+    import os
+
+    wanted = config.node.crypto
+    before = os.environ.get(_BACKEND, "")
+    os.environ[_BACKEND] = "pure" if wanted == "pure" else ""
+    try:
+        if wanted == "native":
+            import edge.crypto.native
+        else:
+            import edge.crypto  # noqa: F401 - for its effect
+    except ImportError as missing:
+        origin = config.origin("node", "crypto")
+        raise ConfigError(
+            f'{origin}: [node] crypto: got "native"; expected auto or pure, as {missing}'
+        ) from None
+    finally:
+        os.environ[_BACKEND] = before  # a reload reads it again; empty counts as unset
+
+
 def _run(config: "Config", args: Arguments) -> int:
+    _load_crypto(config)
     from edge import node
 
     return node.main(config)
@@ -180,6 +206,7 @@ def _check_config(config: "Config", args: Arguments) -> int:
 
 
 def _id(config: "Config", args: Arguments) -> int:
+    _load_crypto(config)
     import os
 
     from edge.crypto.errors import IdentityError
@@ -213,11 +240,12 @@ def _peers(config: "Config", args: Arguments) -> int:
 
 
 def _ping(config: "Config", args: Arguments) -> int:
-    from edge.status import client
-
     count = args.switches.get("count", "4")
     if not (count.isascii() and count.isdecimal() and len(count) < 8 and int(count) > 0):
         raise ConfigError(f"--count: got {shown(count)}; expected a whole number from 1 to 9999999")
+
+    from edge.status import client
+
     return client.ping(config, args.positionals[1], int(count))
 
 

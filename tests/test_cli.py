@@ -174,6 +174,39 @@ def test_id_says_why_it_cannot(tmp_path: Path) -> None:
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("variable", "flag", "backend"),
+    [("", "pure", "pure"), ("pure", "native", "cryptography"), ("auto", "auto", "cryptography")],
+)
+def test_the_chosen_ciphers_are_used(
+    variable: str, flag: str, backend: str, tmp_path: Path
+) -> None:
+    program = (
+        "import os; from edge import cli;"
+        f"assert cli.main(['id', '--crypto={flag}', '--data-dir={tmp_path}']) == 0;"
+        "from edge import crypto; print(crypto.BACKEND.split()[0], os.environ['KWAAINET_CRYPTO'])"
+    )
+    env = {**os.environ, "KWAAINET_CONFIG": "/dev/null", "KWAAINET_CRYPTO": variable}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30, env=env)
+    assert done.stdout.splitlines()[1] == f"{backend} {variable}"
+
+
+def test_missing_native_ciphers_are_one_line(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['cryptography'] = None; from edge import cli;"
+        f"sys.exit(cli.main(['id', '--crypto=native', '--data-dir={tmp_path}']))"
+    )
+    env = {**os.environ, "KWAAINET_CONFIG": "/dev/null"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30, env=env)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(
+        '--crypto: [node] crypto: got "native"; expected auto or pure, as '
+    )
+    assert done.stderr.count("\n") == 1
+
+
 def test_flags_may_stand_anywhere_and_take_both_forms() -> None:
     args = cli.parse(["--config", "k", "--mode=full", "ping", "--listen", "-", "ADDR", "--count=3"])
     assert args.positionals == ["ping", "ADDR"]
