@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from edge.config.load import Config
+    from edge.config.schema import Section
     from edge.swarm.connection import Connection
     from edge.wire.peerid import PeerId
 
@@ -63,6 +64,7 @@ class Node:
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
         self.limits = Limits()
+        _copy(config.relay, self.limits)
         self.resources = Resources()
         self.swarm = Swarm(key, self.limits)
         self.addresses = OwnAddresses(
@@ -133,10 +135,9 @@ class Node:
 
     def _apply(self, config: Config) -> None:
         log.set_level(config.node.log_level)
-        for limits, section in ((self.limits, config.node), (self.resources, config.relay)):
-            for name in type(limits).__slots__:
-                if hasattr(section, name):
-                    setattr(limits, name, getattr(section, name))
+        _copy(config.node, self.limits)
+        _copy(config.relay, self.limits)
+        _copy(config.relay, self.resources)
         self.addresses.external = _parsed(config.node.external_address)
         self.client.configure(_parsed(config.relay.relays))
         self.config = config
@@ -195,8 +196,6 @@ class Node:
 
 def main(config: Config) -> int:
     """Run a node until it is told to stop; returns the exit status."""
-    if config.node.crypto != "auto":
-        os.environ["KWAAINET_CRYPTO"] = config.node.crypto
     try:
         _make_data_dir(config.node.data_dir)
         return _run_loop(_run(config))
@@ -246,6 +245,13 @@ def _mode_reason(config: Config) -> str:
     if config.node.mode in ("auto", "relay"):
         return "configured" if config.node.mode == "relay" else "the only mode this version has"
     return f"{config.node.mode} was asked for, but this version only relays"
+
+
+def _copy(section: Section, limits: Limits | Resources) -> None:
+    """Every option of `section` that `limits` knows by the same name."""
+    for option in section.options():
+        if hasattr(limits, option.name):
+            setattr(limits, option.name, section.value(option))
 
 
 def _parsed(texts: Sequence[str]) -> list[Multiaddr]:

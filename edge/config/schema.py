@@ -138,8 +138,9 @@ class Relay(Section):
         "Time after which a circuit is cut.", unit="seconds", zero="unlimited")
     data = Size(0, 1, 1024 * TIB, SOFT,
         "Bytes in one direction after which a circuit is cut.", unit="bytes", zero="unlimited")
-    buffer_size = Size(64 * KIB, 4 * KIB, MIB, SOFT,
-        "Buffer of each direction of a circuit; larger is faster and costs memory.", unit="bytes")
+    buffer_size = Size(256 * KIB, 128 * KIB, MIB, HARD,
+        "Bytes read from a connection at once, in one buffer for all; larger is faster.",
+        unit="bytes")
     client = Choice("auto", ("auto", "yes", "no"), SOFT,
         "Be reachable through other relays; auto does so while this node is behind NAT.")
     relays = Addresses((), RELAY, SOFT,

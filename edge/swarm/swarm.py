@@ -302,7 +302,7 @@ class Swarm:
         """Send what all connections have queued."""
         self._flush_due = False
         while self._dirty:
-            self._dirty.pop().flush()
+            self._dirty.pop().flush()  # one that has been flushed since has nothing to send
 
     # --- time ---
 

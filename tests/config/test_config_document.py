@@ -51,12 +51,12 @@ def test_a_config_written_as_toml_reads_back(tmp_path: Path) -> None:
 
 def test_what_differs_is_shown_with_its_origin() -> None:
     environ = {**NO_FILE, "KWAAINET_RELAY_MAX_CIRCUITS": "256", "KWAAINET_MODE": "relay"}
-    config = load(None, environ, {"relay-buffer-size": ["32K"]})
+    config = load(None, environ, {"relay-max-circuits": ["32"]})
     assert document.toml(config, everything=False) == [
         "[node]",
         'mode = "relay"  # environment KWAAINET_MODE',
         "[relay]",
-        'buffer_size = "32K"  # --relay-buffer-size',
+        'max_circuits = 32  # --relay-max-circuits',
     ]
 
 

@@ -46,7 +46,7 @@ def test_defaults() -> None:
     assert config.node.listen == ["/ip4/0.0.0.0/tcp/4001", "/ip6/::/tcp/4001"]
     assert config.node.memory_limit == 0
     assert config.relay.max_circuits == 256
-    assert config.relay.buffer_size == 65536
+    assert config.relay.buffer_size == 262144
     assert config.peers == []
     assert config.origin("relay", "max_circuits") == "default"
     assert diff(config, load(None, {**NO_FILE, "XDG_DATA_HOME": "/x"}, {})) == ([], [])
