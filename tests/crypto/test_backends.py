@@ -147,16 +147,26 @@ def test_rsa_2048(rsa_2048):
     der = spki(rsa_2048)
     assert verify(RSA, der, MESSAGE, signature)
     assert not verify(RSA, der, MESSAGE + b"x", signature)
-    n = rsa_2048.public_key().public_numbers().n
-    too_large = int.from_bytes(signature, "big") + n
-    if too_large < 1 << 2048:
-        assert not verify(RSA, der, MESSAGE, too_large.to_bytes(256, "big"))
     for bad in (b"", signature[1:], signature[:-1], b"\0" + signature, signature + b"\0"):
         assert not verify(RSA, der, MESSAGE, bad)
     for i in (0, 100, 255):
         forged = bytearray(signature)
         forged[i] ^= 1
         assert not verify(RSA, der, MESSAGE, bytes(forged))
+
+
+def test_rsa_signature_not_reduced():
+    """The same signature plus the modulus, where that still fits into its bytes."""
+    key = serialization.load_der_private_key(peer_ids.data(peer_ids.PRIVATE["rsa"]), None)
+    n = key.public_key().public_numbers().n
+    for number in range(1000):
+        message = bytes([number & 0xFF, number >> 8])
+        signature = key.sign(message, padding.PKCS1v15(), hashes.SHA256())
+        larger = int.from_bytes(signature, "big") + n
+        if larger < 1 << 4096:
+            break
+    assert verify(RSA, spki(key), message, signature)
+    assert not verify(RSA, spki(key), message, larger.to_bytes(512, "big"))
 
 
 def test_rsa_other_hash_or_padding(rsa_2048):
@@ -328,6 +338,37 @@ def test_ecdsa_integers_negative_or_padded():
         )
         signature = bytes([0x30, len(body)]) + body
         assert verify(ECDSA, spki(key), MESSAGE, signature) is good
+    long_length = [bytes([0x30, 0x81, 70]), bytes([0x30, 0x82, 0, 70])]
+    body = b"".join([bytes([2, 33, 0]) + v.to_bytes(32, "big") for v in (r, s)])
+    for header in long_length:
+        assert not verify(ECDSA, spki(key), MESSAGE, header + body)
+
+
+@pytest.mark.parametrize(
+    ("curve", "encoded"),
+    [
+        ("secp256k1", b"\2" + (ecdsa._CURVES["secp256k1"].p + 1).to_bytes(32, "big")),  # x = 1
+        ("secp256k1", b"\2" + (5).to_bytes(32, "big")),  # no such point
+        ("P-256", b"\4" + (5).to_bytes(32, "big") + (5).to_bytes(32, "big")),
+        ("P-521", b"\4" + b"\xff" * 132),
+    ],
+)
+def test_points_that_are_none(curve, encoded):
+    """No signature can show this: nobody knows such points' private keys."""
+    assert ecdsa._decode(ecdsa._CURVES[curve], encoded) is None
+    with pytest.raises(ValueError):
+        ec.EllipticCurvePublicKey.from_encoded_point(CURVES[curve], encoded)
+
+
+def test_point_compressed_and_not():
+    for secret in range(1, 9):
+        point = ec.derive_private_key(secret, ec.SECP256K1()).public_key()
+        numbers = point.public_numbers()
+        for form in ("CompressedPoint", "UncompressedPoint"):
+            encoded = point.public_bytes(
+                serialization.Encoding.X962, getattr(serialization.PublicFormat, form)
+            )
+            assert ecdsa._decode(ecdsa._CURVES["secp256k1"], encoded) == (numbers.x, numbers.y, 1)
 
 
 @pytest.mark.parametrize("name", CURVES)
