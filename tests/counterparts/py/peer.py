@@ -1,4 +1,6 @@
-"""A py-libp2p peer, driven by JSON lines: see lines.py for the dialogue, payload.py for the protocol.
+"""A py-libp2p peer, driven by JSON lines.
+
+The dialogue is in lines.py, the test protocol in payload.py.
 
 Run as `python -I peer.py PACKAGES CHECKOUT SETUP`: where py-libp2p is installed, where the tests'
 own modules are, and the setup in JSON. It ends when its standard input does.
@@ -35,7 +37,10 @@ from libp2p.tools.anyio_service import background_trio_service  # noqa: E402
 from tests.counterparts import payload  # noqa: E402
 
 DIAL_SECONDS = 20
-GENEROUS = RelayLimits(duration=0, data=0, max_circuit_conns=1024, max_reservations=1024)
+# Its relay takes 0, the protocol's sign for no limit, as a limit of nothing.
+GENEROUS = RelayLimits(
+    duration=24 * 3600, data=1 << 40, max_circuit_conns=1024, max_reservations=1024
+)
 
 
 class CutError(Exception):
