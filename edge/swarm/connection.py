@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from edge.wire.types import Buffer
 
 _PING = 0x6B776169  # "kwai"
+_FEW_STREAMS = 8
 
 
 def _now() -> int:
@@ -47,6 +48,8 @@ class Connection:
         "_dirty",
         "_level",
         "_pinged_at",
+        "_sources",
+        "_turn",
         "_upgrade",
         "_waiter",
         "_wire",
@@ -91,6 +94,8 @@ class Connection:
         self.opened_at = self.heard_at = self.idle_since = self.loop.time()
         self.heard = True
         self._pinged_at = 0
+        self._sources: list[Connection] = []  # paused until our backlog has drained
+        self._turn = 0
         self._dirty = False
         self._waiter: asyncio.Future[Connection] | None = None
         self._wire: wire.Connection | None = None
@@ -134,6 +139,8 @@ class Connection:
     def buffer_updated(self, length: int) -> None:
         self.heard = True
         swarm = self.swarm
+        if swarm.depth == 0:
+            swarm.reading = self
         swarm.depth += 1
         try:
             if self._wire is None:
@@ -146,20 +153,24 @@ class Connection:
             swarm.depth -= 1
             if swarm.depth == 0:
                 swarm.flush()
+                swarm.reading = None
 
     def eof_received(self, reason: str) -> None:
         self.close(reason, say=False)
 
     def writable(self) -> None:
-        """The backlog has drained: everyone who waited may write."""
+        """The backlog has drained: everyone who waited may write, each time another one first."""
         if self._wire is None:
             return
-        for stream in list(self._wire.session.streams.values()):
-            if self.transport.congested:
-                return
+        streams = list(self._wire.session.streams.values())
+        first = self._turn = (self._turn + 1) % max(1, len(streams))
+        for stream in streams[first:] + streams[:first]:
             stream.owner.writable()
             if self._dirty:
                 self.flush()
+            if self.transport.congested:
+                return
+        self._resume_sources()
 
     # --- what streams ask for ---
 
@@ -234,13 +245,45 @@ class Connection:
         transport = self.transport
         while link.wants_to_send:
             transport.write(link.data_to_send())
+        if not transport.congested:
+            return
         if transport.backlog > MAX_BACKLOG:
             self.close("peer does not read", say=False)
+            return
+        source = self.swarm.reading
+        if source is not None and source.feeds_only(self):
+            source.pause()
+            self._sources.append(source)
+
+    def feeds_only(self, target: Connection) -> bool:
+        """Whether all that comes in here goes out to `target`, so that reading it can wait."""
+        if self._wire is None or self is target or not self.direct:
+            return False
+        streams = self._wire.session.streams
+        return 0 < len(streams) <= _FEW_STREAMS and all(
+            stream.owner.target is target for stream in streams.values()
+        )
+
+    def pause(self) -> None:
+        """Read nothing more for now; a sweep or `resume` ends it."""
+        if isinstance(self.transport, SocketTransport):
+            self.transport.pause()
+
+    def resume(self) -> None:
+        """Read on."""
+        if isinstance(self.transport, SocketTransport):
+            self.transport.resume()
+
+    def _resume_sources(self) -> None:
+        sources, self._sources = self._sources, []
+        for source in sources:
+            source.resume()
 
     # --- upkeep ---
 
     def keep_alive(self, now: float, interval: float) -> None:
         """Called every so often: ping a silent peer, give up one that does not answer."""
+        self.resume()
         if self.heard:
             self.heard = False
             self.heard_at = now
@@ -271,6 +314,7 @@ class Connection:
             while say and link.wants_to_send:
                 self.transport.write(link.data_to_send())
         self.transport.close()
+        self._resume_sources()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(ConnectionClosed(reason))
         self.swarm.connection_closed(self)
@@ -324,7 +368,6 @@ class Connection:
                 stream.owner.finished()
             else:
                 stream.owner.was_reset("reset by the peer")
-        assert self._wire is None or self.closed is None
         if self._wire is not None and self._wire.wants_to_send:
             self.touch()
 

@@ -168,13 +168,15 @@ class Dialer:
 
 def _interleave(addresses: list[Multiaddr]) -> list[Multiaddr]:
     """IPv6 and IPv4 in turn, each in the order given; circuits behind them."""
-    six, four, circuits = [], [], []
+    six: list[Multiaddr] = []
+    four: list[Multiaddr] = []
+    circuits: list[Multiaddr] = []
     for address in addresses:
         if address.is_circuit:
             circuits.append(address)
         else:
             (six if len(address.ip() or b"") == 16 else four).append(address)
-    ordered = []
+    ordered: list[Multiaddr] = []
     while six or four:
         ordered += six[:1] + four[:1]
         del six[:1], four[:1]

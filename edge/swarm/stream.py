@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 class StreamOwner(Protocol):
     """Who is told what happens on a yamux stream. Payloads are read before the call returns."""
 
+    @property
+    def target(self) -> Connection | None:
+        """The one connection to which everything that arrives here is passed on, if that is so."""
+
     def data_received(self, start: int, end: int) -> None:
         """A payload is at [start:end] of the connection's plaintext buffer."""
 
@@ -56,8 +60,8 @@ class Stream:
         "_buffer",
         "_dialer",
         "_ended",
-        "_listener",
         "_failure",
+        "_listener",
         "_sink",
         "_waiter",
         "_write_waiter",
@@ -135,13 +139,14 @@ class Stream:
                 message, used = reader.feed(self._buffer)
                 self._take(used)
                 if message is not None:
-                    return message
+                    return bytes(message)
             self._check_alive()
             await self._wait()
 
-    def take_buffered(self) -> bytes:
-        """All that has arrived and was not read."""
-        return self._take(len(self._buffer))
+    def take_early(self) -> bytearray:
+        """All that has arrived and was not read; whoever takes it credits the peer for it."""
+        early, self._buffer = self._buffer, bytearray()
+        return early
 
     # --- writing ---
 
@@ -191,7 +196,7 @@ class Stream:
         self._sink = sink
         if sink is None:
             return
-        held = self.take_buffered()
+        held = self._take(len(self._buffer))
         if held:
             sink.sink_data(memoryview(held))
         if self._failure is not None:
@@ -200,6 +205,10 @@ class Stream:
             sink.sink_ended("finished by the peer")
 
     # --- StreamOwner ---
+
+    @property
+    def target(self) -> None:
+        return None
 
     def data_received(self, start: int, end: int) -> None:
         data = self.connection.plain[start:end]

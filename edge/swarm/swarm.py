@@ -57,6 +57,7 @@ class Swarm:
         self.closed: list[Callable[[Connection], None]] = []
         self.admits: Callable[[Connection], str | None] = lambda _: None
         self.depth = 0  # of receive callbacks running inside each other
+        self.reading: Connection | None = None  # whose event is being handled
         self.protocol_errors = 0
         self.refusals: dict[str, int] = {}
         self._handlers: dict[str, tuple[Handler, Offered | None]] = {}
@@ -173,14 +174,14 @@ class Swarm:
             sock.close()  # gone again already
             return
         group = ip_group(remote.ip() or b"")
-        refusal = self._no_room(group)
+        refusal = self.no_room(group)
         if refusal is not None:
             self.count_refusal(refusal)
             sock.close()
             return
         self.adopt(SocketTransport(self.loop, sock), False, remote, local)
 
-    def _no_room(self, group: bytes) -> str | None:
+    def no_room(self, group: bytes) -> str | None:
         limits = self.limits
         if len(self.pending) >= limits.max_pending_handshakes:
             return "pending-handshakes"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edge.swarm.stream import Stream
 
 # A peer that lets so much pile up beyond one event's worth does not read at all.
-MAX_BACKLOG = 1 << 20
+MAX_BACKLOG = 512 * 1024
 
 
 class Receiver(Protocol):

@@ -6,7 +6,7 @@ payload of a data frame is never copied here: the caller writes the header where
 (`write_header`), which is how a relay forwards a frame by overwriting twelve bytes.
 
 Limits: streams the peer may have open, streams of ours it has not acknowledged (256, as the
-specification advises), bytes of `out` a peer that does not read can make us hold.
+specification advises), bytes of `out` that what arrives at once can cause.
 
 Sources: libp2p/specs yamux/README.md; https://github.com/hashicorp/yamux/blob/master/spec.md
 Portable: runs under CPython and MicroPython.
@@ -35,7 +35,7 @@ GO_AWAY_NORMAL, GO_AWAY_PROTOCOL_ERROR, GO_AWAY_INTERNAL_ERROR = 0, 1, 2
 INITIAL_WINDOW = 256 * 1024  # bytes; the specification's, not negotiable downwards
 MAX_SEND_WINDOW = 1 << 31  # a peer that grants more is mistaken
 MAX_UNACKNOWLEDGED = 256
-MAX_OUT = 64 * 1024  # bytes of control frames waiting for a peer that does not read
+MAX_OUT = 64 * 1024  # bytes of answers to what arrives at once; more is a flood
 _GROWTH_ROUND_TRIPS = 4  # a window used up within so many round trips was too small
 
 # Events: (kind, stream, start, end). For STREAM_DATA, start and end delimit the payload in the
@@ -87,9 +87,9 @@ class Session:
     """
 
     __slots__ = (
+        "_body_flags",
         "_body_left",
         "_body_stream",
-        "_body_flags",
         "_client",
         "_next_id",
         "_unacknowledged",
@@ -128,6 +128,7 @@ class Session:
         RemoteProtocolError; `refuse` then says so to the peer.
         """
         events: list[Event] = []
+        most_out = len(self.out) + MAX_OUT
         while start < end:
             if self._body_left:
                 start = self._body(events, start, end)
@@ -144,8 +145,8 @@ class Session:
                 self._window_update(events, flags, stream_id, length)
             else:
                 self._control(events, kind, flags, stream_id, length)
-            if len(self.out) > MAX_OUT:
-                raise RemoteProtocolError("yamux peer asks without reading the answers")
+            if len(self.out) > most_out:
+                raise RemoteProtocolError("yamux peer floods the session")
         return events, start
 
     def _body(self, events: "list[Event]", start: int, end: int) -> int:

@@ -1,0 +1,252 @@
+"""The composition root: from a configuration to a running node, and back down in reverse.
+
+Rooms do not know each other; what one needs of another is handed over here. The order of the start
+is identity, swarm, relay, status, listeners: when the ready line is printed, everything serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from edge import log
+from edge.config.errors import ConfigError
+from edge.config.load import diff
+from edge.crypto.errors import CryptoError
+from edge.crypto.identity import load_or_create
+from edge.relay.client import RelayClient
+from edge.relay.resources import Resources
+from edge.relay.service import RelayService
+from edge.status.banner import banner
+from edge.status.errors import StatusError
+from edge.status.report import Sources, status
+from edge.status.server import StatusServer
+from edge.status.verbs import verbs
+from edge.swarm import interfaces, ping
+from edge.swarm.addresses import PRIVATE, UNKNOWN, OwnAddresses
+from edge.swarm.dialer import Dialer
+from edge.swarm.errors import SwarmError
+from edge.swarm.identify import IdentifyService
+from edge.swarm.keeper import Keeper
+from edge.swarm.limits import Limits
+from edge.swarm.peerstore import PeerStore
+from edge.swarm.swarm import Swarm
+from edge.wire.multiaddr import Multiaddr
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from edge.config.load import Config
+    from edge.swarm.connection import Connection
+    from edge.wire.peerid import PeerId
+
+GOODBYE = 3.0  # seconds a stop may take
+_UNKNOWN_GRACE = 60.0  # seconds after which a node nobody has observed counts as not public
+_SAVE_INTERVAL = 60.0
+
+
+class NodeError(Exception):
+    """The node cannot start; the text is one line for the person who started it."""
+
+
+class Node:
+    """One running node. `config`: what it was started or last reloaded with."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.mode = "relay"
+        key = load_or_create(
+            config.identity_file(), lambda line: log.warning("identity", note=line)
+        )
+        self.limits = Limits()
+        self.resources = Resources()
+        self.swarm = Swarm(key, self.limits)
+        self.addresses = OwnAddresses(
+            _parsed(config.node.external_address),
+            lambda: self.swarm.listening,
+            lambda: [ip for ip, _ in interfaces.addresses()],
+        )
+        self.store = PeerStore(os.path.join(config.node.data_dir, "peers"))
+        self.store.load()
+        self.dialer = Dialer(self.swarm)
+        self.identify = IdentifyService(self.swarm, self.addresses)
+        self.identify.identified.append(self._on_identified)
+        self.swarm.handle(ping.PROTOCOL_ID, ping.serve)
+        self.relay = RelayService(self.swarm, self.resources, self._relayed_by)
+        self.client = RelayClient(self.swarm, self.dialer, self.addresses)
+        self.keeper = Keeper(self.swarm, self.dialer, self._remembered)
+        self.addresses.changed.append(self._decide_client)
+        self.sources = Sources(self.swarm, config.node.data_dir, self.mode, _mode_reason(config))
+        self.sources.addresses = self.addresses
+        self.sources.relay = self.relay
+        self.sources.client = self.client
+        self.sources.flash_written = lambda: self.store.bytes_written
+        self.status = StatusServer(config.node.data_dir, verbs(self.sources, self.dialer))
+        self._watcher: interfaces.Watcher | None = None
+        self._apply(config)
+
+    async def start(self) -> None:
+        """Serve. Raises SwarmError or StatusError."""
+        self.status.start()
+        for address in _parsed(self.config.node.listen):
+            self.swarm.listen(address)
+        self.addresses.refresh()
+        self._watcher = interfaces.Watcher(self.swarm.loop, self._on_network_change)
+        self.swarm.spawn(self.client.run())
+        self.swarm.spawn(self.keeper.run())
+        self.swarm.spawn(self._save_now_and_then())
+        self.keeper.configure(self._bootstraps(self.config))
+        self.swarm.loop.call_later(_UNKNOWN_GRACE, self._decide_client)
+
+    async def stop(self) -> None:
+        """Say goodbye, save what must outlive the process."""
+        if self._watcher is not None:
+            self._watcher.close()
+        await self.status.stop()
+        self.relay.stop()
+        await self.swarm.stop()
+        self.store.save(force=True)
+
+    def reload(self, environ: dict[str, str]) -> None:
+        """Read the configuration anew and change what can be changed while serving.
+
+        A wrong configuration is logged and leaves everything as it is.
+        """
+        try:
+            new = self.config.again(environ)
+        except ConfigError as error:
+            log.error("reload-refused", error=error)
+            return
+        soft, hard = diff(self.config, new)
+        for change in hard:
+            log.warning("restart-needed", change=change)
+        self._apply(new)
+        self.keeper.configure(self._bootstraps(new))
+        self.config = new
+        log.info("reloaded", changes="; ".join(str(change) for change in soft) or "none")
+
+    # --- decisions ---
+
+    def _apply(self, config: Config) -> None:
+        log.set_level(config.node.log_level)
+        for limits, section in ((self.limits, config.node), (self.resources, config.relay)):
+            for name in type(limits).__slots__:
+                if hasattr(section, name):
+                    setattr(limits, name, getattr(section, name))
+        self.addresses.external = _parsed(config.node.external_address)
+        self.client.configure(_parsed(config.relay.relays))
+        self.config = config
+        self._decide_client()
+
+    def _relayed_by(self, connection: Connection) -> list[Multiaddr]:
+        """Where the peer on `connection` can tell others to find it through us; none: no relay."""
+        service = self.config.relay.service
+        if service == "no":
+            return []
+        addresses = self.addresses.usable_by(connection)
+        if not addresses and service == "yes" and connection.local is not None:
+            return [connection.local]
+        return addresses
+
+    def _decide_client(self) -> None:
+        """Behind NAT the node keeps reservations on relays; a public one needs none."""
+        relay = self.config.relay
+        needed = self.addresses.nat == PRIVATE
+        if self.addresses.nat == UNKNOWN:
+            started = self.sources.started_at
+            needed = bool(relay.relays) or self.swarm.loop.time() - started >= _UNKNOWN_GRACE
+        wanted = relay.client == "yes" or (relay.client == "auto" and needed)
+        self.client.wanted = relay.reservations if wanted else 0
+        self.client.wake()
+
+    def _remembered(self, count: int) -> list[tuple[PeerId, list[Multiaddr]]]:
+        return self.store.candidates(count, time.time())
+
+    @staticmethod
+    def _bootstraps(config: Config) -> list[Multiaddr]:
+        return _parsed([peer.address for peer in config.peers])
+
+    # --- what happens ---
+
+    def _on_identified(self, connection: Connection) -> None:
+        info, peer = connection.info, connection.peer
+        assert info is not None
+        assert peer is not None
+        routable = [a for a in info.addresses if a.is_circuit or a.scope() in ("public", None)]
+        if connection.initiator and connection.direct:
+            routable.insert(0, connection.remote)
+        if routable:
+            self.store.learn(peer, routable, info.agent, time.time())
+        self.client.wake()
+
+    def _on_network_change(self) -> None:
+        self.addresses.forget_observations()
+        self.addresses.refresh()
+
+    async def _save_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(_SAVE_INTERVAL)
+            self.store.save()
+
+
+def main(config: Config) -> int:
+    """Run a node until it is told to stop; returns the exit status."""
+    if config.node.crypto != "auto":
+        os.environ["KWAAINET_CRYPTO"] = config.node.crypto
+    try:
+        _make_data_dir(config.node.data_dir)
+        return _run_loop(_run(config))
+    except (NodeError, SwarmError, StatusError, CryptoError) as error:
+        print(f"kwaainet: {error}", file=sys.stderr)
+        return 1
+
+
+async def _run(config: Config) -> int:
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    node = Node(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: node.reload(dict(os.environ)))
+    try:
+        await node.start()
+        if sys.stdout.isatty():
+            text = banner(status(node.sources), sys.stdout.encoding, colour=True)
+            print(text, end="", flush=True)
+        listen = ",".join(str(address) for address in node.swarm.listening)
+        print(f"ready peer_id={node.swarm.peer_id} listen={listen}", flush=True)
+        await stopping.wait()
+        log.info("stopping")
+    finally:
+        async with asyncio.timeout(GOODBYE):
+            await node.stop()
+    return 0
+
+
+def _run_loop(work: Coroutine[None, None, int]) -> int:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    return uvloop.run(work)
+
+
+def _make_data_dir(path: str) -> None:
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise NodeError(f"{path}: cannot be the data directory: {error.strerror}") from None
+
+
+def _mode_reason(config: Config) -> str:
+    if config.node.mode in ("auto", "relay"):
+        return "configured" if config.node.mode == "relay" else "the only mode this version has"
+    return f"{config.node.mode} was asked for, but this version only relays"
+
+
+def _parsed(texts: Sequence[str]) -> list[Multiaddr]:
+    return [Multiaddr.from_string(text) for text in texts]

@@ -1,0 +1,156 @@
+"""A circuit: two streams spliced by the relay, each payload passed on where it lies.
+
+A `Leg` owns one of the two streams. What arrives on it leaves on the other one at once, in place;
+only what the other side's window or socket cannot take is copied, never more than the sender's own
+receive window, because a sender gets credit for what has left and for nothing else. So a slow
+reader slows its writer, and costs at most one window.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge.relay.accounting import Usage
+    from edge.swarm.connection import Connection
+    from edge.swarm.stream import Stream
+    from edge.wire import yamux
+
+
+class Leg:
+    """One end of a circuit: `pending` holds what is still to be sent on it.
+
+    `usage`: the account of the peer at this end.
+    """
+
+    __slots__ = (
+        "_circuit",
+        "connection",
+        "ended",
+        "other",
+        "pending",
+        "received",
+        "stream",
+        "usage",
+    )
+
+    def __init__(self, circuit: Circuit, stream: Stream, usage: Usage) -> None:
+        self._circuit = circuit
+        self.usage = usage
+        self.connection: Connection = stream.connection
+        self.stream: yamux.Stream = stream.yamux
+        self.other: Leg = self  # until the circuit ties the two together
+        self.pending = bytearray()
+        self.received = 0  # bytes that came in here
+        self.ended = False  # nothing more will come in here
+
+    @property
+    def target(self) -> Connection:
+        return self.other.connection
+
+    def data_received(self, start: int, end: int) -> None:
+        target = self.other
+        length = end - start
+        if not self._count(length):
+            return
+        sent = 0
+        if not target.pending and not target.connection.congested:
+            sent = min(length, target.stream.send_window)
+            if sent:
+                target.connection.forward(target.stream, start, start + sent)
+                self.connection.consumed(self.stream, sent)
+        if sent < length:
+            target.pending += self.connection.plain[start + sent : end]
+
+    def take_early(self, data: bytearray) -> None:
+        """`data` had arrived before the circuit stood."""
+        if data and self._count(len(data)):
+            self.other.pending += data
+            self.other.writable()
+
+    def finished(self) -> None:
+        self.ended = True
+        self.other.settle()
+
+    def was_reset(self, reason: str) -> None:
+        self._circuit.end(reason)
+
+    def writable(self) -> None:
+        if self.pending and not self.connection.congested:
+            with memoryview(self.pending) as view:
+                sent = self.connection.send(self.stream, view)
+            if sent:
+                del self.pending[:sent]
+                self.other.connection.consumed(self.other.stream, sent)
+        self.settle()
+
+    def settle(self) -> None:
+        """Pass on the end of what the other leg received, once all of it has left here."""
+        if self.other.ended and not self.pending:
+            self.connection.finish(self.stream)
+            self._circuit.half_closed()
+
+    def _count(self, length: int) -> bool:
+        """Account for `length` bytes; False if they were too many and the circuit is gone."""
+        self.received += length
+        self.usage.bytes_from += length
+        self.other.usage.bytes_to += length
+        if self._circuit.data and self.received > self._circuit.data:
+            self._circuit.end("data-limit")
+            return False
+        return True
+
+
+class Circuit:
+    """Splices `source` (the hop stream) to `destination` (the stop stream) from now on.
+
+    `data`: bytes allowed each way, 0 for any number. `usages`: the accounts of the two peers.
+    `on_end(circuit, reason)` is told once.
+    """
+
+    __slots__ = ("_on_end", "data", "destination", "ended", "opened_at", "source")
+
+    def __init__(
+        self,
+        source: Stream,
+        destination: Stream,
+        data: int,
+        usages: tuple[Usage, Usage],
+        on_end: Callable[[Circuit, str], None],
+    ) -> None:
+        self.data = data
+        self.ended: str | None = None
+        self.opened_at = source.connection.loop.time()
+        self._on_end = on_end
+        self.source = Leg(self, source, usages[0])
+        self.destination = Leg(self, destination, usages[1])
+        self.source.other, self.destination.other = self.destination, self.source
+        self._take_over(source, self.source)
+        self._take_over(destination, self.destination)
+
+    def half_closed(self) -> None:
+        """One direction is done; with both, the circuit is."""
+        if self.source.stream.local_closed and self.destination.stream.local_closed:
+            self._over("closed")
+
+    def end(self, reason: str) -> None:
+        """Reset both streams."""
+        if self.ended is None:
+            self.ended = reason
+            for leg in (self.source, self.destination):
+                leg.connection.reset(leg.stream)
+                leg.pending = bytearray()
+            self._on_end(self, reason)
+
+    def _over(self, reason: str) -> None:
+        if self.ended is None:
+            self.ended = reason
+            self._on_end(self, reason)
+
+    def _take_over(self, stream: Stream, leg: Leg) -> None:
+        stream.yamux.owner = leg
+        leg.take_early(stream.take_early())
+        if stream.yamux.remote_closed:
+            leg.finished()

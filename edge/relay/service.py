@@ -1,0 +1,352 @@
+"""The circuit relay v2 service: reservations, and circuits to who holds one.
+
+A reservation belongs to a peer, not to a connection: it ends with its TTL, or when the last of
+the peer's connections closes. Reserving again renews it. A circuit goes over the newest direct
+connection of its target, and over the next one if that does not answer: after a crash the old
+connection still looks alive for a while.
+
+Source: libp2p/specs relay/circuit-v2.md; names as in go-libp2p's circuitv2/relay
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from edge import log
+from edge.relay.accounting import Accounts, Usage
+from edge.relay.circuit import Circuit
+from edge.swarm.errors import SwarmError
+from edge.wire import circuit as wire
+from edge.wire.envelope import seal_voucher
+from edge.wire.errors import RemoteProtocolError, WireError
+from edge.wire.protobuf import delimited
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from edge.relay.resources import Resources
+    from edge.swarm.connection import Connection
+    from edge.swarm.stream import Stream
+    from edge.swarm.swarm import Swarm
+    from edge.wire.multiaddr import Multiaddr
+    from edge.wire.peerid import PeerId
+
+    _Key = TypeVar("_Key")
+
+_MESSAGE_TIME = 15.0  # seconds for a peer to send its message
+_STOP_TIME = 8.0  # seconds for one of the target's connections to answer
+_SWEEP = 5.0
+_RESERVATION = "reservation"
+
+
+class Reservation:
+    """One peer's slot: until when (loop time), and what per-IP limits count it under."""
+
+    __slots__ = ("expires_at", "group")
+
+    def __init__(self, expires_at: float, group: bytes) -> None:
+        self.expires_at = expires_at
+        self.group = group
+
+
+class Stats:
+    """Counters since the start. `refusals`: by status name. Bytes are those of ended circuits."""
+
+    __slots__ = ("bytes_to_dialers", "bytes_to_listeners", "circuits", "refusals", "reservations")
+
+    def __init__(self) -> None:
+        self.reservations = 0
+        self.circuits = 0
+        self.bytes_to_listeners = 0
+        self.bytes_to_dialers = 0
+        self.refusals: dict[str, int] = {}
+
+
+class RelayService:
+    """Serves hop on `swarm`. `usable_by`: the addresses of ours that a connection's peer can use.
+
+    Without any such address the protocol is not offered to that peer: a relay nobody can be
+    reached through is none.
+    """
+
+    def __init__(
+        self,
+        swarm: Swarm,
+        resources: Resources,
+        usable_by: Callable[[Connection], list[Multiaddr]],
+    ) -> None:
+        self.limits = resources
+        self.accounts = Accounts()
+        self.reservations: dict[PeerId, Reservation] = {}
+        self.circuits: set[Circuit] = set()
+        self._ended = Stats()
+        self._swarm = swarm
+        self._usable_by = usable_by
+        self._per_group: dict[bytes, int] = {}
+        self._opening = 0
+        swarm.handle(wire.HOP_ID, self._hop, self._offered)
+        swarm.closed.append(self._on_close)
+        self._sweeper = swarm.loop.call_later(_SWEEP, self._sweep)
+
+    def stop(self) -> None:
+        """End all circuits and reservations."""
+        self._sweeper.cancel()
+        for circuit in list(self.circuits):
+            circuit.end("node stops")
+        for peer in list(self.reservations):
+            self._drop(peer)
+
+    @property
+    def stats(self) -> Stats:
+        """As of now, circuits still open included."""
+        now = Stats()
+        now.reservations = self._ended.reservations
+        now.circuits = self._ended.circuits
+        now.refusals = self._ended.refusals
+        live = self.circuits
+        to_listeners = sum(circuit.source.received for circuit in live)
+        to_dialers = sum(circuit.destination.received for circuit in live)
+        now.bytes_to_listeners = self._ended.bytes_to_listeners + to_listeners
+        now.bytes_to_dialers = self._ended.bytes_to_dialers + to_dialers
+        return now
+
+    def usage(self, peer: PeerId) -> Usage | None:
+        """What `peer` has made of the relay, if that is remembered."""
+        return self.accounts.get(peer)
+
+    def _offered(self, connection: Connection) -> bool:
+        return connection.direct and bool(self._usable_by(connection))
+
+    # --- hop ---
+
+    async def _hop(self, stream: Stream) -> None:
+        try:
+            async with asyncio.timeout(_MESSAGE_TIME):
+                data = await stream.read_message(wire.MAX_MESSAGE)
+            message = wire.HopMessage.decode(data)
+        except RemoteProtocolError:
+            await self._refuse(stream, wire.MALFORMED_MESSAGE)
+            return
+        if not stream.connection.direct:
+            await self._refuse(stream, wire.PERMISSION_DENIED)
+        elif message.type == wire.HopMessage.RESERVE:
+            await self._reserve(stream)
+        elif message.type == wire.HopMessage.CONNECT:
+            await self._connect(stream, message)
+        else:
+            await self._refuse(stream, wire.UNEXPECTED_MESSAGE)
+
+    async def _refuse(self, stream: Stream, status: int) -> None:
+        name = wire.STATUS_NAMES[status]
+        assert stream.connection.peer is not None
+        self.accounts.of(stream.connection.peer).refusals += 1
+        self._ended.refusals[name] = self._ended.refusals.get(name, 0) + 1
+        log.info("relay-refused", peer=stream.connection.peer, status=name)
+        await stream.write(delimited(_status(status).encode()))
+        stream.finish()
+
+    # --- reservations ---
+
+    async def _reserve(self, stream: Stream) -> None:
+        connection = stream.connection
+        peer = connection.peer
+        assert peer is not None
+        addresses = self._usable_by(connection)
+        if not addresses or not self._has_slot(peer, connection.group):
+            await self._refuse(stream, wire.RESERVATION_REFUSED)
+            return
+        renewed = peer in self.reservations
+        self._hold(peer, connection.group)
+        ttl = self.limits.reservation_ttl
+        expire = int(time.time()) + ttl
+        answer = _status(wire.OK)
+        answer.reservation = wire.Reservation(
+            expire=expire,
+            addrs=[address.with_peer(self._swarm.peer_id).bytes for address in addresses],
+            voucher=seal_voucher(self._swarm.key, peer, expire),
+        )
+        answer.limit = self._limit()
+        log.info("relay-reservation", peer=peer, ttl=ttl, renewed=renewed, ip=connection.remote)
+        await stream.write(delimited(answer.encode()))
+        stream.finish()
+
+    def _has_slot(self, peer: PeerId, group: bytes) -> bool:
+        resources = self.limits
+        held = self.reservations.get(peer)
+        others = self._per_group.get(group, 0)
+        if held is not None:
+            return held.group == group or others < resources.max_reservations_per_ip
+        return (
+            len(self.reservations) < resources.max_reservations
+            and others < resources.max_reservations_per_ip
+        )
+
+    def _hold(self, peer: PeerId, group: bytes) -> None:
+        self._drop(peer)
+        expires_at = self._swarm.loop.time() + self.limits.reservation_ttl
+        self.reservations[peer] = Reservation(expires_at, group)
+        self._per_group[group] = self._per_group.get(group, 0) + 1
+        self._swarm.protect(peer, _RESERVATION)
+        self._ended.reservations += 1
+
+    def _drop(self, peer: PeerId) -> None:
+        held = self.reservations.pop(peer, None)
+        if held is None:
+            return
+        _decrement(self._per_group, held.group)
+        self._swarm.unprotect(peer, _RESERVATION)
+
+    def _on_close(self, connection: Connection) -> None:
+        peer = connection.peer
+        if peer in self.reservations and not _direct(self._swarm, peer):
+            log.info("relay-reservation-ended", peer=peer, reason=connection.closed)
+            self._drop(peer)
+
+    def _sweep(self) -> None:
+        now = self._swarm.loop.time()
+        self._sweeper = self._swarm.loop.call_later(_SWEEP, self._sweep)
+        for peer, held in list(self.reservations.items()):
+            if held.expires_at <= now:
+                log.info("relay-reservation-ended", peer=peer, reason="expired")
+                self._drop(peer)
+        longest = self.limits.duration
+        for circuit in list(self.circuits):
+            if longest and now - circuit.opened_at >= longest:
+                circuit.end("duration-limit")
+
+    # --- circuits ---
+
+    async def _connect(self, stream: Stream, message: wire.HopMessage) -> None:
+        source = stream.connection.peer
+        assert source is not None
+        try:
+            target = (message.peer or wire.Peer()).peer_id()
+        except RemoteProtocolError:
+            await self._refuse(stream, wire.MALFORMED_MESSAGE)
+            return
+        if target == source:
+            await self._refuse(stream, wire.PERMISSION_DENIED)
+            return
+        if target not in self.reservations:
+            await self._refuse(stream, wire.NO_RESERVATION)
+            return
+        usages = self.accounts.of(source), self.accounts.of(target)
+        if not self._has_room(usages):
+            await self._refuse(stream, wire.RESOURCE_LIMIT_EXCEEDED)
+            return
+        self._opening += 1
+        for usage in usages:
+            usage.circuits += 1
+        opened = False
+        try:
+            opened = await self._open(stream, target, usages)
+        finally:
+            self._opening -= 1
+            if not opened:
+                for usage in usages:
+                    usage.circuits -= 1
+
+    def _has_room(self, usages: tuple[Usage, Usage]) -> bool:
+        limits = self.limits
+        busiest = max(usage.circuits for usage in usages)
+        return (
+            len(self.circuits) + self._opening < limits.max_circuits
+            and busiest < limits.max_circuits_per_peer
+        )
+
+    async def _open(self, stream: Stream, target: PeerId, usages: tuple[Usage, Usage]) -> bool:
+        source = stream.connection.peer
+        assert source is not None
+        destination = await self._stop(source, target)
+        if destination is None:
+            await self._refuse(stream, wire.CONNECTION_FAILED)
+            return False
+        answer = _status(wire.OK)
+        answer.limit = self._limit()
+        try:
+            await stream.write(delimited(answer.encode()))
+        except BaseException:
+            destination.reset()
+            raise
+        self._ended.circuits += 1
+        circuit = Circuit(stream, destination, self.limits.data, usages, self._on_end)
+        if circuit.ended is None:
+            self.circuits.add(circuit)
+        log.info("relay-circuit", source=source, destination=target)
+        return True
+
+    async def _stop(self, source: PeerId, target: PeerId) -> Stream | None:
+        """A stop stream which `target` has accepted, None if none of its connections did."""
+        connections = _direct(self._swarm, target)
+        for connection in sorted(connections, key=lambda c: c.opened_at, reverse=True):
+            stream = None
+            try:
+                async with asyncio.timeout(_STOP_TIME):
+                    stream = connection.open_stream([wire.STOP_ID])
+                    request = wire.StopMessage(
+                        type=wire.StopMessage.CONNECT,
+                        peer=wire.Peer(id=source.bytes),
+                        limit=self._limit(),
+                    )
+                    await stream.write(delimited(request.encode()))
+                    answer = wire.StopMessage.decode(await stream.read_message(wire.MAX_MESSAGE))
+            except (WireError, SwarmError, TimeoutError) as error:
+                log.debug("relay-stop-failed", peer=target, error=error)
+                if stream is not None:
+                    stream.reset()
+                continue
+            except BaseException:
+                if stream is not None:
+                    stream.reset()
+                raise
+            if answer.type == wire.StopMessage.STATUS and answer.status == wire.OK:
+                return stream
+            stream.reset()
+            return None
+        return None
+
+    def _limit(self) -> wire.Limit | None:
+        resources = self.limits
+        if not resources.limited:
+            return None
+        return wire.Limit(duration=resources.duration, data=resources.data)
+
+    def _on_end(self, circuit: Circuit, reason: str) -> None:
+        self.circuits.discard(circuit)
+        source, destination = circuit.source, circuit.destination
+        seconds = self._swarm.loop.time() - circuit.opened_at
+        for leg in (source, destination):
+            leg.usage.circuits -= 1
+            leg.usage.circuits_total += 1
+            leg.usage.seconds += seconds
+        self._ended.bytes_to_listeners += source.received
+        self._ended.bytes_to_dialers += destination.received
+        log.info(
+            "relay-circuit-ended",
+            source=source.connection.peer,
+            destination=destination.connection.peer,
+            reason=reason,
+            seconds=int(seconds),
+            bytes=source.received + destination.received,
+        )
+
+
+def _status(status: int) -> wire.HopMessage:
+    return wire.HopMessage(type=wire.HopMessage.STATUS, status=status)
+
+
+def _direct(swarm: Swarm, peer: PeerId | None) -> list[Connection]:
+    if peer is None:
+        return []
+    return [connection for connection in swarm.connections.get(peer, ()) if connection.direct]
+
+
+def _decrement(table: dict[_Key, int], key: _Key) -> None:
+    left = table[key] - 1
+    if left:
+        table[key] = left
+    else:
+        del table[key]

@@ -1,0 +1,90 @@
+"""What `kwaainet run` tells the person who starts it: who the node is, and what is left to do."""
+
+from edge.status.text import bold, pairs, size, span
+from edge.status.view import listed, mode_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    Status = Mapping[str, Any]
+
+_FAMILIES = ("/ip4/", "/ip6/")
+_LOOPBACK = ("/ip4/127.", "/ip6/::1/")
+_PLACEHOLDER = "/ip4/<your public address>/tcp/{port}"
+
+
+def banner(info: "Status", encoding: str = "utf-8", colour: bool = False) -> str:
+    """About a dozen lines, the last one ended, that `encoding` can write.
+
+    `info`: what edge.status.report.status() says of the node.
+    """
+    arrow = "→" if _writable("→", encoding) else "->"
+    head = f"kwaainet {info['version']}"
+    rows = [("peer id", info["peer_id"]), ("mode", mode_text(info)), *_addresses(info)]
+    rows += [*_limits(info), ("data", info["data_dir"])]
+    steps = [f"  {arrow} {step}" for step in _steps(info)]
+    lines = ["", "  " + bold(head, colour), "", *pairs(rows, indent="  "), "", *steps, ""]
+    text = "\n".join(lines) + "\n"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _writable(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _addresses(info: "Status") -> list[tuple[str, str]]:
+    addresses = info["addresses"]
+    rows = listed("listens at", addresses["listening"] or ["nowhere: this node only dials"])
+    return rows + listed("advertises", addresses.get("advertised", ()))
+
+
+def _limits(info: "Status") -> list[tuple[str, str]]:
+    rows = []
+    if "circuits" in info:
+        circuits = info["circuits"]
+        duration, data = circuits["max_duration"], circuits["max_data"]
+        most = f"{info['reservations']['max']} reservations, {circuits['max']} circuits"
+        rows.append(("relays", f"for at most {most}"))
+        ends = [span(duration)] if duration else []
+        ends += [f"{size(data)} each way"] if data else []
+        text = f"is cut after {' or '.join(ends)}" if ends else "has no limit of time or data"
+        rows.append(("a circuit", text))
+    if "limit" in info["memory"]:
+        rows.append(("memory", f"at most {size(info['memory']['limit'])}"))
+    return rows
+
+
+def _steps(info: "Status") -> list[str]:
+    return [*_reach(info), "Another terminal: kwaainet status. To stop: Ctrl-C."]
+
+
+def _reach(info: "Status") -> list[str]:
+    listening: Sequence[str] = info["addresses"]["listening"]
+    ports = [port for port in map(_port, listening) if port]
+    if not ports:
+        return []
+    if all(text.startswith(_LOOPBACK) for text in listening):
+        return ["Only this machine reaches it: it listens on loopback addresses alone."]
+    advertised = info["addresses"].get("advertised", ())
+    if advertised:
+        address = f"{advertised[0]}/p2p/{info['peer_id']}"
+        return [f"Give others this address: {address}"]
+    wanted = " and ".join(dict.fromkeys(ports))
+    behind = " It is behind NAT: forward the port there." if info.get("nat") == "private" else ""
+    return [
+        f"Open TCP port {wanted} in your router's firewall.{behind}",
+        f"Give others: {_PLACEHOLDER.format(port=ports[0])}/p2p/{info['peer_id']}",
+    ]
+
+
+def _port(address: str) -> str | None:
+    words = address.split("/")
+    if address.startswith(_FAMILIES) and len(words) > 4 and words[3] == "tcp":
+        return words[4]
+    return None

@@ -1,0 +1,230 @@
+"""The commands that ask a running node: `kwaainet status | peers | ping | connect`.
+
+Each returns the command's exit status: 0, 1 when it failed, 3 when no node runs there. Errors are
+one line on standard error. Blocking sockets: there is nothing else to do meanwhile.
+"""
+
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+
+from edge.status import view
+from edge.status.errors import NotRunning, StatusError
+from edge.status.path import socket_path
+from edge.status.text import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Protocol, Self
+
+    class NodeOptions(Protocol):
+        """Of the configuration's section [node]."""
+
+        @property
+        def data_dir(self) -> str: ...
+
+    class Config(Protocol):
+        """The configuration, as far as these commands need it."""
+
+        @property
+        def node(self) -> NodeOptions: ...
+
+    Answer = dict[str, Any]
+
+FAILED = 1
+NO_NODE = 3
+QUICK = 10.0  # seconds in which a node tells about itself
+PATIENT = 35.0  # seconds for what involves a peer; the node gives up after 30
+MAX_ANSWER = 4 << 20  # bytes; 1024 peers are below 1 MiB
+REFRESH = 2.0  # seconds between two tables of `peers --watch`
+PING_INTERVAL = 1.0
+_CHUNK = 65536
+_HOME, _TO_LINE_END, _TO_SCREEN_END = "\x1b[H", "\x1b[K", "\x1b[J"
+_CLEAR = _HOME + _TO_SCREEN_END
+
+
+def status(config: "Config", as_json: bool) -> int:
+    """Print what the node does and uses."""
+
+    def run() -> int:
+        answer = _ask_once(config.node.data_dir, {"verb": "status"})
+        _print(json.dumps(answer, indent=2) if as_json else view.status_lines(answer, _colour()))
+        return 0
+
+    return _reported(run)
+
+
+def peers(config: "Config", watch: bool, as_json: bool) -> int:
+    """Print the connected peers; with `watch` again every two seconds, until interrupted.
+
+    JSON is then one line each time.
+    """
+    return _reported(lambda: _watch_peers(config, as_json) if watch else _peers(config, as_json))
+
+
+def ping(config: "Config", addr: str, count: int) -> int:
+    """Measure `count` round trips to a peer, a second apart; fails if none is answered."""
+    return _reported(lambda: _ping(config.node.data_dir, addr, count))
+
+
+def connect(config: "Config", addr: str) -> int:
+    """Have the node connect to a peer; print who it is."""
+
+    def run() -> int:
+        request = {"verb": "connect", "address": addr}
+        _print(view.connect_lines(_ask_once(config.node.data_dir, request, PATIENT)))
+        return 0
+
+    return _reported(run)
+
+
+class Link:
+    """A connection to the node of a data directory. Raises NotRunning and StatusError."""
+
+    def __init__(self, data_dir: str, wait: float) -> None:
+        self._wait = wait
+        self._received = bytearray()
+        self._sock = socket.socket(socket.AF_UNIX)
+        self._sock.settimeout(wait)
+        try:
+            self._connect(data_dir)
+        except BaseException:
+            self._sock.close()
+            raise
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sock.close()
+
+    def ask(self, request: "Answer") -> "Answer":
+        """The answer to `request`; StatusError with the node's words if it refuses."""
+        try:
+            self._sock.sendall(json.dumps(request).encode("ascii") + b"\n")
+            line = self._line()
+        except TimeoutError:
+            raise StatusError(f"the node has not answered within {self._wait:g} s") from None
+        except OSError as error:
+            raise StatusError(f"the node does not answer: {error.strerror}") from None
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise StatusError("the node's answer is not JSON")
+        if list(answer) == ["error"]:
+            raise StatusError(shown(answer["error"], 1024))
+        return answer
+
+    def _connect(self, data_dir: str) -> None:
+        try:
+            directory = os.open(data_dir, os.O_PATH | os.O_DIRECTORY)
+            try:
+                self._sock.connect(socket_path(data_dir, directory))
+            finally:
+                os.close(directory)
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+            raise NotRunning(f"no node runs with data directory {data_dir}") from None
+        except PermissionError:
+            raise StatusError(
+                f"permission denied: the node in {data_dir} answers its own user and root only"
+            ) from None
+        except BlockingIOError:
+            raise StatusError("the node is busy with others who ask; try again") from None
+        except OSError as error:
+            raise StatusError(f"cannot ask the node in {data_dir}: {error.strerror}") from None
+
+    def _line(self) -> bytes:
+        while b"\n" not in self._received:
+            if len(self._received) > MAX_ANSWER:
+                raise StatusError("the node's answer does not end")
+            data = self._sock.recv(_CHUNK)
+            if not data:
+                raise StatusError("the node closed the connection without an answer")
+            self._received += data
+        line, _, rest = bytes(self._received).partition(b"\n")
+        self._received[:] = rest
+        return line
+
+
+def _ask_once(data_dir: str, request: "Answer", wait: float = QUICK) -> "Answer":
+    with Link(data_dir, wait) as link:
+        return link.ask(request)
+
+
+def _reported(run: "Callable[[], int]") -> int:
+    try:
+        return run()
+    except StatusError as error:
+        print(f"kwaainet: {error}", file=sys.stderr)
+        return NO_NODE if isinstance(error, NotRunning) else FAILED
+
+
+def _colour() -> bool:
+    terminal = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return terminal and not os.environ.get("NO_COLOR")
+
+
+def _print(text: str | list[str]) -> None:
+    print(text if isinstance(text, str) else "\n".join(text), flush=True)
+
+
+def _peers(config: "Config", as_json: bool) -> int:
+    answer = _ask_once(config.node.data_dir, {"verb": "peers"})
+    if as_json:
+        _print(json.dumps(answer, indent=2))
+    else:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+        _print(view.peers_lines(answer, width, _colour()))
+    return 0
+
+
+def _watch_peers(config: "Config", as_json: bool) -> int:
+    in_place = sys.stdout.isatty() and not as_json
+    if in_place:
+        sys.stdout.write(_CLEAR)
+    try:
+        while True:
+            answer = _ask_once(config.node.data_dir, {"verb": "peers"})
+            if as_json:
+                _print(json.dumps(answer))
+            elif in_place:
+                _repaint(answer)
+            else:
+                _print([*view.peers_lines(answer), ""])
+            time.sleep(REFRESH)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _repaint(answer: "Answer") -> None:
+    """The table over the one before, as many peers as the screen has lines for."""
+    width, height = shutil.get_terminal_size()
+    fitting = max(1, height - 3)
+    lines = view.peers_lines({**answer, "peers": answer["peers"][:fitting]}, width, _colour())
+    body = "".join([f"{line}{_TO_LINE_END}\n" for line in lines])
+    sys.stdout.write(_HOME + body + _TO_SCREEN_END)
+    sys.stdout.flush()
+
+
+def _ping(data_dir: str, addr: str, count: int) -> int:
+    rtts: list[float] = []
+    sent = 0
+    try:
+        with Link(data_dir, PATIENT) as link:
+            while sent < count:
+                if sent:
+                    time.sleep(PING_INTERVAL)
+                sent += 1
+                for result in link.ask({"verb": "ping", "address": addr, "count": 1})["results"]:
+                    _print(view.ping_line(result))
+                    rtts += [result["rtt"]] if "rtt" in result else []
+    except KeyboardInterrupt:
+        sys.stdout.write("\n")  # behind the terminal's ^C
+    _print(view.ping_summary(sent, rtts))
+    return 0 if rtts else FAILED

@@ -1,0 +1,225 @@
+"""The status socket, `status.sock` in the data directory: a line of JSON asks, a line answers.
+
+    {"verb": "status"}                                    -> {"version": ..., "uptime": ..., ...}
+    {"verb": "ping", "address": "/ip4/...", "count": 1}   -> {"results": [...]}
+
+An answer with the one key "error" says why there is no other. The server bounds everything: bytes
+of a request, clients at a time, seconds for reading, answering and sending. It holds a lock on the
+data directory as long as it lives, which is how a second node finds out that it is one too many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import socket
+import stat
+
+from edge.status.errors import AlreadyRunning, StatusError
+from edge.status.path import NAME, socket_path
+from edge.swarm.errors import SwarmError
+from edge.wire.errors import WireError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from typing import Any
+
+    Request = dict[str, Any]
+    Answer = Mapping[str, Any]
+    Verb = Callable[[Request], Awaitable[Answer]]
+
+MAX_REQUEST = 4096  # bytes of a line
+MAX_CLIENTS = 8
+TIMEOUT = 30.0  # seconds, for each of: a request to arrive, to be answered, the answer to leave
+_ACCEPT_PAUSE = 1.0  # seconds, when no file descriptor is left
+_BUSY = b'{"error": "too many clients ask at once; try again"}\n'
+
+
+class StatusServer:
+    """Serves `verbs`, name to coroutine function, at the socket in `data_dir`.
+
+    A verb refuses by raising StatusError, SwarmError or WireError, whose text is sent. `timeout`:
+    seconds, TIMEOUT but for tests.
+    """
+
+    def __init__(self, data_dir: str, verbs: Mapping[str, Verb], timeout: float = TIMEOUT) -> None:
+        self._data_dir = data_dir
+        self._verbs = verbs
+        self._timeout = timeout
+        self._directory = -1
+        self._listener: socket.socket | None = None
+        self._acceptor: asyncio.Task[None] | None = None
+        self._clients: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Lock the data directory, put the socket there (mode 0600) and serve it.
+
+        A socket that a dead process left is replaced. Raises AlreadyRunning, and StatusError when
+        the directory or what is in it does not allow a socket.
+        """
+        try:
+            self._directory = os.open(self._data_dir, os.O_RDONLY | os.O_DIRECTORY)
+            _lock(self._directory, self._data_dir)
+            self._listener = _listen(self._directory, self._data_dir)
+        except OSError as error:
+            self._close_directory()
+            raise StatusError(f"no status socket in {self._data_dir}: {error.strerror}") from None
+        except StatusError:
+            self._close_directory()
+            raise
+        self._acceptor = asyncio.ensure_future(self._accept(self._listener))
+
+    async def stop(self) -> None:
+        """Let the clients go and take the socket away; does nothing if it was not started."""
+        if self._listener is None or self._acceptor is None:
+            return
+        tasks = [self._acceptor, *self._clients]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(FileNotFoundError):  # somebody has tidied up: just as well
+            os.unlink(NAME, dir_fd=self._directory)
+        self._listener.close()
+        self._listener = None
+        self._close_directory()
+
+    def _close_directory(self) -> None:
+        if self._directory >= 0:
+            os.close(self._directory)
+            self._directory = -1
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                client, _ = await loop.sock_accept(listener)
+            except OSError:  # most likely no descriptor is left; the swarm counts and logs that
+                await asyncio.sleep(_ACCEPT_PAUSE)
+                continue
+            if len(self._clients) >= MAX_CLIENTS:
+                with client, contextlib.suppress(OSError):
+                    client.send(_BUSY)
+                continue
+            task = asyncio.ensure_future(self._serve(client))
+            self._clients.add(task)
+            task.add_done_callback(self._clients.discard)
+
+    async def _serve(self, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        received = bytearray()
+        with client, contextlib.suppress(OSError, TimeoutError):  # gone, or too slow
+            while await self._receive_line(client, received):
+                line, _, rest = bytes(received).partition(b"\n")
+                received[:] = rest
+                answer = await self._answer(line)
+                async with asyncio.timeout(self._timeout):
+                    await loop.sock_sendall(client, answer)
+
+    async def _receive_line(self, client: socket.socket, received: bytearray) -> bool:
+        """Fill `received` up to a line at least; False when none will come, or none that fits."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self._timeout):
+            while b"\n" not in received:
+                if len(received) >= MAX_REQUEST:
+                    await loop.sock_sendall(
+                        client, _encoded(_error(f"the request is longer than {MAX_REQUEST} bytes"))
+                    )
+                    return False
+                data = await loop.sock_recv(client, MAX_REQUEST - len(received))
+                if not data:
+                    return False
+                received += data
+        return True
+
+    async def _answer(self, line: bytes) -> bytes:
+        try:
+            request = _decoded(line)
+            verb = self._verbs.get(request["verb"])
+            if verb is None:
+                raise StatusError(f"unknown verb; known are: {', '.join(sorted(self._verbs))}")
+            async with asyncio.timeout(self._timeout):
+                return _encoded(await verb(request))
+        except TimeoutError:
+            return _encoded(_error(f"not done after {self._timeout:g} s"))
+        except (StatusError, SwarmError, WireError) as error:
+            return _encoded(_error(str(error)))
+
+
+def _lock(directory: int, data_dir: str) -> None:
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _already_running(data_dir) from None
+    except OSError:
+        # NFS locks no directories. What is left is to ask at the socket, which _listen does; only
+        # two nodes started in the same instant get past that.
+        return
+
+
+def _already_running(data_dir: str) -> AlreadyRunning:
+    return AlreadyRunning(
+        f"another node runs with this data directory: {data_dir}; stop it, or give this one its "
+        "own with --data-dir"
+    )
+
+
+def _listen(directory: int, data_dir: str) -> socket.socket:
+    path = socket_path(data_dir, directory)
+    _remove_stale(directory, path, data_dir)
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        # Before bind: Linux makes the file with the descriptor's mode, so that there is no moment
+        # in which others may connect.
+        os.fchmod(listener.fileno(), 0o600)
+        listener.bind(path)
+        listener.listen(MAX_CLIENTS)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _remove_stale(directory: int, path: str, data_dir: str) -> None:
+    """Remove the socket of a process that is no more. Raises AlreadyRunning if one answers."""
+    try:
+        found = os.stat(NAME, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise StatusError(f"{os.path.join(data_dir, NAME)} is not a socket; move it away")
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(NAME, dir_fd=directory)
+            return
+        except BlockingIOError:  # alive, and has more callers than it takes
+            pass
+    raise _already_running(data_dir)
+
+
+def _decoded(line: bytes) -> Request:
+    import json
+
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        raise StatusError("the request is not JSON") from None
+    if not isinstance(request, dict) or not isinstance(request.get("verb"), str):
+        raise StatusError('the request is not an object with a "verb"')
+    return request
+
+
+def _error(text: str) -> Answer:
+    return {"error": text}
+
+
+def _encoded(answer: Answer) -> bytes:
+    import json
+
+    return json.dumps(answer).encode("ascii") + b"\n"

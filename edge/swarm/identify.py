@@ -1,0 +1,140 @@
+"""Identify on a swarm: answer it, ask it of every new connection, push what has changed.
+
+Source: libp2p/specs identify/README.md
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from edge import log
+from edge.swarm.errors import SwarmError
+from edge.version import AGENT
+from edge.wire.envelope import seal_peer_record
+from edge.wire.errors import WireError
+from edge.wire.identify import (
+    MAX_OWN_MESSAGE,
+    PROTOCOL_ID,
+    PUSH_ID,
+    Identify,
+    IdentifyReader,
+    read_identify,
+)
+from edge.wire.protobuf import delimited
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge.swarm.addresses import OwnAddresses
+    from edge.swarm.connection import Connection
+    from edge.swarm.stream import Stream
+    from edge.swarm.swarm import Swarm
+    from edge.wire.multiaddr import Multiaddr
+
+PROTOCOL_VERSION = "ipfs/0.1.0"
+_WAIT = 15.0  # seconds for a peer to say who it is
+_PUSH_DELAY = 1.0  # changes come in groups
+_MAX_RECORDS = 8  # signed records kept, one for each set of addresses some peer is told
+_MAX_OWN_ADDRESSES = 16
+
+
+class IdentifyService:
+    """Serves and asks. `identified` are told of a connection whose `info` has arrived."""
+
+    def __init__(self, swarm: Swarm, addresses: OwnAddresses) -> None:
+        self._swarm = swarm
+        self._addresses = addresses
+        self._records: dict[tuple[Multiaddr, ...], bytes] = {}
+        self._sequence = 0
+        self._push_due: asyncio.TimerHandle | None = None
+        self.identified: list[Callable[[Connection], None]] = []
+        swarm.handle(PROTOCOL_ID, self._serve)
+        swarm.handle(PUSH_ID, self._serve_push)
+        swarm.opened.append(self._on_open)
+        addresses.changed.append(self.push_soon)
+
+    def message(self, connection: Connection) -> bytes:
+        """What the peer on `connection` is told about us, encoded."""
+        addresses = tuple(self._addresses.advertised_to(connection)[:_MAX_OWN_ADDRESSES])
+        encoded = Identify(
+            protocol_version=PROTOCOL_VERSION,
+            agent_version=AGENT,
+            public_key=self._swarm.noise_identity.public_key.encode(),
+            listen_addrs=[address.bytes for address in addresses],
+            observed_addr=connection.remote.without_peer().bytes,
+            protocols=self._swarm.protocols(connection),
+            signed_peer_record=self._record(addresses),
+        ).encode()
+        assert len(encoded) <= MAX_OWN_MESSAGE
+        return encoded
+
+    def push_soon(self) -> None:
+        """Tell every peer, in a moment, what has changed."""
+        if self._push_due is None:
+            loop = self._swarm.loop
+            self._push_due = loop.call_later(
+                _PUSH_DELAY, lambda: self._swarm.spawn(self._push_all())
+            )
+
+    def _record(self, addresses: tuple[Multiaddr, ...]) -> bytes:
+        record = self._records.get(addresses)
+        if record is None:
+            if len(self._records) >= _MAX_RECORDS:
+                del self._records[next(iter(self._records))]
+            # Later records must have higher numbers, over restarts too: hence the clock.
+            self._sequence = max(self._sequence + 1, int(time.time() * 1000))
+            record = seal_peer_record(self._swarm.key, self._sequence, list(addresses))
+            self._records[addresses] = record
+        return record
+
+    def _on_open(self, connection: Connection) -> None:
+        self._swarm.spawn(self._ask(connection))
+
+    async def _ask(self, connection: Connection) -> None:
+        try:
+            stream = connection.open_stream([PROTOCOL_ID])
+            await self._read(stream)
+            stream.finish()
+        except (WireError, SwarmError, TimeoutError) as error:
+            log.debug("identify-failed", peer=connection.peer, error=error)
+
+    async def _serve(self, stream: Stream) -> None:
+        await stream.write(delimited(self.message(stream.connection)))
+        stream.finish()
+
+    async def _serve_push(self, stream: Stream) -> None:
+        await self._read(stream)
+        stream.finish()
+
+    async def _read(self, stream: Stream) -> None:
+        connection = stream.connection
+        assert connection.peer is not None
+        reader = IdentifyReader()
+        try:
+            async with asyncio.timeout(_WAIT):
+                while data := await stream.read(4096):
+                    reader.feed(data)
+        except BaseException:
+            stream.reset()
+            raise
+        connection.info = read_identify(reader.finish(), connection.peer, connection.info)
+        if connection.info.observed is not None:
+            self._addresses.observe(connection, connection.info.observed)
+        for tell in self.identified:
+            tell(connection)
+
+    async def _push_all(self) -> None:
+        self._push_due = None
+        for connection in self._swarm.all_connections():
+            info = connection.info
+            if connection.closed is not None or info is None or PUSH_ID not in info.protocols:
+                continue
+            try:
+                stream = connection.open_stream([PUSH_ID])
+                async with asyncio.timeout(_WAIT):
+                    await stream.write(delimited(self.message(connection)))
+                stream.finish()
+            except (WireError, SwarmError, TimeoutError) as error:
+                log.debug("identify-push-failed", peer=connection.peer, error=error)

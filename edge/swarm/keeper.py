@@ -1,0 +1,89 @@
+"""Keeps the node in the network: configured peers are redialled for ever, and remembered ones
+are dialled when too few connections are left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from edge import log
+from edge.swarm.errors import SwarmError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from edge.swarm.connection import Connection
+    from edge.swarm.dialer import Dialer
+    from edge.swarm.swarm import Swarm
+    from edge.wire.multiaddr import Multiaddr
+    from edge.wire.peerid import PeerId
+
+    Candidates = Callable[[int], list[tuple[PeerId, list[Multiaddr]]]]
+
+_FIRST_PAUSE = 1.0  # seconds between attempts, doubling
+_LONGEST_PAUSE = 120.0
+_TICK = 10.0
+_ENOUGH = 4  # connections below which remembered peers are dialled
+_CONFIGURED = "configured"
+
+
+class Keeper:
+    """`candidates(n)`: up to n peers the node remembers, best first."""
+
+    def __init__(self, swarm: Swarm, dialer: Dialer, candidates: Candidates) -> None:
+        self._swarm = swarm
+        self._dialer = dialer
+        self._candidates = candidates
+        self._peers: dict[PeerId, asyncio.Task[None]] = {}
+        self._lost = asyncio.Event()
+        swarm.closed.append(self._on_close)
+
+    def configure(self, addresses: Sequence[Multiaddr]) -> None:
+        """Stay connected to exactly these peers; may be called again with others."""
+        wanted: dict[PeerId, list[Multiaddr]] = {}
+        for address in addresses:
+            peer = address.peer_id()
+            assert peer is not None
+            wanted.setdefault(peer, []).append(address)
+        for peer in [peer for peer in self._peers if peer not in wanted]:
+            self._peers.pop(peer).cancel()
+            self._swarm.unprotect(peer, _CONFIGURED)
+        for peer, known in wanted.items():
+            if peer not in self._peers and peer != self._swarm.peer_id:
+                self._swarm.protect(peer, _CONFIGURED)
+                self._peers[peer] = self._swarm.spawn(self._keep(peer, known))
+
+    async def run(self) -> None:
+        """Dial remembered peers while there are too few connections, for ever."""
+        await asyncio.sleep(_FIRST_PAUSE)  # the configured ones first
+        while True:
+            missing = _ENOUGH - self._swarm.connection_count
+            if missing > 0:
+                for peer, addresses in self._candidates(missing):
+                    await self._dial(peer, addresses)
+            await asyncio.sleep(_TICK)
+
+    async def _keep(self, peer: PeerId, addresses: list[Multiaddr]) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            if await self._dial(peer, addresses, again=True):
+                pause = _FIRST_PAUSE
+                while self._swarm.connection_to(peer) is not None:
+                    self._lost.clear()
+                    await self._lost.wait()
+            await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _dial(self, peer: PeerId, addresses: list[Multiaddr], again: bool = False) -> bool:
+        try:
+            await self._dialer.connect(peer, addresses, again)
+        except SwarmError as error:
+            log.info("dial-failed", peer=peer, error=error)
+            return False
+        return True
+
+    def _on_close(self, connection: Connection) -> None:
+        if connection.peer in self._peers:
+            self._lost.set()
