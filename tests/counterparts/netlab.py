@@ -88,7 +88,7 @@ class NetLab:
         self._ip(GATEWAY, "address", "add", f"{HOME}/24", "dev", "lan")
         self._ip(GATEWAY, "link", "set", "lan", "up")
         self._ip(PEER, "route", "add", "default", "via", HOME)
-        self.run(GATEWAY, "sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+        self.run(GATEWAY, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
         _run(*self.within(GATEWAY), "nft", "-f", "-", text=_NAT)
 
     def _wire(self, host: str, name: str, address: str, other: str, other_name: str) -> None:

@@ -11,7 +11,6 @@ from tests.counterparts.delay import Delay
 from tests.counterparts.go import P2pd
 from tests.counterparts.netlab import ADDRESSES, DIALER, GATEWAY, PEER, RELAY, NetLab, NetLabError
 
-
 KNOCK = """
 import socket, sys
 sock = socket.socket()
