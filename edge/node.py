@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from edge import log
@@ -22,7 +23,7 @@ from edge.relay.resources import Resources
 from edge.relay.service import RelayService
 from edge.status.banner import banner
 from edge.status.errors import StatusError
-from edge.status.report import Sources
+from edge.status.report import Sources, status
 from edge.status.server import StatusServer
 from edge.status.verbs import verbs
 from edge.swarm import interfaces, ping
@@ -37,9 +38,10 @@ from edge.swarm.swarm import Swarm
 from edge.wire.multiaddr import Multiaddr
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from edge.config.load import Config
+    from edge.config.schema import Section
     from edge.swarm.connection import Connection
 
 GOODBYE = 3.0  # seconds a stop may take
@@ -57,8 +59,11 @@ class Node:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.mode = "relay"
-        key = load_or_create(config.identity_file(), lambda line: log.warning("identity", note=line))
+        key = load_or_create(
+            config.identity_file(), lambda line: log.warning("identity", note=line)
+        )
         self.limits = Limits()
+        _copy(config.relay, self.limits)
         self.resources = Resources()
         self.swarm = Swarm(key, self.limits)
         self.addresses = OwnAddresses(
@@ -74,7 +79,7 @@ class Node:
         self.swarm.handle(ping.PROTOCOL_ID, ping.serve)
         self.relay = RelayService(self.swarm, self.resources, self._relayed_by)
         self.client = RelayClient(self.swarm, self.dialer, self.addresses)
-        self.keeper = Keeper(self.swarm, self.dialer, self.store.candidates)
+        self.keeper = Keeper(self.swarm, self.dialer, self.store)
         self.addresses.changed.append(self._decide_client)
         self.sources = Sources(self.swarm, config.node.data_dir, self.mode, _mode_reason(config))
         self.sources.addresses = self.addresses
@@ -87,7 +92,7 @@ class Node:
 
     async def start(self) -> None:
         """Serve. Raises SwarmError or StatusError."""
-        await self.status.start()
+        self.status.start()
         for address in _parsed(self.config.node.listen):
             self.swarm.listen(address)
         self.addresses.refresh()
@@ -129,10 +134,9 @@ class Node:
 
     def _apply(self, config: Config) -> None:
         log.set_level(config.node.log_level)
-        for limits, section in ((self.limits, config.node), (self.resources, config.relay)):
-            for name in type(limits).__slots__:
-                if hasattr(section, name):
-                    setattr(limits, name, getattr(section, name))
+        _copy(config.node, self.limits)
+        _copy(config.relay, self.limits)
+        _copy(config.relay, self.resources)
         self.addresses.external = _parsed(config.node.external_address)
         self.client.configure(_parsed(config.relay.relays))
         self.config = config
@@ -173,7 +177,7 @@ class Node:
         if connection.initiator and connection.direct:
             routable.insert(0, connection.remote)
         if routable:
-            self.store.learn(peer, routable, info.agent)
+            self.store.learn(peer, routable, info.agent, time.time())
         self.client.wake()
 
     def _on_network_change(self) -> None:
@@ -188,11 +192,9 @@ class Node:
 
 def main(config: Config) -> int:
     """Run a node until it is told to stop; returns the exit status."""
-    if config.node.crypto != "auto":
-        os.environ["KWAAINET_CRYPTO"] = config.node.crypto
     try:
         _make_data_dir(config.node.data_dir)
-        return _runner()(_run(config))
+        return _run_loop(_run(config))
     except (NodeError, SwarmError, StatusError, CryptoError) as error:
         print(f"kwaainet: {error}", file=sys.stderr)
         return 1
@@ -208,7 +210,8 @@ async def _run(config: Config) -> int:
     try:
         await node.start()
         if sys.stdout.isatty():
-            print(banner(node.sources), end="", flush=True)
+            text = banner(status(node.sources), sys.stdout.encoding, colour=True)
+            print(text, end="", flush=True)
         listen = ",".join(str(address) for address in node.swarm.listening)
         print(f"ready peer_id={node.swarm.peer_id} listen={listen}", flush=True)
         await stopping.wait()
@@ -219,12 +222,12 @@ async def _run(config: Config) -> int:
     return 0
 
 
-def _runner():  # type: ignore[no-untyped-def]
+def _run_loop(work: Coroutine[None, None, int]) -> int:
     try:
         import uvloop
     except ImportError:
-        return asyncio.run
-    return uvloop.run
+        return asyncio.run(work)
+    return uvloop.run(work)
 
 
 def _make_data_dir(path: str) -> None:
@@ -238,6 +241,13 @@ def _mode_reason(config: Config) -> str:
     if config.node.mode in ("auto", "relay"):
         return "configured" if config.node.mode == "relay" else "the only mode this version has"
     return f"{config.node.mode} was asked for, but this version only relays"
+
+
+def _copy(section: Section, limits: Limits | Resources) -> None:
+    """Every option of `section` that `limits` knows by the same name."""
+    for option in section.options():
+        if hasattr(limits, option.name):
+            setattr(limits, option.name, section.value(option))
 
 
 def _parsed(texts: Sequence[str]) -> list[Multiaddr]:

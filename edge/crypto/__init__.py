@@ -22,7 +22,6 @@ if TYPE_CHECKING:
         BACKEND,
         CipherState,
         Ed25519Key,
-        X25519Private,
         hkdf2,
         sha256,
         verify,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
         x25519_keypair,
         x25519_shared,
     )
+    from edge.crypto.native import X25519Private as X25519Private  # for annotations only
 
     _BACKENDS: tuple[Backend, Backend] = (native, pure)  # the type checker compares them
 

@@ -18,12 +18,14 @@ from edge.crypto.errors import CryptoError, DecryptError, NonceExhausted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Self, TypeAlias
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey as X25519Private
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
     from edge.crypto.interface import Buffer
+
+    X25519Private: TypeAlias = X25519PrivateKey
 
 BACKEND = f"cryptography {__version__} ({' '.join(openssl.openssl_version_text().split()[:2])})"
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _PING = 0x6B776169  # "kwai"
 _FEW_STREAMS = 8
+_FLUSH_AT = 64 * 1024  # bytes queued by writers that are sent without waiting for others
 
 
 def _now() -> int:
@@ -195,8 +196,12 @@ class Connection:
 
     def send(self, stream: yamux.Stream, data: Buffer) -> int:
         """Queue a copy of what the window admits of `data`; return how many bytes."""
-        length = self.session.send(stream, data)
-        self.touch()
+        session = self.session
+        length = session.send(stream, data)
+        if len(session.out) >= _FLUSH_AT:
+            self.flush()  # so that `congested` tells the next writer the truth
+        else:
+            self.touch()
         return length
 
     def forward(self, stream: yamux.Stream, start: int, end: int) -> None:

@@ -88,7 +88,7 @@ class Stream:
     def propose(self, dialer: multistream.Dialer) -> None:
         """Be the side that asks: the proposal is queued, the agreement read with the first data."""
         self._dialer = dialer
-        self.write_some(memoryview(dialer.hello))
+        self._say(dialer.hello)
 
     def listen(self, listener: multistream.Listener) -> None:
         """Be the side that is asked; the connection hands the agreed stream to its handler."""
@@ -250,6 +250,11 @@ class Stream:
 
     # --- inside ---
 
+    def _say(self, line: bytes) -> None:
+        """A line of the negotiation: it fits the window, and does not wait for a full socket."""
+        if line:
+            self.connection.send(self.yamux, line)
+
     def _answer(self, data: memoryview) -> None:
         assert self._listener is not None
         try:
@@ -258,8 +263,7 @@ class Stream:
             self.reset()
             return
         self.connection.consumed(self.yamux, used)
-        if answer:
-            self.write_some(memoryview(answer))
+        self._say(answer)
         if self._listener.protocol is not None:
             self.protocol = self._listener.protocol
             self._listener = None
@@ -276,8 +280,7 @@ class Stream:
             self.was_reset(str(error))
             return data[len(data) :]
         self.connection.consumed(self.yamux, used)
-        if answer:
-            self.write_some(memoryview(answer))
+        self._say(answer)
         if self._dialer.protocol is not None:
             self.protocol = self._dialer.protocol
             self._dialer = None

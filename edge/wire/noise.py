@@ -53,9 +53,10 @@ class Payload(Message):
 class Identity:
     """What one node brings to each of its handshakes: a static key, signed once by its peer key."""
 
-    __slots__ = ("payload", "private", "public", "public_key")
+    __slots__ = ("muxers", "payload", "private", "public", "public_key")
 
     def __init__(self, key: "crypto.Ed25519Key", muxers: "Sequence[str]") -> None:
+        self.muxers = muxers  # offered inside the handshake; none: negotiated behind it
         self.private, self.public = crypto.x25519_keypair()
         self.public_key = PublicKey(type=1, data=key.public)
         self.payload = Payload(
@@ -150,6 +151,11 @@ class Handshake:
         self.remote_key: PublicKey | None = None
         self.remote_peer: PeerId | None = None
         self.remote_muxers: list[str] = []
+
+    @property
+    def muxers(self) -> "Sequence[str]":
+        """What we offer."""
+        return self._identity.muxers
 
     def start(self) -> bytes:
         """The initiator's first message: -> e."""
@@ -273,10 +279,11 @@ class Channel:
             if stop > end:
                 break
             try:
-                pos += self._receive.open_into(source[start + 2 : stop], target[pos:])
+                behind = pos + length - TAG
+                self._receive.open_into(source[start + 2 : stop], target[pos:behind])
             except crypto.CryptoError:
                 raise RemoteProtocolError("noise message does not decrypt") from None
-            start = stop
+            start, pos = stop, behind
         return start, pos
 
     def seal_frame(
@@ -289,4 +296,6 @@ class Channel:
         length = end - start + TAG
         target[pos] = length >> 8
         target[pos + 1] = length & 0xFF
-        return pos + 2 + self._send.seal_into(source[start:end], target[pos + 2 :])
+        behind = pos + 2 + length
+        self._send.seal_into(source[start:end], target[pos + 2 : behind])
+        return behind

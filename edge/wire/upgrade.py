@@ -124,10 +124,11 @@ class Upgrade:
         if self._handshake.channel is None:
             return out
         offered = self._handshake.remote_muxers
-        if any(muxer in offered for muxer in MUXERS):
+        ours = self._handshake.muxers
+        if any(muxer in offered for muxer in ours):
             self._state = _DONE
             return out
-        if offered:
+        if offered and ours:
             raise RemoteProtocolError(f"peer multiplexes by {offered[0]} only")
         self._state = _MUXER
         if self._initiator:

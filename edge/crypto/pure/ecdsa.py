@@ -101,10 +101,8 @@ def verify(curve_name: str, encoded: bytes, digest: bytes, r: int, s: int) -> bo
     w = pow(s, n - 2, n)
     u1, u2 = int.from_bytes(digest, "big") * w % n, r * w % n
     x, _, z = _double_multiply(curve, u1, u2, point)
-    if z == 0:
-        return False
     p = curve.p
-    return x * pow(z, 2 * (p - 2), p) % p % n == r
+    return x * pow(z, 2 * (p - 2), p) % p % n == r  # at infinity 0, which r is not
 
 
 def _decode(curve: _Curve, encoded: bytes) -> "Point | None":

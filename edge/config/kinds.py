@@ -1,0 +1,432 @@
+"""The kinds of option: how each is read from text, checked, named and written back.
+
+A kind reads two forms: `check` takes a value as TOML has it (whole numbers, lists, ...),
+`from_text` the text of an environment variable, a flag or a UCI option. Both return the value the
+program uses or raise RefusedError. `text` and `toml` write a value so that it reads back the same.
+
+An option is a class attribute of its section (see schema.py). The instance attribute of the same
+name, which hides it, holds the value; `__get__` below tells the type checker that value's type.
+"""
+
+from edge.config.errors import RefusedError
+from edge.log import escape
+from edge.wire.errors import WireError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SOFT = "soft"  # SIGHUP changes it; connections and reservations stay
+HARD = "hard"  # takes effect at the next start
+
+MAX_TEXT = 4096  # characters of a string
+MAX_ITEMS = 64  # of a list
+
+_SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Option:
+    """What every option has. `kind` names it for documentation and for LuCI's form.
+
+    `placeholder` stands for the value in the help of the command line.
+    """
+
+    kind = ""
+    placeholder = "VALUE"
+    section = ""
+    name = ""
+    flag = ""
+    environment = ""
+    many = False  # a list
+
+    def __init__(self, default: object, reload: str, help_text: str) -> None:
+        self.default = default
+        self.reload = reload
+        self.help = help_text
+
+    def initial(self) -> object:
+        """The default, the caller's own."""
+        return self.default
+
+    def expected(self) -> str:
+        """What is allowed, in words that follow "expected"."""
+        raise NotImplementedError
+
+    def allowed(self) -> str:
+        """The same for a reader who knows the kind already."""
+        return self.expected()
+
+    def check(self, value: object) -> object:
+        raise NotImplementedError
+
+    def from_text(self, text: str) -> object:
+        return self.check(text)
+
+    def text(self, value: object) -> str:
+        return str(value)
+
+    def toml(self, value: object) -> str:
+        return _toml_string(self.text(value))
+
+    def refuse(self, value: object) -> RefusedError:
+        return RefusedError(value, self.expected())
+
+
+class Integer(Option):
+    """A whole number from `low` to `high`; with `zero`, also 0 or that word for it."""
+
+    kind = "integer"
+    placeholder = "N"
+    units: "dict[str, int]" = {"": 1}  # noqa: RUF012 - a constant table of the class
+
+    def __init__(
+        self,
+        default: int,
+        low: int,
+        high: int,
+        reload: str,
+        help_text: str,
+        unit: str = "",
+        zero: str = "",
+    ) -> None:
+        super().__init__(default, reload, help_text)
+        self.low = low
+        self.high = high
+        self.unit = unit
+        self.zero = zero
+
+    def expected(self) -> str:
+        return f"{self.wanted()} from {self.allowed()}"
+
+    def allowed(self) -> str:
+        zero = f', or "{self.zero}"' if self.zero else ""
+        return f"{self.text(self.low)} to {self.text(self.high)}{zero}"
+
+    def wanted(self) -> str:
+        return "a whole number"
+
+    def check(self, value: object) -> int:
+        number = self.number(value)
+        if number is None or not (self.low <= number <= self.high or (self.zero and not number)):
+            raise self.refuse(value)
+        return number
+
+    def number(self, value: object) -> int | None:
+        """The number `value` stands for before its range is looked at, None if it is none."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        return 0 if self.zero and value == self.zero else None
+
+    def from_text(self, text: str) -> int:
+        # int() would also take "1_000", " 7 " and other scripts' digits; 18 digits bound its work.
+        if text.isascii() and text.isdecimal() and len(text) <= 18:
+            return self.check_text(int(text), text)
+        return self.check(text)
+
+    def check_text(self, number: int, text: str) -> int:
+        try:
+            return self.check(number)
+        except RefusedError:
+            raise self.refuse(text) from None
+
+    def text(self, value: object) -> str:
+        assert isinstance(value, int)
+        if self.zero and not value:
+            return self.zero
+        for suffix, factor in reversed(self.units.items()):
+            if value and value % factor == 0:
+                return f"{value // factor}{suffix}"
+        return str(value)
+
+    def toml(self, value: object) -> str:
+        text = self.text(value)
+        return text if text.isdecimal() else _toml_string(text)
+
+    if TYPE_CHECKING:
+
+        def __get__(self, section: object, owner: "type | None" = None) -> int: ...
+
+
+class _Scaled(Integer):
+    """A number that may carry a unit's letter: 64K, 5m."""
+
+    def number(self, value: object) -> int | None:
+        if not isinstance(value, str):
+            return super().number(value)
+        digits = value.rstrip("".join(self.units))
+        suffix = value[len(digits) :]
+        if suffix in self.units and digits.isascii() and digits.isdecimal() and len(digits) <= 18:
+            return int(digits) * self.units[suffix]
+        return super().number(value)
+
+
+class Size(_Scaled):
+    """Bytes: a number, or one with K, M, G or T for powers of 1024."""
+
+    kind = "size"
+    placeholder = "SIZE"
+    units = _SIZES
+
+    def wanted(self) -> str:
+        return "a size (bytes, or with K, M, G or T)"
+
+
+class Duration(_Scaled):
+    """Seconds: a number, or one with s, m, h or d."""
+
+    kind = "duration"
+    placeholder = "TIME"
+    units = _SECONDS
+
+    def wanted(self) -> str:
+        return "a duration (seconds, or with s, m, h or d)"
+
+
+class Bool(Option):
+    kind = "bool"
+    placeholder = "yes|no"
+
+    def expected(self) -> str:
+        return "true or false (as text also yes, no, on, off, 1, 0)"
+
+    def check(self, value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise self.refuse(value)
+
+    def from_text(self, text: str) -> bool:
+        if text in ("yes", "true", "on", "1"):
+            return True
+        if text in ("no", "false", "off", "0"):
+            return False
+        raise self.refuse(text)
+
+    def text(self, value: object) -> str:
+        return "yes" if value else "no"
+
+    def toml(self, value: object) -> str:
+        return "true" if value else "false"
+
+    if TYPE_CHECKING:
+
+        def __get__(self, section: object, owner: "type | None" = None) -> bool: ...
+
+
+class _String(Option):
+    def check(self, value: object) -> str:
+        raise NotImplementedError
+
+    if TYPE_CHECKING:
+
+        def __get__(self, section: object, owner: "type | None" = None) -> str: ...
+
+
+class Choice(_String):
+    kind = "choice"
+
+    def __init__(
+        self, default: str, choices: "tuple[str, ...]", reload: str, help_text: str
+    ) -> None:
+        super().__init__(default, reload, help_text)
+        self.choices = choices
+        self.placeholder = "|".join(choices)
+
+    def expected(self) -> str:
+        return ", ".join(self.choices[:-1]) + " or " + self.choices[-1]
+
+    def check(self, value: object) -> str:
+        if isinstance(value, str) and value in self.choices:
+            return value
+        raise self.refuse(value)
+
+
+class Path(_String):
+    """A path; "auto" is the one `auto` describes, which load.py works out."""
+
+    AUTO = "auto"
+    kind = "path"
+    placeholder = "DIR"
+
+    def __init__(self, reload: str, help_text: str, auto: str) -> None:
+        super().__init__(self.AUTO, reload, help_text)
+        self.auto = auto
+
+    def expected(self) -> str:
+        return f"a path of 1 to {MAX_TEXT} printable characters"
+
+    def check(self, value: object) -> str:
+        if isinstance(value, str) and 0 < len(value) <= MAX_TEXT and value.isprintable():
+            return value
+        raise self.refuse(value)
+
+
+class Address(_String):
+    """One multiaddr that `rule` lets pass; the value is in canonical form."""
+
+    kind = "multiaddr"
+    placeholder = "ADDR"
+
+    def __init__(self, rule: "Rule", reload: str, help_text: str) -> None:
+        super().__init__(None, reload, help_text)  # there is no address to fall back to
+        self.rule = rule
+
+    def expected(self) -> str:
+        return self.rule.expected
+
+    def check(self, value: object) -> str:
+        return self.rule.check(value)
+
+
+class _List(Option):
+    """A list of items; as text they are separated by commas or spaces."""
+
+    many = True
+
+    def initial(self) -> list[str]:
+        assert isinstance(self.default, tuple)
+        return list(self.default)
+
+    def expected(self) -> str:
+        return f"a list of at most {MAX_ITEMS}, each {self.item_expected()}"
+
+    def allowed(self) -> str:
+        return self.item_expected()
+
+    def item_expected(self) -> str:
+        raise NotImplementedError
+
+    def check_item(self, value: object) -> str:
+        raise NotImplementedError
+
+    def check(self, value: object) -> list[str]:
+        if not isinstance(value, list) or len(value) > MAX_ITEMS:
+            raise self.refuse(value)
+        checked = []
+        for index, item in enumerate(value):
+            try:
+                checked.append(self.check_item(item))
+            except RefusedError as refused:
+                raise RefusedError(refused.value, refused.expected, index) from None
+        return checked
+
+    def from_text(self, text: str) -> list[str]:
+        return self.check(text.replace(",", " ").split())
+
+    def text(self, value: object) -> str:
+        assert isinstance(value, list | tuple)
+        return ",".join(value)
+
+    def toml(self, value: object) -> str:
+        assert isinstance(value, list | tuple)
+        return "[" + ", ".join([_toml_string(item) for item in value]) + "]"
+
+    if TYPE_CHECKING:
+
+        def __get__(self, section: object, owner: "type | None" = None) -> list[str]: ...
+
+
+class Addresses(_List):
+    kind = "list of multiaddr"
+    placeholder = "ADDR"
+
+    def __init__(
+        self, default: "tuple[str, ...]", rule: "Rule", reload: str, help_text: str
+    ) -> None:
+        super().__init__(default, reload, help_text)
+        self.rule = rule
+
+    def item_expected(self) -> str:
+        return self.rule.expected
+
+    def check_item(self, value: object) -> str:
+        return self.rule.check(value)
+
+
+class PeerIds(_List):
+    kind = "list of peer id"
+    placeholder = "PEER_ID"
+
+    def item_expected(self) -> str:
+        return "a peer id such as 12D3KooW... or Qm..."
+
+    def check_item(self, value: object) -> str:
+        from edge.wire.peerid import PeerId
+
+        if not isinstance(value, str):
+            raise RefusedError(value, self.item_expected())
+        try:
+            return str(PeerId.from_string(value))
+        except WireError:
+            raise RefusedError(value, self.item_expected()) from None
+
+
+class Networks(_List):
+    kind = "list of CIDR"
+    placeholder = "CIDR"
+
+    def item_expected(self) -> str:
+        return "an IP address or range such as 192.0.2.0/24 or 2001:db8::/32"
+
+    def check_item(self, value: object) -> str:
+        import ipaddress
+
+        try:
+            if not isinstance(value, str):
+                raise RefusedError(value, self.item_expected())
+            return str(ipaddress.ip_network(value))
+        except ValueError:
+            raise RefusedError(value, self.item_expected()) from None
+
+
+class Rule:
+    """Which multiaddrs an option takes: `allows` sees the components of a valid one."""
+
+    __slots__ = ("allows", "expected")
+
+    def __init__(self, expected: str, allows: "Callable[[list[str]], bool]") -> None:
+        self.expected = expected
+        self.allows = allows
+
+    def check(self, value: object) -> str:
+        from edge.wire.multiaddr import Multiaddr
+
+        if not isinstance(value, str) or len(value) > MAX_TEXT:
+            raise RefusedError(value, self.expected)
+        try:
+            canonical = str(Multiaddr.from_string(value))
+        except WireError as error:
+            raise RefusedError(value, f"{self.expected} ({escape(str(error), 160)})") from None
+        if not self.allows(canonical.split("/")[1:]):
+            raise RefusedError(value, self.expected)
+        return canonical
+
+
+def _toml_string(text: str) -> str:
+    return '"' + "".join([_TOML_ESCAPES.get(char, char) for char in text]) + '"'
+
+
+_TOML_ESCAPES = {'"': '\\"', "\\": "\\\\"}
+_HOSTS = ("ip4", "ip6", "dns", "dns4", "dns6")
+
+
+def _listens(parts: list[str]) -> bool:
+    return len(parts) == 4 and parts[0] in ("ip4", "ip6") and parts[2] == "tcp"
+
+
+def _reachable(parts: list[str]) -> bool:
+    return len(parts) == 4 and parts[0] in _HOSTS and parts[2] == "tcp" and parts[3] != "0"
+
+
+def _names_peer(parts: list[str]) -> bool:
+    return len(parts) > 2 and parts[-2] == "p2p"
+
+
+def _names_relay(parts: list[str]) -> bool:
+    return _names_peer(parts) and "p2p-circuit" not in parts
+
+
+LISTEN = Rule("/ip4/ADDRESS/tcp/PORT or /ip6/ADDRESS/tcp/PORT", _listens)
+EXTERNAL = Rule("/ip4|ip6|dns|dns4|dns6/ADDRESS/tcp/PORT", _reachable)
+PEER = Rule("a multiaddr that ends in /p2p/PEER_ID", _names_peer)
+RELAY = Rule("a multiaddr that ends in /p2p/PEER_ID and is no circuit itself", _names_relay)

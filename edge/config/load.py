@@ -1,0 +1,153 @@
+"""The effective configuration: defaults, under the file, under the environment, under flags.
+
+A mistake anywhere is a ConfigError of one line that names its place, even where a later source
+would have set the option anew: a wrong file stays wrong when the flag is gone.
+"""
+
+import os
+
+from edge.config import text
+from edge.config.kinds import SOFT, Path
+from edge.config.layer import Found, Layer
+from edge.config.schema import ENVIRONMENT, Node, Peer, Relay, Section
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TypeVar
+
+    SectionType = TypeVar("SectionType", bound=Section)
+
+DEFAULT_FILE = "/etc/kwaainet/kwaainet.toml"
+FILE_VARIABLE = ENVIRONMENT + "CONFIG"
+
+
+class Config:
+    """The effective configuration. `file` is the one that was read, None if there is none.
+
+    `ignored`: KWAAINET_* variables that are none of ours (KwaaiNet's other programs have some too).
+    """
+
+    __slots__ = ("_flags", "_requested", "file", "ignored", "node", "peers", "relay")
+
+    def __init__(
+        self,
+        node: Node,
+        relay: Relay,
+        peers: list[Peer],
+        ignored: list[str],
+        file: str | None,
+        requested: str | None,
+        flags: "Mapping[str, Sequence[str]]",
+    ) -> None:
+        self.node = node
+        self.relay = relay
+        self.peers = peers
+        self.ignored = ignored
+        self.file = file
+        self._requested = requested
+        self._flags = flags
+
+    def sections(self) -> list[Section]:
+        return [self.node, self.relay, *self.peers]
+
+    def origin(self, section: str, option: str, index: int = 0) -> str:
+        """Where a value is from: "default", "kwaainet.toml:12", "environment KWAAINET_MODE" or
+        "--mode". `index`: of which peer.
+        """
+        named = [found for found in self.sections() if section == found.NAME]
+        return named[index].origins[option]
+
+    def identity_file(self) -> str:
+        """The path of the node's private key."""
+        return os.path.join(self.node.data_dir, "identity.key")
+
+    def again(self, environ: "Mapping[str, str]") -> "Config":
+        """The configuration as it is now, from the same sources. Raises ConfigError."""
+        return load(self._requested, environ, self._flags)
+
+
+class Change:
+    """One option that differs between two configurations."""
+
+    __slots__ = ("name", "new", "old")
+
+    def __init__(self, name: str, old: str, new: str) -> None:
+        self.name = name
+        self.old = old
+        self.new = new
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.old} -> {self.new}"
+
+
+def load(
+    file: str | None, environ: "Mapping[str, str]", flags: "Mapping[str, Sequence[str]]"
+) -> Config:
+    """The effective configuration. Raises ConfigError.
+
+    `file`: the path of --config; None means $KWAAINET_CONFIG, else DEFAULT_FILE where it exists.
+    `flags`: by flag without its dashes ("relay-max-circuits"), the values in the order given.
+    """
+    path = file or environ.get(FILE_VARIABLE) or _default_file()
+    merged = Layer()
+    if path is not None:
+        from edge.config import toml  # tomllib costs 2 MB
+
+        merged.put(toml.read(path))
+    merged.put(text.read_environment(environ, FILE_VARIABLE))
+    merged.put(text.read_flags(flags))
+    node = _section(Node, merged)
+    if node.data_dir == Path.AUTO:
+        node.set("data_dir", default_data_dir(environ))
+    return Config(
+        node=node,
+        relay=_section(Relay, merged),
+        peers=[_peer(found) for found in merged.peers or []],
+        ignored=merged.ignored,
+        file=path,
+        requested=file,
+        flags=flags,
+    )
+
+
+def diff(old: Config, new: Config) -> tuple[list[Change], list[Change]]:
+    """What changed: (what SIGHUP can change, what needs a restart)."""
+    soft: list[Change] = []
+    hard: list[Change] = []
+    for before, after in ((old.node, new.node), (old.relay, new.relay)):
+        for option in before.options():
+            was, now = option.text(before.value(option)), option.text(after.value(option))
+            if was != now:
+                change = Change(f"{before.NAME}.{option.name}", was, now)
+                (soft if option.reload == SOFT else hard).append(change)
+    peers = [",".join([peer.address for peer in config.peers]) for config in (old, new)]
+    if peers[0] != peers[1]:
+        soft.append(Change(Peer.NAME, peers[0], peers[1]))
+    return soft, hard
+
+
+def default_data_dir(environ: "Mapping[str, str]") -> str:
+    if os.geteuid() == 0:
+        return "/var/lib/kwaainet"
+    home = environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return os.path.join(home, "kwaainet")
+
+
+def _default_file() -> str | None:
+    return DEFAULT_FILE if os.path.exists(DEFAULT_FILE) else None
+
+
+def _section(cls: "type[SectionType]", layer: Layer) -> "SectionType":
+    values = {}
+    origins = {}
+    for option in cls.options():
+        found = layer.values.get((cls.NAME, option.name)) or Found(option.initial(), "default")
+        values[option.name] = found.value
+        origins[option.name] = found.origin
+    return cls(values, origins)
+
+
+def _peer(found: dict[str, Found]) -> Peer:
+    values = {name: each.value for name, each in found.items()}
+    return Peer(values, {name: each.origin for name, each in found.items()})

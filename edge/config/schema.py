@@ -1,0 +1,183 @@
+"""The schema: every option of the node, once. All readers, the help and the documents come from it.
+
+To add an option, add its line to a section; to add a section, add its class to SECTIONS. Names are
+those of the field (go-libp2p's relay) and are the same in TOML, in UCI and, with the section in
+front, in the environment and on the command line; options of [node] go there without it.
+"""
+
+from edge.config.errors import ConfigError, suggestion
+from edge.config.kinds import (
+    EXTERNAL,
+    HARD,
+    LISTEN,
+    PEER,
+    RELAY,
+    SOFT,
+    Address,
+    Addresses,
+    Choice,
+    Duration,
+    Integer,
+    Option,
+    Path,
+    Size,
+)
+from edge.log import escape
+
+KIB, MIB, TIB = 1 << 10, 1 << 20, 1 << 40
+MINUTE, HOUR, DAY = 60, 3600, 86400
+ENVIRONMENT = "KWAAINET_"
+
+MAX_PEERS = 64
+
+
+class Section:
+    """A section's values as attributes, and where each came from in `origins`."""
+
+    NAME = ""
+    MANY = False  # [[name]]: may stand several times, as UCI's anonymous sections do
+    HELP = ""
+
+    def __init__(self, values: dict[str, object], origins: dict[str, str]) -> None:
+        self.origins = origins
+        for option in self.options():
+            self.set(option.name, values[option.name])
+
+    def __init_subclass__(cls) -> None:
+        for name, option in vars(cls).items():
+            if isinstance(option, Option):
+                option.section = cls.NAME
+                option.name = name
+                option.flag = _flag(cls, name)
+                option.environment = ENVIRONMENT + option.flag.upper().replace("-", "_")
+
+    @classmethod
+    def options(cls) -> list[Option]:
+        return [option for option in vars(cls).values() if isinstance(option, Option)]
+
+    @classmethod
+    def option(cls, name: str) -> Option:
+        """Raises ConfigError with the nearest name if there is none such."""
+        for option in cls.options():
+            if option.name == name:
+                return option
+        names = [option.name for option in cls.options()]
+        raise ConfigError(f"unknown option; {suggestion(name, names)}")
+
+    def set(self, name: str, value: object) -> None:
+        vars(self)[name] = value
+
+    def value(self, option: Option) -> object:
+        return vars(self)[option.name]
+
+
+def _flag(section: type[Section], name: str) -> str:
+    if section.NAME == "node":
+        return name.replace("_", "-")
+    return section.NAME if section.MANY else f"{section.NAME}-{name}".replace("_", "-")
+
+
+# fmt: off
+class Node(Section):
+    NAME = "node"
+    HELP = "The node as a whole: where it listens, what it keeps, what it may use."
+
+    mode = Choice("auto", ("auto", "full", "light", "relay"), HARD,
+        "What the node does; auto decides by the hardware it finds.")
+    listen = Addresses(("/ip4/0.0.0.0/tcp/4001", "/ip6/::/tcp/4001"), LISTEN, HARD,
+        "Addresses to listen on; an empty list is a node that only dials. Port 0: any free one.")
+    external_address = Addresses((), EXTERNAL, SOFT,
+        "Addresses others reach this node at, such as a forwarded port; advertised unconfirmed.")
+    data_dir = Path(HARD,
+        "Directory of the identity, the peer store and the status socket.",
+        auto="/var/lib/kwaainet for root, else $XDG_DATA_HOME/kwaainet or ~/.local/share/kwaainet")
+    log_level = Choice("info", ("debug", "info", "warning", "error"), SOFT,
+        "The least grave lines that are logged.")
+    memory_limit = Size(0, 16 * MIB, TIB, SOFT,
+        "Memory the process may use; auto takes a quarter of the machine's, at least 24M.",
+        unit="bytes", zero="auto")
+    max_connections = Integer(512, 1, 65536, SOFT,
+        "Connections in all.", unit="connections")
+    max_connections_per_peer = Integer(8, 1, 1024, SOFT,
+        "Connections of one peer.", unit="connections")
+    max_connections_per_ip = Integer(32, 1, 65536, SOFT,
+        "Connections from one IPv4 address or one IPv6 /64; several peers may share it.",
+        unit="connections")
+    max_pending_handshakes = Integer(64, 1, 4096, SOFT,
+        "Incoming connections that have not shown an identity yet.", unit="connections")
+    max_streams_per_connection = Integer(256, 8, 4096, SOFT,
+        "Streams a peer may have open on one connection.", unit="streams")
+    handshake_timeout = Duration(10, 1, 5 * MINUTE, SOFT,
+        "Time from TCP to a known peer id, after which a connection is closed.", unit="seconds")
+    idle_timeout = Duration(2 * MINUTE, 5, DAY, SOFT,
+        "Time a connection without streams and reservation is kept.", unit="seconds")
+    keepalive_interval = Duration(30, 1, HOUR, SOFT,
+        "Time of silence on a connection after which the peer is asked whether it lives.",
+        unit="seconds")
+    crypto = Choice("auto", ("auto", "native", "pure"), HARD,
+        "Backend of the ciphers: compiled, or Python for machines without; auto prefers native.")
+
+
+class Relay(Section):
+    NAME = "relay"
+    HELP = "Circuit relay v2: the service for others, and our own use of other relays behind NAT."
+
+    service = Choice("auto", ("auto", "yes", "no"), SOFT,
+        "Relay for others; auto does so while a public address is confirmed.")
+    max_reservations = Integer(128, 0, 65536, SOFT,
+        "Peers that may hold a slot.", unit="reservations")
+    max_reservations_per_ip = Integer(8, 1, 65536, SOFT,
+        "Slots of one IPv4 address or one IPv6 /64.", unit="reservations")
+    max_circuits = Integer(256, 0, 65536, SOFT,
+        "Circuits open at a time.", unit="circuits")
+    max_circuits_per_peer = Integer(16, 1, 4096, SOFT,
+        "Circuits one peer is an end of.", unit="circuits")
+    reservation_ttl = Duration(HOUR, 5, 30 * DAY, SOFT,
+        "Time a reservation lasts; peers renew it before its end.", unit="seconds")
+    duration = Duration(0, 1, 30 * DAY, SOFT,
+        "Time after which a circuit is cut.", unit="seconds", zero="unlimited")
+    data = Size(0, 1, 1024 * TIB, SOFT,
+        "Bytes in one direction after which a circuit is cut.", unit="bytes", zero="unlimited")
+    buffer_size = Size(256 * KIB, 128 * KIB, MIB, HARD,
+        "Bytes read from a connection at once, in one buffer for all; larger is faster.",
+        unit="bytes")
+    client = Choice("auto", ("auto", "yes", "no"), SOFT,
+        "Be reachable through other relays; auto does so while this node is behind NAT.")
+    relays = Addresses((), RELAY, SOFT,
+        "Relays to use before those the node finds by itself.")
+    reservations = Integer(2, 1, 16, SOFT,
+        "Relays on which a slot is kept at a time.", unit="relays")
+
+
+class Peer(Section):
+    NAME = "peer"
+    MANY = True
+    HELP = "A peer to stay connected to, redialled for ever: one section for each."
+
+    address = Address(PEER, SOFT, "Where to dial it.")
+# fmt: on
+
+
+SECTIONS: tuple[type[Section], ...] = (Node, Relay, Peer)
+
+
+def section_named(name: str) -> type[Section]:
+    """Raises ConfigError with the nearest name if there is none such."""
+    for section in SECTIONS:
+        if name == section.NAME:
+            return section
+    names = [section.NAME for section in SECTIONS]
+    raise ConfigError(f"unknown section; {suggestion(name, names, '[', ']')}")
+
+
+def option_by_flag(flag: str) -> Option:
+    """The option `--flag` sets. Raises ConfigError with the nearest flag if there is none such."""
+    for option in every_option():
+        if option.flag == flag:
+            return option
+    flags = ["config", *[option.flag for option in every_option()]]
+    raise ConfigError(f"--{escape(flag, 80)}: unknown flag; {suggestion(flag, flags, '--')}")
+
+
+def every_option() -> list[Option]:
+    return [option for section in SECTIONS for option in section.options()]

@@ -1,0 +1,78 @@
+"""Reads environment variables and flags, whose values are text, into Layers."""
+
+from edge.config.errors import ConfigError, RefusedError, suggestion
+from edge.config.layer import Found, Layer
+from edge.config.schema import (
+    ENVIRONMENT,
+    MAX_PEERS,
+    SECTIONS,
+    Peer,
+    every_option,
+    option_by_flag,
+)
+from edge.log import escape
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from edge.config.kinds import Option
+
+
+def read_environment(environ: "Mapping[str, str]", also_ours: str) -> Layer:
+    """`also_ours`: a KWAAINET_* variable that sets no option. An empty variable counts as unset.
+
+    KwaaiNet's other programs have variables of the same prefix, so an unknown one is an error only
+    if it looks like one of ours misspelt. Raises ConfigError.
+    """
+    layer = Layer()
+    options = {option.environment: option for option in every_option()}
+    for name, value in environ.items():
+        if not value or not name.startswith(ENVIRONMENT) or name == also_ours:
+            continue
+        if name in options:
+            _set(layer, options[name], [value], f"environment {name}")
+            continue
+        _refuse_if_misspelt(name, [*options, also_ours])
+        layer.ignored.append(name)
+    return layer
+
+
+def read_flags(flags: "Mapping[str, Sequence[str]]") -> Layer:
+    """`flags`: their values by name without dashes. Of a single value the last one counts, the
+    items of a list add up. Raises ConfigError.
+    """
+    layer = Layer()
+    for flag, values in flags.items():
+        _set(layer, option_by_flag(flag), values, f"--{flag}")
+    return layer
+
+
+def _set(layer: Layer, option: "Option", texts: "Sequence[str]", origin: str) -> None:
+    try:
+        if option.section == Peer.NAME:
+            layer.peers = _peers(option, texts, origin)
+            return
+        value = option.from_text(",".join(texts) if option.many else texts[-1])
+    except RefusedError as error:
+        raise ConfigError(f"{origin}: {error}") from None
+    layer.values[option.section, option.name] = Found(value, origin)
+
+
+def _peers(option: "Option", texts: "Sequence[str]", origin: str) -> list[dict[str, Found]]:
+    addresses = ",".join(texts).replace(",", " ").split()
+    if len(addresses) > MAX_PEERS:
+        raise ConfigError(f"{origin}: got {len(addresses)}; expected at most {MAX_PEERS}")
+    return [{option.name: Found(option.from_text(each), origin)} for each in addresses]
+
+
+def _refuse_if_misspelt(name: str, known: list[str]) -> None:
+    import difflib  # only for the rare variable that is not ours
+
+    short = [each.removeprefix(ENVIRONMENT) for each in known]
+    wanted = name.removeprefix(ENVIRONMENT)
+    sections = [section.NAME.upper() + "_" for section in SECTIONS]
+    near = difflib.get_close_matches(wanted[:80], short, 1, 0.75)
+    if near or wanted.startswith(tuple(sections)):
+        advice = suggestion(wanted, short, ENVIRONMENT)
+        raise ConfigError(f"environment {escape(name, 80)}: unknown variable; {advice}")

@@ -1,0 +1,135 @@
+"""Reads a TOML file into a Layer. Every error is one line with the file and the line in it."""
+
+from edge.config.errors import ConfigError, RefusedError, shown
+from edge.config.layer import Found, Layer
+from edge.config.lines import lines
+from edge.config.schema import MAX_PEERS, Peer, Section, section_named
+from edge.log import escape
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from edge.config.lines import Path
+
+MAX_FILE = 1 << 20  # bytes
+
+
+def read(path: str) -> Layer:
+    """Raises ConfigError."""
+    return _Document(path).layer()
+
+
+class _Document:
+    """A parsed file: `data` as tomllib gives it, `lines` by path into it."""
+
+    __slots__ = ("data", "file", "lines")
+
+    def __init__(self, path: str) -> None:
+        self.file = escape(path)
+        text = self.decode(self.load(path))
+        try:
+            self.data = self.parse(text)
+            self.lines = lines(text)
+        except RecursionError:
+            raise ConfigError(f"{self.file}: not valid TOML: nested too deeply") from None
+
+    def load(self, path: str) -> bytes:
+        try:
+            with open(path, "rb") as file:
+                data = file.read(MAX_FILE + 1)
+        except OSError as error:
+            raise ConfigError(f"{self.file}: cannot be read: {error.strerror}") from None
+        except ValueError:  # a path with a zero byte
+            raise ConfigError(f"{self.file}: cannot be read: not a path") from None
+        if len(data) > MAX_FILE:
+            raise ConfigError(f"{self.file}: cannot be read: larger than {MAX_FILE >> 20} MiB")
+        return data
+
+    def decode(self, data: bytes) -> str:
+        try:
+            return data.decode("utf-8-sig").replace("\r\n", "\n")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            byte = data[error.start]
+            raise ConfigError(f"{self.file}:{line}: not UTF-8 text: byte 0x{byte:02x}") from None
+
+    def parse(self, text: str) -> dict[str, object]:
+        import tomllib
+
+        try:
+            return tomllib.loads(text)
+        except ValueError as error:  # TOMLDecodeError, or int() on a number of 4301 digits
+            raise ConfigError(self.syntax_error(text, str(error))) from None
+
+    def syntax_error(self, text: str, message: str) -> str:
+        """The message of tomllib ends in "(at line 3, column 7)" or "(at end of document)"."""
+        problem, _, where = message.rpartition(" (at ")
+        problem = problem[:200]  # it shows what it quotes by repr(), so it is printable
+        words = where.rstrip(")").replace(",", "").split()
+        if words[:1] == ["line"]:
+            return f"{self.file}:{words[1]}: not valid TOML: {problem}, column {words[3]}"
+        if words[:1] == ["end"]:
+            last = text.rstrip("\n").count("\n") + 1
+            return f"{self.file}:{last}: not valid TOML: {problem} at the end of the file"
+        return f"{self.file}: not valid TOML: {message[:200]}"
+
+    def layer(self) -> Layer:
+        layer = Layer()
+        for name, content in self.data.items():
+            section = self.section_at(name)
+            if section is Peer:
+                layer.peers = self.peers(content)
+                continue
+            for option, found in self.section(section, content, (name,)).items():
+                layer.values[name, option] = found
+        return layer
+
+    def section_at(self, name: str) -> type[Section]:
+        try:
+            return section_named(name)
+        except ConfigError as error:
+            raise ConfigError(f"{self.place((name,))}: [{escape(name, 80)}]: {error}") from None
+
+    def peers(self, content: object) -> list[dict[str, Found]]:
+        name = Peer.NAME
+        place = self.place((name,))
+        if not isinstance(content, list):
+            raise ConfigError(f"{place}: [{name}]: expected [[{name}]], one for each peer")
+        if len(content) > MAX_PEERS:
+            raise ConfigError(
+                f"{place}: [[{name}]]: got {len(content)}; expected at most {MAX_PEERS}"
+            )
+        peers = []
+        for index, item in enumerate(content):
+            peer = self.section(Peer, item, (name, index))
+            for option in Peer.options():
+                if option.name not in peer:
+                    place = self.place((name, index))
+                    expected = option.expected()
+                    raise ConfigError(
+                        f"{place}: [peer] {option.name}: missing; expected {expected}"
+                    )
+            peers.append(peer)
+        return peers
+
+    def section(self, section: type[Section], content: object, path: "Path") -> dict[str, Found]:
+        if not isinstance(content, dict):
+            place = self.place(path)
+            raise ConfigError(
+                f"{place}: [{section.NAME}]: got {shown(content)}; expected a section"
+            )
+        found = {}
+        for name, value in content.items():
+            where = (*path, name)
+            try:
+                option = section.option(name)
+                checked = option.check(value)
+            except ConfigError as error:
+                if isinstance(error, RefusedError) and error.item is not None:
+                    where = (*where, error.item)
+                label = f"[{section.NAME}] {escape(name, 80)}"
+                raise ConfigError(f"{self.place(where)}: {label}: {error}") from None
+            found[name] = Found(checked, self.place(where))
+        return found
+
+    def place(self, path: "Path") -> str:
+        return f"{self.file}:{self.lines[path]}"

@@ -1,0 +1,76 @@
+"""What the schema is written out to: docs/configuration.md, TOML that reads back, help."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from edge.config import document
+from edge.config.load import load
+
+PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+PEER = "/ip4/192.0.2.1/tcp/4001/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"
+NO_FILE = {"KWAAINET_CONFIG": "/dev/null"}
+
+
+def test_the_page_in_docs_is_current() -> None:
+    made = document.markdown()
+    assert PAGE.read_text() == made, "run: python -m edge.config.document > docs/configuration.md"
+
+
+def test_the_sample_file_sets_every_default(tmp_path: Path) -> None:
+    sample = document.markdown().partition("```toml\n")[2].partition("```")[0]
+    file = tmp_path / "kwaainet.toml"
+    file.write_text(sample)
+    config = load(str(file), {}, {})
+    for section, plain in zip(config.sections(), load(None, NO_FILE, {}).sections(), strict=True):
+        for option in section.options():
+            assert section.value(option) == plain.value(option)
+            assert section.origins[option.name].startswith(f"{file}:")
+
+
+def test_a_config_written_as_toml_reads_back(tmp_path: Path) -> None:
+    flags = {
+        "data-dir": ['/a "b" \\c # d'],
+        "listen": [""],
+        "relay-data": ["3K"],
+        "memory-limit": ["24M"],
+        "idle-timeout": ["90"],
+        "peer": [PEER, PEER],
+    }
+    config = load(None, NO_FILE, flags)
+    file = tmp_path / "kwaainet.toml"
+    file.write_text("\n".join(document.toml(config, everything=True)))
+    again = load(str(file), {}, {})
+    assert len(again.peers) == 2
+    for section, copy in zip(config.sections(), again.sections(), strict=True):
+        assert [section.value(option) for option in section.options()] == [
+            copy.value(option) for option in copy.options()
+        ]
+
+
+def test_what_differs_is_shown_with_its_origin() -> None:
+    environ = {**NO_FILE, "KWAAINET_RELAY_MAX_CIRCUITS": "256", "KWAAINET_MODE": "relay"}
+    config = load(None, environ, {"relay-max-circuits": ["32"]})
+    assert document.toml(config, everything=False) == [
+        "[node]",
+        'mode = "relay"  # environment KWAAINET_MODE',
+        "[relay]",
+        "max_circuits = 32  # --relay-max-circuits",
+    ]
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_an_origin_cannot_break_out_of_its_comment(everything: bool, tmp_path: Path) -> None:
+    file = tmp_path / "a\nmode = 'full'\n.toml"
+    file.write_text("node.log_level = 'debug'")
+    written = "\n".join(document.toml(load(str(file), {}, {}), everything=everything))
+    assert tomllib.loads(written)["node"].get("mode", "auto") == "auto"
+
+
+def test_help_lists_every_option_once_and_fits_a_terminal() -> None:
+    lines = document.flags()
+    assert max(len(line) for line in lines) <= 100
+    flags = [line.split()[0] for line in lines if line.startswith("  --")]
+    assert len(flags) == len(set(flags))
+    assert {"--config", "--listen", "--relay-max-circuits", "--peer"} <= set(flags)

@@ -1,0 +1,67 @@
+"""Where the counterparts are installed: outside the checkout, once for each content.
+
+A directory's name ends in a hash of all that decides what is in it, so a changed pin is a new
+directory and a checkout of an old commit finds its own again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+class InstallError(Exception):
+    """A counterpart could not be installed. The test that needs it fails."""
+
+
+def root() -> Path:
+    """$KWAAINET_CACHE, else ~/.cache/kwaainet."""
+    return Path(os.environ.get("KWAAINET_CACHE") or Path.home() / ".cache" / "kwaainet")
+
+
+def install(name: str, content: bytes, build: Callable[[Path], None]) -> Path:
+    """The directory which `build` fills; it is called only when `content` is new here.
+
+    Safe when several tests ask at once, and when one was killed half-way.
+    """
+    target = root() / f"{name}-{hashlib.sha256(content).hexdigest()[:16]}"
+    if target.exists():
+        return target
+    root().mkdir(parents=True, exist_ok=True)
+    with (root() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if target.exists():
+            return target
+        partial = target.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        build(partial)
+        partial.rename(target)
+    return target
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> None:
+    """Run an installer. Raises InstallError with the end of its output."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        shown = " ".join(str(word) for word in command)
+        raise InstallError(f"{shown}: exit {done.returncode}\n{done.stdout[-2000:]}")
+
+
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A directory for downloads that are not kept."""
+    return tempfile.TemporaryDirectory(prefix="kwaainet-")
