@@ -180,7 +180,7 @@ class Node:
             self.store.learn(peer, routable, info.agent, time.time())
         self.client.wake()
 
-    def _on_network_change(self) -> None:
+    def _on_network_change(self, _: object) -> None:
         self.addresses.forget_observations()
         self.addresses.refresh()
 
@@ -224,10 +224,10 @@ async def _run(config: Config) -> int:
 
 def _run_loop(work: Coroutine[None, None, int]) -> int:
     try:
-        import uvloop
+        import uvloop  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         return asyncio.run(work)
-    return uvloop.run(work)
+    return int(uvloop.run(work))
 
 
 def _make_data_dir(path: str) -> None:
