@@ -40,8 +40,8 @@ _TICK = 2.0
 _EXCHANGE_TIME = 30.0
 _RELAY = "relay"
 _MAX_BACKOFFS = 256
-_SHORTEST_TTL = 30.0  # a relay that grants less would be asked without end
-_LONGEST_TTL = 86400.0
+_SHORTEST_TTL = 4.0  # seconds; a relay that grants less would be asked without end
+_LONGEST_TTL = 3600.0  # renewing early is harmless, and our clock may be wrong
 
 
 class RelayRefused(DialError):
