@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+import uvloop
 
 from edge.swarm import dns
 from edge.swarm.dns import resolve
@@ -161,6 +162,15 @@ def test_an_answer_too_long_for_udp_comes_over_tcp(server: tuple[str, int]) -> N
     every = {f"/ip4/192.0.2.{i}/tcp/4001/p2p/{A}" for i in range(20)}
     assert len(set(found)) == dns.MAX_RESULTS
     assert set(found) < every
+
+
+def test_under_uvloop(server: tuple[str, int]) -> None:
+    async def work() -> list[Multiaddr]:
+        over_tcp = await resolve(Multiaddr.from_string("/dnsaddr/many.test"), [server])
+        return over_tcp + await resolve(Multiaddr.from_string("/dns4/localhost/tcp/1"))
+
+    found = uvloop.run(work())
+    assert len(found) == dns.MAX_RESULTS + 1
 
 
 def test_queries_are_limited(tmp_path: Path) -> None:
