@@ -1,4 +1,4 @@
-"""p2pd in a home behind real NAT, and the relay that makes it reachable."""
+"""A home behind real NAT, and the relay that makes its peers reachable."""
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -6,8 +6,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.counterparts.base import Setup, asynchronous, until
+from tests.counterparts.edge_node import EdgeNode
 from tests.counterparts.go import P2pd
 from tests.counterparts.netlab import ADDRESSES, DIALER, PEER, RELAY, NetLab
+from tests.counterparts.ours_peer import OurPeer
 from tests.real_peers.conftest import MakeRelay
 
 pytestmark = [pytest.mark.peers, pytest.mark.netns]
@@ -64,3 +66,37 @@ async def test_go_finds_relays_and_is_reached_through_them(make_relay: MakeRelay
             for circuit in await _circuits(listener):
                 assert circuit.removesuffix("/p2p-circuit") in relays
                 await dialer.transfer(f"{circuit}/p2p/{listener.peer_id}", 8 * MIB)
+
+
+@asynchronous(90)
+async def test_our_node_says_so_reserves_twice_and_is_reached() -> None:
+    """From two peers it learns that it is behind NAT and that they relay; it takes both slots."""
+    hosts = (RELAY, DIALER)
+    anywhere = "/ip4/0.0.0.0/tcp/4001"
+    with NetLab() as lab:
+        async with AsyncExitStack() as running:
+            relays = []
+            for host in hosts:
+                node = EdgeNode(Setup(listen=[anywhere], within=lab.within(host)))
+                await running.enter_async_context(node)
+                report = await node.status()
+                public = f"/ip4/{ADDRESSES[host]}/tcp/4001"
+                assert report["nat"] == "public"
+                assert report["addresses"]["advertised"] == [public]
+                relays.append(f"{public}/p2p/{node.peer_id}")
+            options = [word for relay in relays for word in ("--peer", relay)]
+            home = EdgeNode(Setup(listen=[anywhere], within=lab.within(PEER)), options)
+            await running.enter_async_context(home)
+
+            async def has_both() -> bool:
+                return len((await home.status())["reservations"]["own"]) == len(relays)
+
+            await until(has_both, every=0.5)
+            report = await home.status()
+            assert report["nat"] == "private"
+            circuits = sorted(f"{relay}/p2p-circuit" for relay in relays)
+            assert sorted(report["addresses"]["advertised"]) == circuits
+            outside = OurPeer(Setup(listen=(), within=lab.within(DIALER)))
+            dialer = await running.enter_async_context(outside)
+            for relay in relays:
+                assert await dialer.ping(home.circuit(relay)) < 1

@@ -1,11 +1,8 @@
 """What an operator may rely on: size, time, restarts, crashes. Against go-libp2p (p2pd 0.32)."""
 
 import asyncio
-import contextlib
-import json
 import os
 import resource
-import sys
 import time
 from pathlib import Path
 
@@ -28,7 +25,6 @@ pytestmark = pytest.mark.peers
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 NOWHERE: tuple[str, ...] = ()
-CHECKOUT = Path(__file__).parents[2]
 
 
 def resident(pid: int) -> int:
@@ -37,16 +33,6 @@ def resident(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * KIB
     raise AssertionError("no VmRSS")
-
-
-async def status_of(node: EdgeNode) -> dict:
-    command = (sys.executable, "-m", "edge", "status", "--json", "--data-dir", str(node.data_dir))
-    asked = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, cwd=CHECKOUT
-    )
-    out, _ = await asked.communicate()
-    assert asked.returncode == 0
-    return json.loads(out)
 
 
 @asynchronous(240)
@@ -63,8 +49,8 @@ async def test_a_gibibyte_through_one_circuit_costs_no_memory() -> None:
             await dialer.transfer(listener.circuit(at), GIB // 2)  # each way
             assert resident(relay.process.pid) < before + 2 * MIB
             # Both transfers ran over the one circuit between the two.
-            assert (await status_of(relay))["circuits"]["total"] == 1
-            assert (await status_of(relay))["bytes"]["relayed"] > GIB
+            assert (await relay.status())["circuits"]["total"] == 1
+            assert (await relay.status())["bytes"]["relayed"] > GIB
 
 
 @asynchronous(120)
@@ -79,33 +65,32 @@ async def test_a_circuit_outlives_its_reservations() -> None:
             for _ in range(9):
                 await dialer.transfer(ours.circuit(at), MIB)
                 await asyncio.sleep(2)
-                assert (await status_of(relay))["reservations"]["held"] == 1
-            assert (await status_of(relay))["circuits"]["total"] == 1
+                assert (await relay.status())["reservations"]["held"] == 1
+            assert (await relay.status())["circuits"]["total"] == 1
 
 
-@asynchronous(150)
-async def test_listeners_come_back_when_the_relay_was_restarted(tmp_path: Path) -> None:
-    """go's autorelay and our client reserve again by themselves (js-libp2p cannot, issue 3601)."""
+@asynchronous(60)
+async def test_our_listener_comes_back_when_the_relay_was_restarted(tmp_path: Path) -> None:
+    """Within seconds. go's autorelay keeps off a relay for an hour after its last attempt there,
+    and js never tries again (issue 3601): test_baseline.py shows both with their own relays.
+    """
     port = free_port()
     where = Setup(listen=[f"/ip4/127.0.0.1/tcp/{port}"])
     data = tmp_path / "data"
-    async with EdgeNode(where, data_dir=data) as relay, contextlib.AsyncExitStack() as listeners:
+    async with EdgeNode(where, data_dir=data) as relay:
         at = await relay.direct()
-        reserved = Setup(listen=NOWHERE, relays=[at])
-        go = await listeners.enter_async_context(P2pd(reserved))
-        ours = await listeners.enter_async_context(OurPeer(reserved))
-        assert relay.process is not None
-        relay.process.terminate()
-        await relay.process.wait()
-        async with EdgeNode(where, data_dir=data) as again:
-            assert again.peer_id == relay.peer_id
+        async with OurPeer(Setup(listen=NOWHERE, relays=[at])) as listener:
+            assert relay.process is not None
+            relay.process.kill()
+            await relay.process.wait()
+            async with EdgeNode(where, data_dir=data) as again:
+                assert again.peer_id == relay.peer_id
 
-            async def both_back() -> bool:
-                return (await status_of(again))["reservations"]["held"] == 2
+                async def back() -> bool:
+                    return (await again.status())["reservations"]["held"] == 1
 
-            await until(both_back, every=0.5)
-            async with P2pd(Setup(listen=NOWHERE)) as dialer:
-                for listener in (go, ours):
+                await until(back, every=0.2)
+                async with P2pd(Setup(listen=NOWHERE)) as dialer:
                     await dialer.transfer(listener.circuit(at), MIB)
 
 
@@ -120,11 +105,11 @@ async def test_a_killed_listener_has_its_slot_back_at_once(tmp_path: Path) -> No
             listener = P2pd(Setup(listen=NOWHERE, relays=[path], identity=key))
             await listener.start()
             await listener.kill()
-            assert (await status_of(relay))["reservations"]["held"] == 1
-            assert (await status_of(relay))["connections"]["open"] == 1
+            assert (await relay.status())["reservations"]["held"] == 1
+            assert (await relay.status())["connections"]["open"] == 1
             setup = Setup(listen=NOWHERE, relays=[direct], identity=key)
             async with P2pd(setup) as again, P2pd(Setup(listen=NOWHERE)) as dialer:
-                assert (await status_of(relay))["connections"]["open"] >= 2
+                assert (await relay.status())["connections"]["open"] >= 2
                 began = time.monotonic()
                 await dialer.transfer(again.circuit(direct), MIB)
                 assert time.monotonic() - began < 2
@@ -141,13 +126,13 @@ async def test_a_thousand_reconnects_leave_no_stale_slot() -> None:
             await connect_reserve_drop(key, at)
 
         async def gone() -> bool:
-            report = await status_of(relay)
+            report = await relay.status()
             return (report["reservations"]["held"], report["connections"]["open"]) == (0, 0)
 
         await until(gone)
         async with OurPeer(Setup(listen=NOWHERE, relays=[str(at)])) as listener:
             assert await listener.ping(str(at)) < 1
-            assert (await status_of(relay))["reservations"]["held"] == 1
+            assert (await relay.status())["reservations"]["held"] == 1
 
 
 async def connect_reserve_drop(key: crypto.Ed25519Key, at: Multiaddr) -> None:
@@ -206,10 +191,10 @@ async def test_sigterm_says_goodbye_and_sighup_reloads(tmp_path: Path) -> None:
             os.kill(node.process.pid, 1)
 
             async def reloaded() -> bool:
-                return (await status_of(node))["circuits"]["max"] == 5
+                return (await node.status())["circuits"]["max"] == 5
 
             await until(reloaded)
-            assert (await status_of(node))["reservations"]["held"] == 1
+            assert (await node.status())["reservations"]["held"] == 1
             config.write_text("[relay]\nmax_circuits = many\n")
             os.kill(node.process.pid, 1)
 
@@ -217,7 +202,7 @@ async def test_sigterm_says_goodbye_and_sighup_reloads(tmp_path: Path) -> None:
                 return f"{config}:2" in node.log()
 
             await until(refused)
-            assert (await status_of(node))["circuits"]["max"] == 5
+            assert (await node.status())["circuits"]["max"] == 5
             began = time.monotonic()
             node.process.terminate()
             assert await node.process.wait() == 0
