@@ -32,6 +32,7 @@ class Leg:
         "other",
         "pending",
         "received",
+        "stalled_since",
         "stream",
         "usage",
     )
@@ -43,6 +44,7 @@ class Leg:
         self.stream: yamux.Stream = stream.yamux
         self.other: Leg = self  # until the circuit ties the two together
         self.pending = bytearray()
+        self.stalled_since = 0.0  # when `pending` last shrank or began; loop time
         self.received = 0  # bytes that came in here
         self.ended = False  # nothing more will come in here
 
@@ -62,13 +64,34 @@ class Leg:
                 target.connection.forward(target.stream, start, start + sent)
                 self.connection.consumed(self.stream, sent)
         if sent < length:
-            target.pending += self.connection.plain[start + sent : end]
+            target.hold(self.connection.plain[start + sent : end])
 
     def take_early(self, data: bytearray) -> None:
         """`data` had arrived before the circuit stood."""
-        if data and self._count(len(data)):
-            self.other.pending += data
+        if data and self._count(len(data)) and self.other.hold(memoryview(data)):
             self.other.writable()
+
+    def hold(self, data: memoryview) -> bool:
+        """Keep `data` to be sent here later; without memory for it the circuit ends."""
+        budget = self.connection.swarm.budget.buffers
+        if not budget.take(len(data)):
+            self._circuit.end("memory")
+            return False
+        if not self.pending:
+            self.stalled_since = self.connection.loop.time()
+        self.pending += data
+        if budget.pressed:
+            self.other.connection.pause_for(self.connection)
+        return True
+
+    def end(self, reason: str) -> None:
+        """End the circuit."""
+        self._circuit.end(reason)
+
+    def drop(self) -> None:
+        """Forget what is pending."""
+        self.connection.swarm.budget.buffers.give(len(self.pending))
+        self.pending = bytearray()
 
     def finished(self) -> None:
         self.ended = True
@@ -83,6 +106,8 @@ class Leg:
                 sent = self.connection.send(self.stream, view)
             if sent:
                 del self.pending[:sent]
+                self.connection.swarm.budget.buffers.give(sent)
+                self.stalled_since = self.connection.loop.time()
                 self.other.connection.consumed(self.other.stream, sent)
         self.settle()
 
@@ -141,7 +166,7 @@ class Circuit:
             self.ended = reason
             for leg in (self.source, self.destination):
                 leg.connection.reset(leg.stream)
-                leg.pending = bytearray()
+                leg.drop()
             self._on_end(self, reason)
 
     def _over(self, reason: str) -> None:

@@ -116,7 +116,8 @@ class RelayClient:
             self._swarm.count_refusal(refusal)
             await self._answer(stream, wire.RESOURCE_LIMIT_EXCEEDED)
             return
-        await stream.write(delimited(wire.StopMessage(type=1, status=wire.OK).encode()))
+        accepted = wire.StopMessage(type=wire.StopMessage.STATUS, status=wire.OK)
+        await stream.write(delimited(accepted.encode()))
         address = relay.remote.with_peer(relay.peer).via_circuit(source)
         connection = self._swarm.adopt(CircuitTransport(stream), False, address, expected=source)
         connection.limited = message.limit is not None

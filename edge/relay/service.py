@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 from edge import log
+from edge.budget import CIRCUIT
 from edge.relay.accounting import Accounts, Usage
 from edge.relay.circuit import Circuit
 from edge.swarm.errors import SwarmError
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _MESSAGE_TIME = 15.0  # seconds for a peer to send its message
 _STOP_TIME = 8.0  # seconds for one of the target's connections to answer
+_STALLED = 3.0  # seconds without progress after which a circuit's memory may be taken back
 _SWEEP = 5.0
 _RESERVATION = "reservation"
 
@@ -89,6 +91,7 @@ class RelayService:
         self._opening = 0
         swarm.handle(wire.HOP_ID, self._hop, self._offered)
         swarm.closed.append(self._on_close)
+        swarm.budget.buffers.relief.append(self._end_a_stalled_one)
         self._sweeper = swarm.loop.call_later(_SWEEP, self._sweep)
 
     def stop(self) -> None:
@@ -234,7 +237,8 @@ class RelayService:
             await self._refuse(stream, wire.NO_RESERVATION)
             return
         usages = self.accounts.of(source), self.accounts.of(target)
-        if not self._has_room(usages):
+        budget = self._swarm.budget.circuits
+        if not self._has_room(usages) or not budget.take(CIRCUIT):
             await self._refuse(stream, wire.RESOURCE_LIMIT_EXCEEDED)
             return
         self._opening += 1
@@ -246,6 +250,7 @@ class RelayService:
         finally:
             self._opening -= 1
             if not opened:
+                budget.give(CIRCUIT)
                 for usage in usages:
                     usage.circuits -= 1
 
@@ -308,6 +313,16 @@ class RelayService:
             return None
         return None
 
+    def _end_a_stalled_one(self) -> bool:
+        """When memory is short: the circuit whose reader has taken nothing for longest."""
+        now = self._swarm.loop.time()
+        legs = [leg for circuit in self.circuits for leg in (circuit.source, circuit.destination)]
+        stalled = [leg for leg in legs if leg.pending and now - leg.stalled_since > _STALLED]
+        if not stalled:
+            return False
+        min(stalled, key=lambda leg: leg.stalled_since).end("memory")
+        return True
+
     def _limit(self) -> wire.Limit | None:
         resources = self.limits
         if not resources.limited:
@@ -316,6 +331,7 @@ class RelayService:
 
     def _on_end(self, circuit: Circuit, reason: str) -> None:
         self.circuits.discard(circuit)
+        self._swarm.budget.circuits.give(CIRCUIT)
         source, destination = circuit.source, circuit.destination
         seconds = self._swarm.loop.time() - circuit.opened_at
         for leg in (source, destination):
