@@ -16,10 +16,25 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
+
+    class SwarmLimits(Protocol):
+        """The part of edge.swarm.limits that follows the memory."""
+
+        max_connections: int
+        max_window: int
+
+    class RelayLimits(Protocol):
+        """The part of edge.relay.resources that follows the memory."""
+
+        max_circuits: int
+        max_reservations: int
+
 
 KIB, MIB = 1 << 10, 1 << 20
 LEAST = 24 * MIB  # the least that the default is
 LEAST_TO_SERVE = 4 * MIB  # beyond the process itself, below which serving makes no sense
+ROOMY = 128 * MIB  # the limit from which streams may have large windows
 _RESERVE = 0.1  # of what can be leased: fragmentation, and objects too small to lease
 
 # Bytes that one of each costs, measured by bench/ with 1000 of them and rounded up.
@@ -120,6 +135,22 @@ class Budget:
         """Bytes that all leases together may come to."""
         return self.leasable - self._correction
 
+    @property
+    def buffer_size(self) -> int:
+        """Bytes to read at once."""
+        return 256 * KIB if self.limit >= ROOMY // 2 else 128 * KIB
+
+    def fill_in(self, limits: SwarmLimits, resources: RelayLimits) -> None:
+        """Counts that are 0 (auto) become what there is memory for."""
+        leasable = self.leasable
+        fit = leasable // 2 // (CONNECTION + 2 * STREAM)
+        limits.max_connections = limits.max_connections or _within(16, fit, 4096)
+        limits.max_window = 1 * MIB if self.limit >= ROOMY else 256 * KIB
+        slots = limits.max_connections * 3 // 4
+        resources.max_reservations = resources.max_reservations or _within(8, slots, 2048)
+        fit = leasable // 4 // (CIRCUIT + 16 * KIB)
+        resources.max_circuits = resources.max_circuits or _within(8, fit, 2048)
+
     def measure(self, resident: int) -> bool:
         """The kernel counts `resident` bytes. True if that is near the limit: let go of things.
 
@@ -130,6 +161,10 @@ class Budget:
         spare = (self.limit - self.baseline) - self.leasable
         self._correction = min(max(0, unaccounted - spare), self.leasable // 2)
         return resident > self.limit * 0.95
+
+
+def _within(least: int, count: int, most: int) -> int:
+    return min(max(least, count), most)
 
 
 def default_limit() -> int:

@@ -98,7 +98,8 @@ async def test_our_listener_comes_back_when_the_relay_was_restarted(tmp_path: Pa
 async def test_a_killed_listener_has_its_slot_back_at_once(tmp_path: Path) -> None:
     """go-libp2p issue 2452. The old connection still looks alive: nobody hears of its end."""
     key = write_key(tmp_path / "key")
-    async with EdgeNode(options=["--relay-max-reservations", "1"]) as relay:
+    one_slot = ["--relay-max-reservations", "1", "--relay-foreign-share", "100"]
+    async with EdgeNode(options=one_slot) as relay:
         direct = await relay.direct()
         async with Delay(int(direct.split("/")[4]), 0, swallow_ends=True) as far:
             path = direct.replace(direct.split("/")[4], str(far.port))
