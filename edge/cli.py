@@ -59,12 +59,16 @@ def main(argv: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        return _main(sys.argv[1:] if argv is None else argv)
+        status = _main(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+        return status
     except ConfigError as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
-        sys.stdout = None  # so that the exit does not flush into it
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the exit
         return 1
     except KeyboardInterrupt:
         return 130
@@ -186,13 +190,22 @@ def _load_crypto(config: "Config") -> None:
 
 
 def _run(config: "Config", args: Arguments) -> int:
+    import importlib.util
+
     from edge import slim
 
-    slim.trim()
+    installed = importlib.util.find_spec("uvloop") is not None
+    uvloop = config.node.loop == "uvloop" or (config.node.loop == "auto" and installed)
+    if uvloop and not installed:
+        origin = config.origin("node", "loop")
+        raise ConfigError(
+            f'{origin}: [node] loop: got "uvloop"; expected auto: it is not installed'
+        )
+    slim.trim(keep_ssl=uvloop)
     _load_crypto(config)
     from edge import node
 
-    return node.main(config)
+    return node.main(config, uvloop)
 
 
 def _check_config(config: "Config", args: Arguments) -> int:
