@@ -15,7 +15,7 @@ lint: ## format, lint and strict types
 	.venv/bin/mypy
 
 test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers, the compiled hot path
-	@tools/need iproute2 nftables dnsmasq-base
+	@tools/need iproute2 nftables dnsmasq-base faketime
 	.venv/bin/pytest $(ARGS)
 	$(MAKE) compiled
 
