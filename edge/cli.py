@@ -186,6 +186,9 @@ def _load_crypto(config: "Config") -> None:
 
 
 def _run(config: "Config", args: Arguments) -> int:
+    from edge import slim
+
+    slim.trim()
     _load_crypto(config)
     from edge import node
 

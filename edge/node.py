@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from edge.config.load import Config
     from edge.config.schema import Section
     from edge.swarm.connection import Connection
-    from edge.wire.peerid import PeerId
 
 GOODBYE = 3.0  # seconds a stop may take
 _UNKNOWN_GRACE = 60.0  # seconds after which a node nobody has observed counts as not public
@@ -80,7 +79,7 @@ class Node:
         self.swarm.handle(ping.PROTOCOL_ID, ping.serve)
         self.relay = RelayService(self.swarm, self.resources, self._relayed_by)
         self.client = RelayClient(self.swarm, self.dialer, self.addresses)
-        self.keeper = Keeper(self.swarm, self.dialer, self._remembered)
+        self.keeper = Keeper(self.swarm, self.dialer, self.store)
         self.addresses.changed.append(self._decide_client)
         self.sources = Sources(self.swarm, config.node.data_dir, self.mode, _mode_reason(config))
         self.sources.addresses = self.addresses
@@ -164,9 +163,6 @@ class Node:
         self.client.wanted = relay.reservations if wanted else 0
         self.client.wake()
 
-    def _remembered(self, count: int) -> list[tuple[PeerId, list[Multiaddr]]]:
-        return self.store.candidates(count, time.time())
-
     @staticmethod
     def _bootstraps(config: Config) -> list[Multiaddr]:
         return _parsed([peer.address for peer in config.peers])
@@ -184,7 +180,7 @@ class Node:
             self.store.learn(peer, routable, info.agent, time.time())
         self.client.wake()
 
-    def _on_network_change(self) -> None:
+    def _on_network_change(self, _: object) -> None:
         self.addresses.forget_observations()
         self.addresses.refresh()
 
@@ -228,10 +224,10 @@ async def _run(config: Config) -> int:
 
 def _run_loop(work: Coroutine[None, None, int]) -> int:
     try:
-        import uvloop
+        import uvloop  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         return asyncio.run(work)
-    return uvloop.run(work)
+    return int(uvloop.run(work))
 
 
 def _make_data_dir(path: str) -> None:

@@ -1,25 +1,28 @@
 """What `kwaainet run` tells the person who starts it: who the node is, and what is left to do."""
 
-from edge.status.text import bold, pairs, size, span
+import sys
+
+from edge.status.report import status
+from edge.status.text import bold, has_colour, pairs, size, span
 from edge.status.view import listed, mode_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
-    Status = Mapping[str, Any]
+    from edge.status.report import Sources, Status
 
 _FAMILIES = ("/ip4/", "/ip6/")
 _LOOPBACK = ("/ip4/127.", "/ip6/::1/")
-_PLACEHOLDER = "/ip4/<your public address>/tcp/{port}"
 
 
-def banner(info: "Status", encoding: str = "utf-8", colour: bool = False) -> str:
-    """About a dozen lines, the last one ended, that `encoding` can write.
+def banner(sources: "Sources") -> str:
+    """The text for standard output, in the encoding and colour that it takes."""
+    return banner_text(status(sources), sys.stdout.encoding or "ascii", has_colour(sys.stdout))
 
-    `info`: what edge.status.report.status() says of the node.
-    """
+
+def banner_text(info: "Status", encoding: str, colour: bool = False) -> str:
+    """About a dozen lines, each ended, that `encoding` can write. `info`: a status report."""
     arrow = "→" if _writable("→", encoding) else "->"
     head = f"kwaainet {info['version']}"
     rows = [("peer id", info["peer_id"]), ("mode", mode_text(info)), *_addresses(info)]
@@ -76,10 +79,14 @@ def _reach(info: "Status") -> list[str]:
         address = f"{advertised[0]}/p2p/{info['peer_id']}"
         return [f"Give others this address: {address}"]
     wanted = " and ".join(dict.fromkeys(ports))
-    behind = " It is behind NAT: forward the port there." if info.get("nat") == "private" else ""
+    if info.get("nat") == "private":
+        return [
+            f"This node is behind NAT: forward TCP port {wanted} on your router to this machine.",
+            "Until then others reach it through relays only.",
+        ]
     return [
-        f"Open TCP port {wanted} in your router's firewall.{behind}",
-        f"Give others: {_PLACEHOLDER.format(port=ports[0])}/p2p/{info['peer_id']}",
+        f"Open TCP port {wanted} in your router's firewall.",
+        f"Give others: /ip4/<your public address>/tcp/{ports[0]}/p2p/{info['peer_id']}",
     ]
 
 

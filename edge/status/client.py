@@ -14,7 +14,7 @@ import time
 from edge.status import view
 from edge.status.errors import NotRunning, StatusError
 from edge.status.path import socket_path
-from edge.status.text import shown
+from edge.status.text import has_colour, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,11 @@ def status(config: "Config", as_json: bool) -> int:
 
     def run() -> int:
         answer = _ask_once(config.node.data_dir, {"verb": "status"})
-        _print(json.dumps(answer, indent=2) if as_json else view.status_lines(answer, _colour()))
+        _print(
+            json.dumps(answer, indent=2)
+            if as_json
+            else view.status_lines(answer, has_colour(sys.stdout))
+        )
         return 0
 
     return _reported(run)
@@ -165,11 +169,6 @@ def _reported(run: "Callable[[], int]") -> int:
         return NO_NODE if isinstance(error, NotRunning) else FAILED
 
 
-def _colour() -> bool:
-    terminal = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-    return terminal and not os.environ.get("NO_COLOR")
-
-
 def _print(text: str | list[str]) -> None:
     print(text if isinstance(text, str) else "\n".join(text), flush=True)
 
@@ -180,7 +179,7 @@ def _peers(config: "Config", as_json: bool) -> int:
         _print(json.dumps(answer, indent=2))
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-        _print(view.peers_lines(answer, width, _colour()))
+        _print(view.peers_lines(answer, width, has_colour(sys.stdout)))
     return 0
 
 
@@ -206,7 +205,9 @@ def _repaint(answer: "Answer") -> None:
     """The table over the one before, as many peers as the screen has lines for."""
     width, height = shutil.get_terminal_size()
     fitting = max(1, height - 3)
-    lines = view.peers_lines({**answer, "peers": answer["peers"][:fitting]}, width, _colour())
+    lines = view.peers_lines(
+        {**answer, "peers": answer["peers"][:fitting]}, width, has_colour(sys.stdout)
+    )
     body = "".join([f"{line}{_TO_LINE_END}\n" for line in lines])
     sys.stdout.write(_HOME + body + _TO_SCREEN_END)
     sys.stdout.flush()

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 MAX_REQUEST = 4096  # bytes of a line
 MAX_CLIENTS = 8
 TIMEOUT = 30.0  # seconds, for each of: a request to arrive, to be answered, the answer to leave
+_BACKLOG = 64  # waiting to be told that there are too many
 _ACCEPT_PAUSE = 1.0  # seconds, when no file descriptor is left
 _BUSY = b'{"error": "too many clients ask at once; try again"}\n'
 
@@ -54,7 +55,7 @@ class StatusServer:
         self._acceptor: asyncio.Task[None] | None = None
         self._clients: set[asyncio.Task[None]] = set()
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Lock the data directory, put the socket there (mode 0600) and serve it.
 
         A socket that a dead process left is replaced. Raises AlreadyRunning, and StatusError when
@@ -175,7 +176,7 @@ def _listen(directory: int, data_dir: str) -> socket.socket:
         # in which others may connect.
         os.fchmod(listener.fileno(), 0o600)
         listener.bind(path)
-        listener.listen(MAX_CLIENTS)
+        listener.listen(_BACKLOG)
         listener.setblocking(False)
     except OSError:
         listener.close()

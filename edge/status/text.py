@@ -1,8 +1,11 @@
 """Words and figures as people read them, on whatever terminal."""
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
 _SIZES = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _SPANS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
@@ -48,6 +51,12 @@ def short_peer(peer_id: str) -> str:
 def counted(count: int, one: str) -> str:
     """1 peer, 2 peers."""
     return f"{count} {one}" if count == 1 else f"{count} {one}s"
+
+
+def has_colour(stream: "TextIO") -> bool:
+    """Whether `stream` is a terminal whose user wants colour (https://no-color.org)."""
+    able = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return able and not os.environ.get("NO_COLOR")
 
 
 def bold(text: str, colour: bool) -> str:

@@ -6,21 +6,21 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from typing import TYPE_CHECKING
 
 from edge import log
 from edge.swarm.errors import SwarmError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from edge.swarm.connection import Connection
     from edge.swarm.dialer import Dialer
+    from edge.swarm.peerstore import PeerStore
     from edge.swarm.swarm import Swarm
     from edge.wire.multiaddr import Multiaddr
     from edge.wire.peerid import PeerId
-
-    Candidates = Callable[[int], list[tuple[PeerId, list[Multiaddr]]]]
 
 _FIRST_PAUSE = 1.0  # seconds between attempts, doubling
 _LONGEST_PAUSE = 120.0
@@ -30,12 +30,12 @@ _CONFIGURED = "configured"
 
 
 class Keeper:
-    """`candidates(n)`: up to n peers the node remembers, best first."""
+    """`store`: whom the node remembers, and is told whom it could reach."""
 
-    def __init__(self, swarm: Swarm, dialer: Dialer, candidates: Candidates) -> None:
+    def __init__(self, swarm: Swarm, dialer: Dialer, store: PeerStore) -> None:
         self._swarm = swarm
         self._dialer = dialer
-        self._candidates = candidates
+        self._store = store
         self._peers: dict[PeerId, asyncio.Task[None]] = {}
         self._lost = asyncio.Event()
         swarm.closed.append(self._on_close)
@@ -61,7 +61,7 @@ class Keeper:
         while True:
             missing = _ENOUGH - self._swarm.connection_count
             if missing > 0:
-                for peer, addresses in self._candidates(missing):
+                for peer, addresses in self._store.candidates(missing):
                     await self._dial(peer, addresses)
             await asyncio.sleep(_TICK)
 
@@ -78,10 +78,13 @@ class Keeper:
 
     async def _dial(self, peer: PeerId, addresses: list[Multiaddr], again: bool = False) -> bool:
         try:
-            await self._dialer.connect(peer, addresses, again)
+            connection = await self._dialer.connect(peer, addresses, again)
         except SwarmError as error:
             log.info("dial-failed", peer=peer, error=error)
+            self._store.failed(peer)
             return False
+        if connection.initiator and connection.direct:
+            self._store.seen(peer, connection.remote, time.time())
         return True
 
     def _on_close(self, connection: Connection) -> None:

@@ -93,11 +93,17 @@ class Swarm:
         self.spawn(self._serve(self._handlers[stream.protocol][0], stream))
 
     def spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
-        """Run `work` as a task that lives no longer than the swarm."""
+        """Run `work` as a task that lives no longer than the swarm; its failure is logged."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._task_done)
         return task
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("task-failed", error=f"{type(error).__name__}: {error}", at=_place(error))
 
     async def _serve(self, handler: Handler, stream: Stream) -> None:
         try:
@@ -350,6 +356,16 @@ class Swarm:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised, for a bug report."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "unknown"
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
 
 
 def _most_wanted(connection: Connection) -> tuple[bool, float]:

@@ -279,10 +279,11 @@ class Channel:
             if stop > end:
                 break
             try:
-                pos += self._receive.open_into(source[start + 2 : stop], target[pos:])
+                behind = pos + length - TAG
+                self._receive.open_into(source[start + 2 : stop], target[pos:behind])
             except crypto.CryptoError:
                 raise RemoteProtocolError("noise message does not decrypt") from None
-            start = stop
+            start, pos = stop, behind
         return start, pos
 
     def seal_frame(
@@ -295,4 +296,6 @@ class Channel:
         length = end - start + TAG
         target[pos] = length >> 8
         target[pos + 1] = length & 0xFF
-        return pos + 2 + self._send.seal_into(source[start:end], target[pos + 2 :])
+        behind = pos + 2 + length
+        self._send.seal_into(source[start:end], target[pos + 2 : behind])
+        return behind

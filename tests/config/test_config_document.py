@@ -56,7 +56,7 @@ def test_what_differs_is_shown_with_its_origin() -> None:
         "[node]",
         'mode = "relay"  # environment KWAAINET_MODE',
         "[relay]",
-        'max_circuits = 32  # --relay-max-circuits',
+        "max_circuits = 32  # --relay-max-circuits",
     ]
 
 

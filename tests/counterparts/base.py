@@ -56,8 +56,8 @@ class Setup:
     within: Sequence[str] = ()
 
 
-class Counterpart(ABC):
-    """A real peer in a process of its own: `async with P2pd(Setup(...)) as peer`."""
+class PeerProcess(ABC):
+    """A peer in a process of its own: `async with P2pd(Setup(...)) as peer`."""
 
     kind: str
 
@@ -95,34 +95,11 @@ class Counterpart(ABC):
 
     @abstractmethod
     async def start(self) -> None:
-        """Start, serve PROTOCOL, and hold all reservations asked for."""
+        """Start and hold all reservations asked for."""
 
     @abstractmethod
     async def addrs(self) -> list[str]:
         """The addresses it would tell others, without its peer id."""
-
-    @abstractmethod
-    async def connect(self, addr: str) -> None:
-        """Connect to a multiaddr that ends in a peer id."""
-
-    @abstractmethod
-    async def transfer(self, addr: str, size: int) -> None:
-        """Exchange `size` bytes each way with the peer at `addr`, checked by SHA-256.
-
-        Raises TransferCut when the stream ends early, PeerError when it cannot be had.
-        """
-
-    @abstractmethod
-    async def ping(self, addr: str) -> float:
-        """The round trip to the peer at `addr` in seconds, by libp2p's ping, as it tells it."""
-
-    @abstractmethod
-    async def served(self) -> list[int]:
-        """The payload bytes that arrived on each transfer it served, ended or not."""
-
-    @abstractmethod
-    async def peers(self) -> list[str]:
-        """The ids of the peers it is connected to."""
 
     def circuit(self, relay: str) -> str:
         """Its address through `relay`, a multiaddr that ends in a peer id."""
@@ -169,6 +146,33 @@ class Counterpart(ABC):
                 env=env,
                 limit=1 << 20,
             )
+
+
+class Counterpart(PeerProcess):
+    """A real peer that can be told what to do. It serves PROTOCOL and ping from the start."""
+
+    @abstractmethod
+    async def connect(self, addr: str) -> None:
+        """Connect to a multiaddr that ends in a peer id."""
+
+    @abstractmethod
+    async def transfer(self, addr: str, size: int) -> None:
+        """Exchange `size` bytes each way with the peer at `addr`, checked by SHA-256.
+
+        Raises TransferCut when the stream ends early, PeerError when it cannot be had.
+        """
+
+    @abstractmethod
+    async def ping(self, addr: str) -> float:
+        """The round trip to the peer at `addr` in seconds, by libp2p's ping, as it tells it."""
+
+    @abstractmethod
+    async def served(self) -> list[int]:
+        """The payload bytes that arrived on each transfer it served, ended or not."""
+
+    @abstractmethod
+    async def peers(self) -> list[str]:
+        """The ids of the peers it is connected to."""
 
 
 def free_port() -> int:

@@ -27,10 +27,16 @@ const served = []
 
 class Cut extends Error {
   constructor (sent, received, error) {
-    super(`${error.name}: ${error.message}`)
+    super(describe(error))
     this.sent = sent
     this.received = received
   }
+}
+
+function describe (error) {
+  // A stream that its peer resets ends in an event, which holds the error or none.
+  const cause = error.error ?? error
+  return [cause.name ?? cause.type, cause.message, ...(cause.errors ?? [])].filter(Boolean).join(': ')
 }
 
 async function send (bytes, size, progress) {
@@ -70,7 +76,7 @@ async function serve (stream) {
     await stream.close()
   } catch (error) {
     // A cut transfer shows in `served`; the dialer is told by its own end.
-    console.error('served transfer ended:', error.message)
+    console.error('served transfer ended:', describe(error))
     stream.abort(error)
   }
 }
@@ -128,7 +134,7 @@ async function answer (line) {
   try {
     say({ id, ok: (await requests[name](args)) ?? null })
   } catch (error) {
-    say({ id, error: `${error.name}: ${error.message}`, sent: error.sent, received: error.received })
+    say({ id, error: describe(error), sent: error.sent, received: error.received })
   }
 }
 
@@ -168,7 +174,7 @@ let node
 try {
   node = await start()
 } catch (error) {
-  say({ id: 0, error: `${error.name}: ${error.message} ${error.errors ?? ''}` })
+  say({ id: 0, error: describe(error) })
   process.exit(1)
 }
 say({ id: 0, ok: { peer_id: node.peerId.toString() } })

@@ -19,6 +19,7 @@ import multiaddr  # noqa: E402 - the packages are found only now
 import trio  # noqa: E402
 from libp2p import new_host  # noqa: E402
 from libp2p.abc import IHost, INetStream  # noqa: E402
+from libp2p.crypto.ed25519 import create_new_key_pair as create_ed25519_key_pair  # noqa: E402
 from libp2p.crypto.keys import KeyPair  # noqa: E402
 from libp2p.crypto.serialization import deserialize_private_key  # noqa: E402
 from libp2p.host.ping import PingService  # noqa: E402
@@ -37,6 +38,7 @@ from libp2p.tools.anyio_service import background_trio_service  # noqa: E402
 from tests.counterparts import payload  # noqa: E402
 
 DIAL_SECONDS = 20
+ED25519_KEY = b"\x08\x01\x12\x40"  # PrivateKey{type, data of 64 bytes}
 # Its relay takes 0, the protocol's sign for no limit, as a limit of nothing.
 GENEROUS = RelayLimits(
     duration=24 * 3600, data=1 << 40, max_circuit_conns=1024, max_reservations=1024
@@ -133,7 +135,10 @@ def _key_pair(path: str | None) -> KeyPair | None:
     if path is None:
         return None
     with open(path, "rb") as file:
-        private = deserialize_private_key(file.read())
+        data = file.read()
+    if data.startswith(ED25519_KEY):  # which it keeps without the public half
+        return create_ed25519_key_pair(data[len(ED25519_KEY) :][:32])
+    private = deserialize_private_key(data)
     return KeyPair(private, private.get_public_key())
 
 

@@ -1,0 +1,63 @@
+"""`kwaainet run` as a process: ours, from the outside."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.counterparts.base import PeerError, PeerProcess, Setup, with_port
+
+_CHECKOUT = Path(__file__).parents[2]
+
+
+class EdgeNode(PeerProcess):
+    """Our node, which serves as a relay without limits unless `options` say otherwise.
+
+    `data_dir`: where it keeps its key and its peers, else a directory that goes with it.
+    """
+
+    kind = "edge"
+
+    def __init__(
+        self,
+        setup: Setup | None = None,
+        options: Sequence[str] = (),
+        data_dir: Path | None = None,
+    ) -> None:
+        super().__init__(setup)
+        self.options = options
+        self.data_dir = data_dir or self.directory / "data"
+        self._addrs: list[str] = []
+
+    @staticmethod
+    def install() -> Path:
+        return _CHECKOUT
+
+    async def start(self) -> None:
+        listen = [word for addr in self.setup.listen for word in ("--listen", with_port(addr))]
+        command = (sys.executable, "-m", "edge", "run", "--data-dir", self.data_dir)
+        env = {"PATH": "/usr/sbin:/usr/bin", "PYTHONPATH": str(_CHECKOUT)}
+        await self._spawn(*command, *listen, *self.options, env=env, pipes=True)
+        await self._until_ready()
+
+    async def _until_ready(self) -> None:
+        assert self.process is not None and self.process.stdout is not None
+        while line := (await self.process.stdout.readline()).decode():
+            if line.startswith("ready "):
+                fields = dict(word.split("=", 1) for word in line.split()[1:])
+                self.peer_id = fields["peer_id"]
+                self._addrs = fields["listen"].split(",")
+                self._drain = asyncio.create_task(self._read_on())
+                return
+        raise PeerError(f"kwaainet run ended before it was ready\n{self.log()}")
+
+    async def _read_on(self) -> None:
+        """Keep its standard output from filling."""
+        assert self.process is not None and self.process.stdout is not None
+        while await self.process.stdout.read(4096):
+            pass
+
+    async def addrs(self) -> list[str]:
+        return [addr.partition("/p2p/")[0] for addr in self._addrs]

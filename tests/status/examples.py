@@ -1,0 +1,123 @@
+"""Answers as a node gives them, with every room and with the fewest."""
+
+ID = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp"
+OTHER = "12D3KooWJFtdhbokGFUbzZdkq1xHsRGXmMuMrLdnk2ykvEPykEq7"
+RSA = "QmaCpDMGvV2BGHeYERUEnRQAwe3N8SzbUtfsmvsqQLuvuJ"
+
+STATUS = {
+    "version": "0.1.0",
+    "peer_id": ID,
+    "uptime": 11532.4,
+    "mode": "relay",
+    "mode_reason": "the only mode this version has",
+    "data_dir": "/var/lib/kwaainet",
+    "nat": "public",
+    "addresses": {
+        "listening": ["/ip4/0.0.0.0/tcp/4001", "/ip6/::/tcp/4001"],
+        "advertised": ["/ip4/203.0.113.5/tcp/4001"],
+        "observed": [
+            {"address": "/ip4/203.0.113.5/tcp/4001", "peers": 3, "confirmed": True},
+            {"address": "/ip6/2001:db8::5/tcp/4001", "peers": 1, "confirmed": False},
+        ],
+    },
+    "memory": {"rss": 24117248, "anonymous": 15728640, "peak": 25165824, "limit": 67108864},
+    "connections": {"open": 14, "pending": 1, "max": 512, "peers": 12, "protocol_errors": 2},
+    "reservations": {
+        "held": 9,
+        "max": 128,
+        "wanted": 2,
+        "own": [
+            {"relay": OTHER, "expires_in": 2710, "addresses": ["/ip4/198.51.100.7/tcp/4001"]},
+        ],
+    },
+    "circuits": {"open": 2, "total": 41, "max": 256, "max_duration": 0, "max_data": 0},
+    "bytes": {"relayed": 1324097536, "to_listeners": 1288490188, "to_dialers": 35607348},
+    "refusals": {
+        "connections": {"handshake_timeout": 2, "connections_per_ip": 31},
+        "relay": {"no_reservation": 4},
+    },
+    "flash": {"written": 12288},
+}
+
+SPARSE = {
+    "version": "0.1.0",
+    "peer_id": ID,
+    "uptime": 2.5,
+    "mode": "relay",
+    "mode_reason": "",
+    "data_dir": "/tmp/kwaainet",
+    "addresses": {"listening": []},
+    "memory": {},
+    "connections": {"open": 0, "pending": 0, "max": 512, "peers": 0, "protocol_errors": 0},
+    "refusals": {"connections": {}},
+}
+
+PEERS = {
+    "total": 4,
+    "peers": [
+        {
+            "peer_id": ID,
+            "remote": "/ip4/192.0.2.1/tcp/4001",
+            "direct": True,
+            "initiator": False,
+            "connections": 2,
+            "streams": 3,
+            "age": 7305.0,
+            "rtt": 12.345,
+            "agent": "kwaainet-edge/0.1.0",
+            "reserved": True,
+            "circuits": 1,
+            "bytes_from": 1073741824,
+            "bytes_to": 2048,
+        },
+        {
+            "peer_id": OTHER,
+            "remote": "/ip6/2001:db8::7/tcp/52114",
+            "direct": True,
+            "initiator": False,
+            "connections": 1,
+            "streams": 0,
+            "age": 59.0,
+            "rtt": 0.4,
+            "agent": "go-libp2p\x1b]0;owned\x07\u202e",
+            "reserved": False,
+            "circuits": 0,
+            "bytes_from": 0,
+            "bytes_to": 0,
+        },
+        {
+            "peer_id": RSA,
+            "remote": f"/ip4/198.51.100.7/tcp/4001/p2p/{OTHER}/p2p-circuit/p2p/{RSA}",
+            "direct": False,
+            "initiator": True,
+            "connections": 1,
+            "streams": 1,
+            "age": 3.0,
+            "reserved": False,
+            "circuits": 0,
+            "bytes_from": 0,
+            "bytes_to": 0,
+        },
+    ],
+}
+
+CONNECTED = {
+    "peer_id": ID,
+    "remote": "/ip4/192.0.2.1/tcp/4001",
+    "direct": True,
+    "limited": False,
+    "agent": "js-libp2p/3.0.0 \x1b[31m",
+    "protocols": ["/ipfs/id/1.0.0", "/x/\x9b2J\r\n/\u202etxt"],
+}
+
+PINGS = [
+    {
+        "peer_id": ID,
+        "remote": "/ip4/192.0.2.1/tcp/4001",
+        "direct": True,
+        "limited": False,
+        "rtt": rtt,
+    }
+    for rtt in (12.345, 20.0)
+]
+PINGS.insert(1, {"error": "no answer within 5 s"})

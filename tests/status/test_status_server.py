@@ -1,0 +1,193 @@
+"""The status socket of another process: its protocol, its bounds, and who may own it."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import stat
+import time
+
+import pytest
+
+from edge.status.server import MAX_CLIENTS, MAX_REQUEST
+
+
+def dial(node):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(10)
+    sock.connect(os.path.join(node.data_dir, "status.sock"))
+    return sock
+
+
+def ask(node, line):
+    with dial(node) as sock:
+        sock.sendall(line)
+        return json.loads(sock.makefile("rb").readline())
+
+
+def test_a_line_is_answered_with_a_line(node):
+    assert ask(node, b'{"verb":"echo","n":1}\n') == {"verb": "echo", "n": 1}
+
+
+def test_one_connection_serves_many_requests_also_in_one_packet_or_in_many(node):
+    with dial(node) as sock:
+        answers = sock.makefile("rb")
+        sock.sendall(b'{"verb":"echo","n":1}\n{"verb":"echo","n":2}\n')
+        assert [json.loads(answers.readline())["n"] for _ in range(2)] == [1, 2]
+        for byte in b'{"verb":"echo","n":3}\n':
+            sock.sendall(bytes([byte]))
+        assert json.loads(answers.readline())["n"] == 3
+
+
+def test_a_refusal_is_an_error_and_the_connection_goes_on(node):
+    with dial(node) as sock:
+        answers = sock.makefile("rb")
+        sock.sendall(b'{"verb":"refuse"}\n{"verb":"echo"}\n')
+        assert json.loads(answers.readline()) == {"error": "that \x1b[2J is refused"}
+        assert json.loads(answers.readline()) == {"verb": "echo"}
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (b"\n", "not JSON"),
+        (b"status\n", "not JSON"),
+        (b"\xff\xfe\x00\n", "not JSON"),
+        (b"[" * 4000 + b"\n", "not JSON"),
+        (b'["verb"]\n', "not an object"),
+        (b'{"verb":1}\n', "not an object"),
+        (b"{}\n", "not an object"),
+        (b'{"verb":"shutdown"}\n', "unknown verb; known are: big, connect, echo, modules,"),
+    ],
+)
+def test_garbage_is_answered_with_what_is_wrong(node, line, says):
+    assert says in ask(node, line)["error"]
+    assert ask(node, b'{"verb":"echo"}\n') == {"verb": "echo"}
+
+
+def test_a_request_of_the_greatest_length_is_served(node):
+    line = b'{"verb":"echo"}'.ljust(MAX_REQUEST - 1) + b"\n"
+    assert ask(node, line) == {"verb": "echo"}
+
+
+@pytest.mark.parametrize("length", [MAX_REQUEST, 1 << 20])
+def test_a_longer_request_ends_the_connection(node, length):
+    with dial(node) as sock:
+        with contextlib.suppress(OSError):  # it has hung up already, its answer is there
+            sock.sendall(b" " * length)
+        answers = sock.makefile("rb")
+        assert "longer than 4096 bytes" in json.loads(answers.readline())["error"]
+        with contextlib.suppress(ConnectionResetError):  # what Linux says if bytes were unread
+            assert answers.read() == b""
+    assert ask(node, b'{"verb":"echo"}\n') == {"verb": "echo"}
+
+
+def test_one_client_too_many_is_sent_away(node):
+    clients = [dial(node) for _ in range(MAX_CLIENTS)]
+    for client in clients:  # all are being served, none just in the queue
+        client.sendall(b'{"verb":"echo"}\n')
+        client.makefile("rb").readline()
+    with dial(node) as sock:
+        assert "too many" in json.loads(sock.makefile("rb").readline())["error"]
+    for client in clients:
+        client.close()
+    deadline = time.monotonic() + 5
+    while "error" in ask(node, b'{"verb":"echo"}\n'):
+        assert time.monotonic() < deadline
+
+
+def test_a_client_that_hangs_up_costs_nothing(node):
+    for _ in range(3 * MAX_CLIENTS):
+        with dial(node) as sock:
+            sock.sendall(b'{"verb":"big","size":1000000}\n')
+    deadline = time.monotonic() + 5
+    while "error" in ask(node, b'{"verb":"echo"}\n'):
+        assert time.monotonic() < deadline
+
+
+def test_who_asks_too_slowly_is_hung_up_on(start, tmp_path):
+    node = start(tmp_path, timeout=0.3)
+    with dial(node) as sock:
+        started = time.monotonic()
+        sock.sendall(b'{"verb"')
+        assert sock.recv(1) == b""
+        assert 0.2 < time.monotonic() - started < 3
+
+
+def test_who_does_not_read_is_hung_up_on(start, tmp_path):
+    node = start(tmp_path, timeout=0.3)
+    clients = [dial(node) for _ in range(MAX_CLIENTS)]
+    for client in clients:
+        client.sendall(b'{"verb":"big","size":4000000}\n')
+    time.sleep(1.0)
+    assert ask(node, b'{"verb":"echo"}\n') == {"verb": "echo"}
+    for client in clients:
+        assert not client.makefile("rb").read().endswith(b"\n")
+        client.close()
+
+
+def test_a_verb_that_takes_too_long_is_given_up(start, tmp_path):
+    node = start(tmp_path, timeout=0.3)
+    assert ask(node, b'{"verb":"slow","seconds":60}\n') == {"error": "not done after 0.3 s"}
+
+
+def test_the_socket_is_the_owners_alone_whatever_the_umask(node):
+    found = os.stat(os.path.join(node.data_dir, "status.sock"))
+    assert stat.S_ISSOCK(found.st_mode)
+    assert stat.S_IMODE(found.st_mode) == 0o600
+
+
+def test_stopping_takes_the_socket_away_and_lets_clients_go(node):
+    with dial(node) as sock:
+        sock.sendall(b'{"verb":"echo"}\n{"verb":"slow","seconds":60}\n')
+        assert sock.makefile("rb").readline() == b'{"verb": "echo"}\n'
+        assert node.stop() == "stopped"
+        assert sock.recv(1) == b""
+
+
+def test_a_second_node_with_the_same_directory_is_told_so(node, start):
+    second = start(node.data_dir)
+    assert second.said.startswith("AlreadyRunning another node runs with this data directory: ")
+    assert ask(node, b'{"verb":"echo"}\n') == {"verb": "echo"}
+
+
+def test_a_second_node_is_told_so_though_the_socket_file_is_gone(node, start):
+    os.unlink(os.path.join(node.data_dir, "status.sock"))
+    assert start(node.data_dir).said.startswith("AlreadyRunning")
+    assert node.stop() == "stopped"
+
+
+def test_a_live_socket_is_not_taken_over_where_locks_do_not_work(start, tmp_path):
+    # As on NFS, whose locks another machine's node does not see: a listener without the lock.
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(tmp_path / "status.sock"))
+        other.listen(0)
+        assert start(tmp_path).said.startswith("AlreadyRunning")
+        assert start(tmp_path).said.startswith("AlreadyRunning")  # the queue is full by now
+
+
+def test_the_socket_of_a_dead_node_is_replaced(node, start):
+    node.process.send_signal(signal.SIGKILL)
+    node.process.wait()
+    assert os.path.exists(os.path.join(node.data_dir, "status.sock"))
+    again = start(node.data_dir)
+    assert again.said == "ready"
+    assert ask(again, b'{"verb":"echo"}\n') == {"verb": "echo"}
+
+
+def test_a_file_that_is_no_socket_is_left_alone(start, tmp_path):
+    (tmp_path / "status.sock").write_text("a letter")
+    assert "is not a socket" in start(tmp_path).said
+    assert (tmp_path / "status.sock").read_text() == "a letter"
+
+
+def test_a_directory_that_is_not_there_is_an_error(start, tmp_path):
+    said = start(tmp_path / "nowhere").said
+    assert said.startswith("StatusError no status socket in ")
+    assert said.endswith("No such file or directory")
+
+
+def test_json_is_not_loaded_before_it_is_needed(start, tmp_path):
+    node = start(tmp_path)
+    assert ask(node, b'{"verb":"modules","names":["json","asyncio"]}\n') == {"loaded": ["asyncio"]}
