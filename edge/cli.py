@@ -186,13 +186,22 @@ def _load_crypto(config: "Config") -> None:
 
 
 def _run(config: "Config", args: Arguments) -> int:
+    import importlib.util
+
     from edge import slim
 
-    slim.trim()
+    installed = importlib.util.find_spec("uvloop") is not None
+    uvloop = config.node.loop == "uvloop" or (config.node.loop == "auto" and installed)
+    if uvloop and not installed:
+        origin = config.origin("node", "loop")
+        raise ConfigError(
+            f'{origin}: [node] loop: got "uvloop"; expected auto: it is not installed'
+        )
+    slim.trim(keep_ssl=uvloop)
     _load_crypto(config)
     from edge import node
 
-    return node.main(config)
+    return node.main(config, uvloop)
 
 
 def _check_config(config: "Config", args: Arguments) -> int:

@@ -23,7 +23,7 @@ from edge.relay.resources import Resources
 from edge.relay.service import RelayService
 from edge.status.banner import banner
 from edge.status.errors import StatusError
-from edge.status.report import Sources, status
+from edge.status.report import Sources
 from edge.status.server import StatusServer
 from edge.status.verbs import verbs
 from edge.swarm import interfaces, ping
@@ -92,7 +92,7 @@ class Node:
 
     async def start(self) -> None:
         """Serve. Raises SwarmError or StatusError."""
-        self.status.start()
+        await self.status.start()
         for address in _parsed(self.config.node.listen):
             self.swarm.listen(address)
         self.addresses.refresh()
@@ -180,7 +180,7 @@ class Node:
             self.store.learn(peer, routable, info.agent, time.time())
         self.client.wake()
 
-    def _on_network_change(self, _: object) -> None:
+    def _on_network_change(self) -> None:
         self.addresses.forget_observations()
         self.addresses.refresh()
 
@@ -190,11 +190,11 @@ class Node:
             self.store.save()
 
 
-def main(config: Config) -> int:
-    """Run a node until it is told to stop; returns the exit status."""
+def main(config: Config, uvloop: bool) -> int:
+    """Run a node until it is told to stop; returns the exit status. `uvloop`: as its loop."""
     try:
         _make_data_dir(config.node.data_dir)
-        return _run_loop(_run(config))
+        return _run_loop(_run(config), uvloop)
     except (NodeError, SwarmError, StatusError, CryptoError) as error:
         print(f"kwaainet: {error}", file=sys.stderr)
         return 1
@@ -210,8 +210,7 @@ async def _run(config: Config) -> int:
     try:
         await node.start()
         if sys.stdout.isatty():
-            text = banner(status(node.sources), sys.stdout.encoding, colour=True)
-            print(text, end="", flush=True)
+            print(banner(node.sources), end="", flush=True)
         listen = ",".join(str(address) for address in node.swarm.listening)
         print(f"ready peer_id={node.swarm.peer_id} listen={listen}", flush=True)
         await stopping.wait()
@@ -222,12 +221,12 @@ async def _run(config: Config) -> int:
     return 0
 
 
-def _run_loop(work: Coroutine[None, None, int]) -> int:
-    try:
-        import uvloop  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
+def _run_loop(work: Coroutine[None, None, int], uvloop: bool) -> int:
+    if not uvloop:
         return asyncio.run(work)
-    return int(uvloop.run(work))
+    from uvloop import run
+
+    return int(run(work))
 
 
 def _make_data_dir(path: str) -> None:

@@ -7,10 +7,8 @@ that speaks no TLS and hashes a few kilobytes. To be called before either is fir
 import sys
 
 
-def trim() -> None:
-    """Without ssl uvloop cannot be imported, so where that is installed ssl stays."""
-    try:
-        import uvloop  # noqa: F401 - whether it is there
-    except ImportError:
+def trim(keep_ssl: bool) -> None:
+    """`keep_ssl`: for uvloop, which cannot be imported without."""
+    if not keep_ssl:
         sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
     sys.modules.setdefault("_hashlib", None)  # type: ignore[arg-type]
