@@ -21,4 +21,8 @@ unit: ## the fast tests alone
 	@tools/venv test dev
 	.venv/bin/pytest -m "not peers and not netns and not slow" $(ARGS)
 
-.PHONY: help run lint test unit
+bench: ## our relay beside its peers under the same load; QUICK=1 for a rough look, ARGS for more
+	@tools/venv test dev
+	.venv/bin/python -m bench $${QUICK:+--quick} $(ARGS)
+
+.PHONY: help run lint test unit bench
