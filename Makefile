@@ -14,8 +14,15 @@ lint: ## format, lint and strict types
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 
-test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers
+test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers, the compiled hot path
+	@tools/need iproute2 nftables dnsmasq-base
 	.venv/bin/pytest $(ARGS)
+	$(MAKE) compiled
+
+compiled: ## the same suite's fast and relay tests on the hot path compiled with Cython
+	@tools/venv test dev
+	tools/compile
+	cd build/compiled && ../../.venv/bin/pytest tests/wire tests/relay tests/real_peers/test_pairings.py
 
 unit: ## the fast tests alone
 	@tools/venv test dev
@@ -23,6 +30,10 @@ unit: ## the fast tests alone
 
 bench: ## our relay beside its peers under the same load; QUICK=1 for a rough look, ARGS for more
 	@tools/venv test dev
+	tools/compile
 	.venv/bin/python -m bench $${QUICK:+--quick} $(ARGS)
 
-.PHONY: help run lint test unit bench
+docs-pictures: ## draw docs/*.svg from docs/*.dot (needs graphviz)
+	for f in docs/*.dot; do dot -Tsvg $$f -o $${f%.dot}.svg; done
+
+.PHONY: help run lint test compiled unit bench docs-pictures

@@ -16,7 +16,12 @@ from bench import builds, relays, report
 from bench.figures import Bench, Figures, Plan, summary
 from tests.counterparts.cache import InstallError
 
-OURS = "kwaainet"
+COMPILED = builds.HERE.parent / "build" / "compiled"  # tools/compile makes it
+OURS = {
+    # -P: not the package of the working directory.
+    "kwaainet": ["env", f"PYTHONPATH={COMPILED}", sys.executable, "-P", "-m", "edge"],
+    "kwaainet uncompiled": [sys.executable, "-m", "edge"],
+}
 RESULTS = builds.HERE / "results"
 PEERS: dict[str, Callable[[], relays.Kind]] = {
     "go": relays.go,
@@ -35,17 +40,20 @@ def main() -> int:
     except (builds.MissingTool, InstallError) as error:
         print(f"bench: {error}\nbench: leave a peer out with --peers", file=sys.stderr)
         return 2
+    cores = relays.Cores(arguments.share_cores)
     plan = Plan(arguments.quick)
     plan.rounds = arguments.rounds or plan.rounds
     started = time.monotonic()
-    machine = report.machine()
+    machine = report.machine(cores)
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-        bench = Bench(load, plan, Path(scratch), arguments.figures)
+        bench = Bench(load, plan, Path(scratch), cores, arguments.figures)
         rounds = _rounds(bench, plan.rounds, kinds)
     machine["seconds"] = f"{time.monotonic() - started:.0f}"
     medians = {name: summary(figures) for name, figures in rounds.items()}
     print(report.table(medians))
-    print(f"{report.LIMITED_BY_LOAD} the load's core was full, the relay's was not\n")
+    print(
+        f"{report.LIMITED_BY_LOAD} the load was busier than the relay, which could have done more\n"
+    )
     print("\n".join(f"{name}: {value}" for name, value in machine.items()), end="\n\n")
     print("\n".join(report.targets(medians, arguments.ours[0][0])))
     _write({"machine": machine, "medians": medians, "rounds": rounds})
@@ -57,6 +65,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round")
+    parser.add_argument("--share-cores", action="store_true", help="pin neither relay nor load")
     parser.add_argument("--rounds", type=int, help="how often everything is measured")
     parser.add_argument(
         "--peers",
@@ -74,11 +83,11 @@ def _arguments() -> argparse.Namespace:
         type=_named_command,
         action="append",
         metavar="NAME=COMMAND",
-        help="a node to measure, may be repeated; the targets are set against the first. Default:"
-        f" {OURS}='PYTHON -m edge'",
+        help="a node to measure, may be repeated; the targets are those of the first. Default:"
+        " this checkout, compiled and uncompiled",
     )
     arguments = parser.parse_args()
-    arguments.ours = arguments.ours or [(OURS, [sys.executable, "-m", "edge"])]
+    arguments.ours = arguments.ours or list(OURS.items())
     return arguments
 
 

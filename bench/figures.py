@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.relays import LOAD_CPUS, Kind, Relay, pinned
+from bench.relays import Cores, Kind, Relay, pinned
 
 GB = 1e9
 LOAD_SECONDS = 120  # longer than any measurement
@@ -44,8 +44,14 @@ class Bench:
     """`load`: the program of the load peers. `only`: names of figures; None takes all."""
 
     def __init__(
-        self, load: Path, plan: Plan, scratch: Path, only: Sequence[str] | None = None
+        self,
+        load: Path,
+        plan: Plan,
+        scratch: Path,
+        cores: Cores,
+        only: Sequence[str] | None = None,
     ) -> None:
+        self._cores = cores
         self._only = only
         self._load = load
         self._plan = plan
@@ -58,7 +64,7 @@ class Bench:
         for name, take in self._takers(kind).items():
             if self._only is not None and name not in self._only:
                 continue
-            relay = kind.start(self._scratch)  # a fresh one, so that no figure depends on another
+            relay = kind.start(self._scratch, self._cores.relay)  # fresh: figures stay apart
             try:
                 figures[name] = take(relay)
             except LoadError as error:
@@ -92,7 +98,7 @@ class Bench:
             "cpu_seconds_per_gb": result["relay_cpu_seconds"] / gigabytes,
             "mb_per_second": gigabytes * 1000 / result["seconds"],
             "relay_busy": result["relay_cpu_seconds"] / result["seconds"],
-            "load_busy": result["load_cpu_seconds"] / result["seconds"] / len(LOAD_CPUS),
+            "load_busy": result["load_cpu_seconds"] / result["seconds"] / len(self._cores.load),
             "bytes_verified": result["bytes_verified"],
         }
 
@@ -145,7 +151,7 @@ class Bench:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=pinned(LOAD_CPUS, realtime),
+            preexec_fn=pinned(self._cores.load, realtime),
         ) as load:
             try:
                 yield load

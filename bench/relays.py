@@ -1,7 +1,7 @@
 """The relays under test: how each is started, pinned and stopped.
 
-A relay runs on one core, the load on the others (on one core, all share it). Every relay listens
-on loopback only.
+A relay runs on the last core and the load on the others, unless told otherwise or there is only
+one. Every relay listens on loopback only.
 """
 
 from __future__ import annotations
@@ -43,27 +43,42 @@ listen relay
     bind 127.0.0.1:{port}
     server listener 127.0.0.1:{behind}
 """
-_CPUS = sorted(os.sched_getaffinity(0))
-RELAY_CPUS = _CPUS[-1:]
-LOAD_CPUS = _CPUS[:-1] or _CPUS
+
+
+class Cores:
+    """Who runs where. `shared`: everyone everywhere, as the scheduler likes."""
+
+    def __init__(self, shared: bool = False) -> None:
+        usable = sorted(os.sched_getaffinity(0))
+        apart = len(usable) > 1 and not shared
+        self.relay = usable[-1:] if apart else usable
+        self.load = usable[:-1] if apart else usable
 
 
 class RelayError(Exception):
     """A relay did not start, or ended by itself."""
 
 
+class Place:
+    """Where a relay runs: a directory of its own, and these cores."""
+
+    def __init__(self, directory: Path, cpus: Sequence[int]) -> None:
+        self.directory = directory
+        self.cpus = cpus
+
+
 class Relay:
     """A running relay. `target`: the load's arguments that point at it."""
 
-    def __init__(self, command: Sequence[str | Path], directory: Path) -> None:
-        self._log = directory / "log"
+    def __init__(self, command: Sequence[str | Path], place: Place) -> None:
+        self._log = place.directory / "log"
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
                 [str(word) for word in command],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                preexec_fn=pinned(RELAY_CPUS),
+                preexec_fn=pinned(place.cpus),
             )
         self.target: tuple[str, ...] = ()
 
@@ -132,21 +147,22 @@ class Relay:
 class Kind:
     """One relay to measure. Of one that is not `libp2p` only the bulk figures are taken."""
 
-    def __init__(self, name: str, start: Callable[[Path], Relay], libp2p: bool = True) -> None:
+    def __init__(self, name: str, start: Callable[[Place], Relay], libp2p: bool = True) -> None:
         self.name = name
         self.libp2p = libp2p
         self._start = start
 
-    def start(self, scratch: Path) -> Relay:
-        return self._start(Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=scratch)))
+    def start(self, scratch: Path, cpus: Sequence[int]) -> Relay:
+        directory = tempfile.mkdtemp(prefix=f"{self.name}-", dir=scratch)
+        return self._start(Place(Path(directory), cpus))
 
 
 def ours(name: str, command: Sequence[str]) -> Kind:
     """The node; `command` is put before its arguments."""
 
-    def start(directory: Path) -> Relay:
-        listen = ("--listen", _any_address(), "--data-dir", directory / "data")
-        relay = Relay([*command, "run", *listen, *OPEN_LIMITS], directory)
+    def start(place: Place) -> Relay:
+        listen = ("--listen", _any_address(), "--data-dir", place.directory / "data")
+        relay = Relay([*command, "run", *listen, *OPEN_LIMITS], place)
         relay.await_address(r"ready peer_id=(\S+) listen=(\S+)\n", r"\2/p2p/\1")
         return relay
 
@@ -155,17 +171,17 @@ def ours(name: str, command: Sequence[str]) -> Kind:
 
 def go() -> Kind:
     program = builds.go_programs() / "relay"
-    return Kind("go-libp2p", lambda directory: _says_address([program], directory))
+    return Kind("go-libp2p", lambda place: _says_address([program], place))
 
 
 def rust() -> Kind:
     program = builds.rust_relay()
-    return Kind("rust-libp2p", lambda directory: _says_address([program], directory))
+    return Kind("rust-libp2p", lambda place: _says_address([program], place))
 
 
 def js() -> Kind:
-    def start(directory: Path) -> Relay:
-        return _says_address(builds.js_relay(directory), directory)
+    def start(place: Place) -> Relay:
+        return _says_address(builds.js_relay(place.directory), place)
 
     with tempfile.TemporaryDirectory() as scratch:  # install now, not when the clock runs
         builds.js_relay(Path(scratch))
@@ -175,11 +191,11 @@ def js() -> Kind:
 def haproxy() -> Kind:
     program = builds.haproxy()
 
-    def start(directory: Path) -> Relay:
+    def start(place: Place) -> Relay:
         port, behind = _free_ports(2)
-        configuration = directory / "haproxy.cfg"
+        configuration = place.directory / "haproxy.cfg"
         configuration.write_text(HAPROXY.format(port=port, behind=behind))
-        relay = Relay([program, "-db", "-f", configuration], directory)
+        relay = Relay([program, "-db", "-f", configuration], place)
         relay.await_port(port)
         relay.target = (
             *("-direct", f"127.0.0.1:{port}"),
@@ -201,8 +217,8 @@ def pinned(cpus: Sequence[int], realtime: bool = False) -> Callable[[], None]:
     return prepare
 
 
-def _says_address(command: Sequence[str | Path], directory: Path) -> Relay:
-    relay = Relay([*command, _any_address()], directory)
+def _says_address(command: Sequence[str | Path], place: Place) -> Relay:
+    relay = Relay([*command, _any_address()], place)
     relay.await_address(r"(/ip4/\S+/tcp/\d+/p2p/\w+)\s", r"\1")
     return relay
 

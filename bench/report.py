@@ -12,10 +12,9 @@ from typing import Any
 
 from bench.builds import HERE
 from bench.figures import Figures
-from bench.relays import LOAD_CPUS, RELAY_CPUS
+from bench.relays import Cores
 
 MB = 1e6
-BUSY = 0.97  # of a core: from here on it is what limits the throughput
 FEWER, MORE = 200, 1000  # reserved peers
 LIMITED_BY_LOAD = "*"
 
@@ -60,7 +59,7 @@ def _throughput(path: str) -> Callable[[Figures], str | None]:
         value = at(figures, path)
         if value is None:
             return None
-        mark = LIMITED_BY_LOAD if value["relay_busy"] < BUSY <= value["load_busy"] else ""
+        mark = LIMITED_BY_LOAD if value["relay_busy"] < value["load_busy"] else ""
         return f"{value['mb_per_second']:.0f}{mark}"
 
     return show
@@ -155,13 +154,13 @@ def _target(text: str, value: float | None, bound: float | None, at_least: bool 
     return f"{'met' if met else 'MISSED':8} {text}: {value:.2f}, bound {bound:.2f}"
 
 
-def machine() -> dict[str, str]:
+def machine(cores: Cores) -> dict[str, str]:
     """What the figures depend on, and how the cores were shared out."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     system = platform.freedesktop_os_release().get("PRETTY_NAME", "?")
     return {
         "cpu": cpu[1] if cpu else platform.machine(),
-        "cores": f"{os.cpu_count()}, relay on {RELAY_CPUS}, load on {LOAD_CPUS}",
+        "cores": f"{os.cpu_count()}, relay on {cores.relay}, load on {cores.load}",
         "system": f"{system}, Linux {platform.release()}",
         "load average before": f"{os.getloadavg()[0]:.2f}",
         "commit": commit(),

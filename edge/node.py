@@ -14,10 +14,12 @@ import time
 from typing import TYPE_CHECKING
 
 from edge import log
+from edge.budget import LEAST_TO_SERVE, MIB, Budget, default_limit, resident
 from edge.config.errors import ConfigError
 from edge.config.load import diff
 from edge.crypto.errors import CryptoError
 from edge.crypto.identity import load_or_create
+from edge.relay.admission import Admission, Network
 from edge.relay.client import RelayClient
 from edge.relay.resources import Resources
 from edge.relay.service import RelayService
@@ -36,12 +38,13 @@ from edge.swarm.limits import Limits
 from edge.swarm.peerstore import PeerStore
 from edge.swarm.swarm import Swarm
 from edge.wire.multiaddr import Multiaddr
+from edge.wire.peerid import PeerId
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from edge.config.load import Config
-    from edge.config.schema import Section
+    from edge.config.schema import Relay, Section
     from edge.swarm.connection import Connection
 
 GOODBYE = 3.0  # seconds a stop may take
@@ -62,10 +65,11 @@ class Node:
         key = load_or_create(
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
+        self.budget = Budget(config.node.memory_limit or default_limit(), resident())
         self.limits = Limits()
-        _copy(config.relay, self.limits)
+        self.limits.buffer_size = config.relay.buffer_size or self.budget.buffer_size
         self.resources = Resources()
-        self.swarm = Swarm(key, self.limits)
+        self.swarm = Swarm(key, self.limits, self.budget)
         self.addresses = OwnAddresses(
             _parsed(config.node.external_address),
             lambda: self.swarm.listening,
@@ -75,19 +79,22 @@ class Node:
         self.store.load()
         self.dialer = Dialer(self.swarm)
         self.identify = IdentifyService(self.swarm, self.addresses)
-        self.identify.identified.append(self._on_identified)
         self.swarm.handle(ping.PROTOCOL_ID, ping.serve)
         self.relay = RelayService(self.swarm, self.resources, self._relayed_by)
+        self.swarm.admits = self.relay.admission.denied
+        self.identify.identified += [self._on_identified, self.relay.on_identified]
         self.client = RelayClient(self.swarm, self.dialer, self.addresses)
         self.keeper = Keeper(self.swarm, self.dialer, self.store)
         self.addresses.changed.append(self._decide_client)
         self.sources = Sources(self.swarm, config.node.data_dir, self.mode, _mode_reason(config))
+        self.sources.budget = self.budget
         self.sources.addresses = self.addresses
         self.sources.relay = self.relay
         self.sources.client = self.client
         self.sources.flash_written = lambda: self.store.bytes_written
         self.status = StatusServer(config.node.data_dir, verbs(self.sources, self.dialer))
         self._watcher: interfaces.Watcher | None = None
+        self._settle_budget(config)
         self._apply(config)
 
     async def start(self) -> None:
@@ -135,12 +142,32 @@ class Node:
     def _apply(self, config: Config) -> None:
         log.set_level(config.node.log_level)
         _copy(config.node, self.limits)
-        _copy(config.relay, self.limits)
         _copy(config.relay, self.resources)
+        if config.node.memory_limit:
+            self.budget.limit = config.node.memory_limit
+        self.budget.fill_in(self.limits, self.resources)
+        _admit(config.relay, self.relay.admission)
+        self.relay.shaper.configure(config.relay.rate, config.relay.rate_per_peer)
         self.addresses.external = _parsed(config.node.external_address)
         self.client.configure(_parsed(config.relay.relays))
         self.config = config
         self._decide_client()
+
+    def _settle_budget(self, config: Config) -> None:
+        """Set aside what the node takes before it serves anyone. Raises NodeError."""
+        budget = self.budget
+        budget.baseline = resident()
+        least = budget.baseline + LEAST_TO_SERVE
+        if budget.limit >= least:
+            return
+        if not config.node.memory_limit:
+            budget.limit = least
+            return
+        origin = config.origin("node", "memory_limit")
+        raise NodeError(
+            f"{origin}: [node] memory_limit: got {budget.limit // MIB}M; the node itself takes"
+            f" {budget.baseline // MIB}M here, so give it {-(-least // MIB)}M or more"
+        )
 
     def _relayed_by(self, connection: Connection) -> list[Multiaddr]:
         """Where the peer on `connection` can tell others to find it through us; none: no relay."""
@@ -247,6 +274,15 @@ def _copy(section: Section, limits: Limits | Resources) -> None:
     for option in section.options():
         if hasattr(limits, option.name):
             setattr(limits, option.name, section.value(option))
+
+
+def _admit(relay: Relay, admission: Admission) -> None:
+    admission.private = relay.private
+    admission.foreign_share = relay.foreign_share
+    admission.allow_peers = frozenset(PeerId.from_string(text) for text in relay.allow_peers)
+    admission.deny_peers = frozenset(PeerId.from_string(text) for text in relay.deny_peers)
+    admission.allow_networks = [Network.from_string(text) for text in relay.allow_networks]
+    admission.deny_networks = [Network.from_string(text) for text in relay.deny_networks]
 
 
 def _parsed(texts: Sequence[str]) -> list[Multiaddr]:

@@ -51,7 +51,8 @@ def test_help_on_a_command() -> None:
     assert (status, err) == (0, "")
     assert (
         "  --relay-max-circuits N\n"
-        "      Circuits open at a time. (0 to 65536; default 256 circuits)\n"
+        "      Circuits open at a time; auto: as many as the memory limit has room for."
+        ' (1 to 65536, or\n      "auto"; default auto)\n'
     ) in out
     assert kwaainet("run", "--help") == (0, out, "")
     status, out, err = kwaainet("peers", "-h")
@@ -142,7 +143,8 @@ def test_check_config_refuses_in_one_line(tmp_path: Path) -> None:
     assert kwaainet("check-config", "--config", "k.toml", cwd=tmp_path) == (
         2,
         "",
-        'k.toml:2: [relay] max_circuits: got "many"; expected a whole number from 0 to 65536\n',
+        'k.toml:2: [relay] max_circuits: got "many"; expected a whole number from 1'
+        ' to 65536, or "auto"\n',
     )
 
 

@@ -15,11 +15,14 @@ from edge.config.kinds import (
     SOFT,
     Address,
     Addresses,
+    Bool,
     Choice,
     Duration,
     Integer,
+    Networks,
     Option,
     Path,
+    PeerIds,
     Size,
 )
 from edge.log import escape
@@ -96,8 +99,9 @@ class Node(Section):
     memory_limit = Size(0, 16 * MIB, TIB, SOFT,
         "Memory the process may use; auto takes a quarter of the machine's, at least 24M.",
         unit="bytes", zero="auto")
-    max_connections = Integer(512, 1, 65536, SOFT,
-        "Connections in all.", unit="connections")
+    max_connections = Integer(0, 1, 65536, SOFT,
+        "Connections in all; auto: as many as the memory limit has room for.",
+        unit="connections", zero="auto")
     max_connections_per_peer = Integer(8, 1, 1024, SOFT,
         "Connections of one peer.", unit="connections")
     max_connections_per_ip = Integer(32, 1, 65536, SOFT,
@@ -126,23 +130,43 @@ class Relay(Section):
 
     service = Choice("auto", ("auto", "yes", "no"), SOFT,
         "Relay for others; auto does so while a public address is confirmed.")
-    max_reservations = Integer(128, 0, 65536, SOFT,
-        "Peers that may hold a slot.", unit="reservations")
+    max_reservations = Integer(0, 1, 65536, SOFT,
+        "Peers that may hold a slot; auto: as many as the memory limit has room for.",
+        unit="reservations", zero="auto")
     max_reservations_per_ip = Integer(8, 1, 65536, SOFT,
         "Slots of one IPv4 address or one IPv6 /64.", unit="reservations")
-    max_circuits = Integer(256, 0, 65536, SOFT,
-        "Circuits open at a time.", unit="circuits")
+    max_circuits = Integer(0, 1, 65536, SOFT,
+        "Circuits open at a time; auto: as many as the memory limit has room for.",
+        unit="circuits", zero="auto")
     max_circuits_per_peer = Integer(16, 1, 4096, SOFT,
         "Circuits one peer is an end of.", unit="circuits")
+    max_circuits_per_ip = Integer(64, 1, 65536, SOFT,
+        "Circuits dialled from one IPv4 address or one IPv6 /64.", unit="circuits")
     reservation_ttl = Duration(HOUR, 5, 30 * DAY, SOFT,
         "Time a reservation lasts; peers renew it before its end.", unit="seconds")
     duration = Duration(0, 1, 30 * DAY, SOFT,
         "Time after which a circuit is cut.", unit="seconds", zero="unlimited")
     data = Size(0, 1, 1024 * TIB, SOFT,
         "Bytes in one direction after which a circuit is cut.", unit="bytes", zero="unlimited")
-    buffer_size = Size(256 * KIB, 128 * KIB, MIB, HARD,
-        "Bytes read from a connection at once, in one buffer for all; larger is faster.",
-        unit="bytes")
+    buffer_size = Size(0, 128 * KIB, MIB, HARD,
+        "Bytes read from a connection at once, in one buffer for all; auto: by the memory limit.",
+        unit="bytes", zero="auto")
+    rate = Size(0, 16 * KIB, TIB, SOFT,
+        "Bytes a second relayed in all: the cap of the line, up and down alike.",
+        unit="bytes a second", zero="unlimited")
+    rate_per_peer = Size(0, 16 * KIB, TIB, SOFT,
+        "Bytes a second relayed from one peer, and as many to it.",
+        unit="bytes a second", zero="unlimited")
+    private = Bool(False, SOFT,
+        "Relay only for the peers and networks that are allowed by name.")
+    foreign_share = Integer(25, 0, 100, SOFT,
+        "Slots that peers of other networks may hold, and give up when one of ours needs one.",
+        unit="percent")
+    allow_peers = PeerIds((), SOFT,
+        "Peers that count as this network's own, and that a private relay serves.")
+    deny_peers = PeerIds((), SOFT, "Peers that may not connect.")
+    allow_networks = Networks((), SOFT, "IP ranges that a private relay serves.")
+    deny_networks = Networks((), SOFT, "IP ranges that may not connect.")
     client = Choice("auto", ("auto", "yes", "no"), SOFT,
         "Be reachable through other relays; auto does so while this node is behind NAT.")
     relays = Addresses((), RELAY, SOFT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from edge.relay.shaping import Bucket
     from edge.wire.peerid import PeerId
 
 MAX_PEERS = 1024
@@ -13,9 +14,18 @@ MAX_PEERS = 1024
 class Usage:
     """One peer's account since it was last forgotten. `seconds`: of circuits that have ended."""
 
-    __slots__ = ("bytes_from", "bytes_to", "circuits", "circuits_total", "refusals", "seconds")
+    __slots__ = (
+        "buckets",
+        "bytes_from",
+        "bytes_to",
+        "circuits",
+        "circuits_total",
+        "refusals",
+        "seconds",
+    )
 
     def __init__(self) -> None:
+        self.buckets: tuple[Bucket, Bucket] | None = None  # of the shaper: what it sends, gets
         self.circuits = 0  # open or being opened, at either end
         self.circuits_total = 0
         self.bytes_from = 0

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge.relay.accounting import Usage
+    from edge.relay.shaping import Shaper
     from edge.swarm.connection import Connection
     from edge.swarm.stream import Stream
     from edge.wire import yamux
@@ -31,7 +32,9 @@ class Leg:
         "ended",
         "other",
         "pending",
+        "queued",
         "received",
+        "stalled_since",
         "stream",
         "usage",
     )
@@ -43,6 +46,8 @@ class Leg:
         self.stream: yamux.Stream = stream.yamux
         self.other: Leg = self  # until the circuit ties the two together
         self.pending = bytearray()
+        self.stalled_since = 0.0  # when `pending` last shrank or began; loop time
+        self.queued = False  # in one of the shaper's queues
         self.received = 0  # bytes that came in here
         self.ended = False  # nothing more will come in here
 
@@ -58,17 +63,43 @@ class Leg:
         sent = 0
         if not target.pending and not target.connection.congested:
             sent = min(length, target.stream.send_window)
+            if self._circuit.shaper.active:
+                sent = self._circuit.shaper.allowed(self.usage, target.usage, sent)
             if sent:
                 target.connection.forward(target.stream, start, start + sent)
                 self.connection.consumed(self.stream, sent)
         if sent < length:
-            target.pending += self.connection.plain[start + sent : end]
+            target.hold(self.connection.plain[start + sent : end])
 
     def take_early(self, data: bytearray) -> None:
         """`data` had arrived before the circuit stood."""
-        if data and self._count(len(data)):
-            self.other.pending += data
+        if data and self._count(len(data)) and self.other.hold(memoryview(data)):
             self.other.writable()
+
+    def hold(self, data: memoryview) -> bool:
+        """Keep `data` to be sent here later; without memory for it the circuit ends."""
+        budget = self.connection.swarm.budget.buffers
+        if not budget.take(len(data)):
+            self._circuit.end("memory")
+            return False
+        if not self.pending:
+            self.stalled_since = self.connection.loop.time()
+        self.pending += data
+        if not self.blocked and self._circuit.shaper.active:
+            self._circuit.shaper.wait(self)
+        if budget.pressed:
+            self.other.connection.pause_for(self.connection)
+        return True
+
+    def end(self, reason: str) -> None:
+        """End the circuit."""
+        self._circuit.end(reason)
+
+    def drop(self) -> None:
+        """Forget what is pending."""
+        self._circuit.shaper.forget(self)
+        self.connection.swarm.budget.buffers.give(len(self.pending))
+        self.pending = bytearray()
 
     def finished(self) -> None:
         self.ended = True
@@ -78,13 +109,38 @@ class Leg:
         self._circuit.end(reason)
 
     def writable(self) -> None:
-        if self.pending and not self.connection.congested:
-            with memoryview(self.pending) as view:
-                sent = self.connection.send(self.stream, view)
-            if sent:
-                del self.pending[:sent]
-                self.other.connection.consumed(self.other.stream, sent)
+        self.send_pending(len(self.pending))
         self.settle()
+
+    @property
+    def blocked(self) -> bool:
+        """Whether `writable` will be called before more can be sent: the peer is the limit."""
+        return self.connection.congested or not self.stream.send_window
+
+    def send_pending(self, most: int) -> int:
+        """Send up to `most` bytes of what is pending; return how many went."""
+        most = min(most, len(self.pending))
+        if not most or self.blocked:
+            return 0
+        shaper = self._circuit.shaper
+        if shaper.active:
+            most = min(most, self.stream.send_window)
+            most = shaper.allowed(self.other.usage, self.usage, most)
+            if not most:
+                shaper.wait(self)
+                return 0
+        with memoryview(self.pending) as view:
+            sent = self.connection.send(self.stream, view[:most])
+        del self.pending[:sent]
+        self.connection.swarm.budget.buffers.give(sent)
+        self.stalled_since = self.connection.loop.time()
+        self.other.connection.consumed(self.other.stream, sent)
+        if self.pending:
+            if shaper.active and not self.blocked:
+                shaper.wait(self)
+        else:
+            self.settle()
+        return sent
 
     def settle(self) -> None:
         """Pass on the end of what the other leg received, once all of it has left here."""
@@ -107,10 +163,10 @@ class Circuit:
     """Splices `source` (the hop stream) to `destination` (the stop stream) from now on.
 
     `data`: bytes allowed each way, 0 for any number. `usages`: the accounts of the two peers.
-    `on_end(circuit, reason)` is told once.
+    `shaper`: how fast. `on_end(circuit, reason)` is told once.
     """
 
-    __slots__ = ("_on_end", "data", "destination", "ended", "opened_at", "source")
+    __slots__ = ("_on_end", "data", "destination", "ended", "opened_at", "shaper", "source")
 
     def __init__(
         self,
@@ -118,9 +174,11 @@ class Circuit:
         destination: Stream,
         data: int,
         usages: tuple[Usage, Usage],
+        shaper: Shaper,
         on_end: Callable[[Circuit, str], None],
     ) -> None:
         self.data = data
+        self.shaper = shaper
         self.ended: str | None = None
         self.opened_at = source.connection.loop.time()
         self._on_end = on_end
@@ -141,12 +199,14 @@ class Circuit:
             self.ended = reason
             for leg in (self.source, self.destination):
                 leg.connection.reset(leg.stream)
-                leg.pending = bytearray()
+                leg.drop()
             self._on_end(self, reason)
 
     def _over(self, reason: str) -> None:
         if self.ended is None:
             self.ended = reason
+            for leg in (self.source, self.destination):
+                leg.drop()
             self._on_end(self, reason)
 
     def _take_over(self, stream: Stream, leg: Leg) -> None:

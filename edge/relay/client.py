@@ -40,8 +40,8 @@ _TICK = 2.0
 _EXCHANGE_TIME = 30.0
 _RELAY = "relay"
 _MAX_BACKOFFS = 256
-_SHORTEST_TTL = 30.0  # a relay that grants less would be asked without end
-_LONGEST_TTL = 86400.0
+_SHORTEST_TTL = 4.0  # seconds; a relay that grants less would be asked without end
+_LONGEST_TTL = 3600.0  # renewing early is harmless, and our clock may be wrong
 
 
 class RelayRefused(DialError):
@@ -116,7 +116,8 @@ class RelayClient:
             self._swarm.count_refusal(refusal)
             await self._answer(stream, wire.RESOURCE_LIMIT_EXCEEDED)
             return
-        await stream.write(delimited(wire.StopMessage(type=1, status=wire.OK).encode()))
+        accepted = wire.StopMessage(type=wire.StopMessage.STATUS, status=wire.OK)
+        await stream.write(delimited(accepted.encode()))
         address = relay.remote.with_peer(relay.peer).via_circuit(source)
         connection = self._swarm.adopt(CircuitTransport(stream), False, address, expected=source)
         connection.limited = message.limit is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Resources:
-    """Counts, seconds and bytes; a Duration or Data of 0 is no limit.
+    """Counts, seconds and bytes; a Duration, Data or rate of 0 is no limit.
 
     The node replaces the defaults by its configuration's values.
     """
@@ -13,9 +13,12 @@ class Resources:
         "data",
         "duration",
         "max_circuits",
+        "max_circuits_per_ip",
         "max_circuits_per_peer",
         "max_reservations",
         "max_reservations_per_ip",
+        "rate",
+        "rate_per_peer",
         "reservation_ttl",
     )
 
@@ -25,6 +28,9 @@ class Resources:
         self.max_reservations_per_ip = 16
         self.max_circuits = 256
         self.max_circuits_per_peer = 32
+        self.max_circuits_per_ip = 64
+        self.rate = 0  # bytes a second in all; 0 is no limit
+        self.rate_per_peer = 0
         self.duration = 0
         self.data = 0
 

@@ -15,8 +15,11 @@ import time
 from typing import TYPE_CHECKING
 
 from edge import log
+from edge.budget import CIRCUIT
 from edge.relay.accounting import Accounts, Usage
+from edge.relay.admission import Admission
 from edge.relay.circuit import Circuit
+from edge.relay.shaping import Shaper
 from edge.swarm.errors import SwarmError
 from edge.wire import circuit as wire
 from edge.wire.envelope import seal_voucher
@@ -38,18 +41,25 @@ if TYPE_CHECKING:
 
 _MESSAGE_TIME = 15.0  # seconds for a peer to send its message
 _STOP_TIME = 8.0  # seconds for one of the target's connections to answer
+_IDENTIFY_WAIT = 3.0  # seconds for a peer to say who it is, where that decides
+_IDENTIFY_LOOKS = 30
+_STALLED = 3.0  # seconds without progress after which a circuit's memory may be taken back
 _SWEEP = 5.0
 _RESERVATION = "reservation"
 
 
 class Reservation:
-    """One peer's slot: until when (loop time), and what per-IP limits count it under."""
+    """One peer's slot: until when (loop time), and what per-IP limits count it under.
 
-    __slots__ = ("expires_at", "group")
+    `foreign`: the peer is not known to be of this network.
+    """
 
-    def __init__(self, expires_at: float, group: bytes) -> None:
+    __slots__ = ("expires_at", "foreign", "group")
+
+    def __init__(self, expires_at: float, group: bytes, foreign: bool) -> None:
         self.expires_at = expires_at
         self.group = group
+        self.foreign = foreign
 
 
 class Stats:
@@ -79,6 +89,8 @@ class RelayService:
         usable_by: Callable[[Connection], list[Multiaddr]],
     ) -> None:
         self.limits = resources
+        self.admission = Admission()
+        self.shaper = Shaper(swarm.loop)
         self.accounts = Accounts()
         self.reservations: dict[PeerId, Reservation] = {}
         self.circuits: set[Circuit] = set()
@@ -86,9 +98,12 @@ class RelayService:
         self._swarm = swarm
         self._usable_by = usable_by
         self._per_group: dict[bytes, int] = {}
+        self._circuits_per_group: dict[bytes, int] = {}
+        self._foreigners = 0  # reservations
         self._opening = 0
         swarm.handle(wire.HOP_ID, self._hop, self._offered)
         swarm.closed.append(self._on_close)
+        swarm.budget.buffers.relief.append(self._end_a_stalled_one)
         self._sweeper = swarm.loop.call_later(_SWEEP, self._sweep)
 
     def stop(self) -> None:
@@ -130,7 +145,8 @@ class RelayService:
         except RemoteProtocolError:
             await self._refuse(stream, wire.MALFORMED_MESSAGE)
             return
-        if not stream.connection.direct:
+        connection = stream.connection
+        if not connection.direct or not self.admission.may_relay(connection):
             await self._refuse(stream, wire.PERMISSION_DENIED)
         elif message.type == wire.HopMessage.RESERVE:
             await self._reserve(stream)
@@ -143,10 +159,13 @@ class RelayService:
         name = wire.STATUS_NAMES[status]
         assert stream.connection.peer is not None
         self.accounts.of(stream.connection.peer).refusals += 1
-        self._ended.refusals[name] = self._ended.refusals.get(name, 0) + 1
+        self._count_refusal(name)
         log.info("relay-refused", peer=stream.connection.peer, status=name)
         await stream.write(delimited(_status(status).encode()))
         stream.finish()
+
+    def _count_refusal(self, name: str) -> None:
+        self._ended.refusals[name] = self._ended.refusals.get(name, 0) + 1
 
     # --- reservations ---
 
@@ -155,11 +174,11 @@ class RelayService:
         peer = connection.peer
         assert peer is not None
         addresses = self._usable_by(connection)
-        if not addresses or not self._has_slot(peer, connection.group):
+        if not addresses or not await self._admit(connection, peer):
             await self._refuse(stream, wire.RESERVATION_REFUSED)
             return
         renewed = peer in self.reservations
-        self._hold(peer, connection.group)
+        self._hold(peer, connection)
         ttl = self.limits.reservation_ttl
         expire = int(time.time()) + ttl
         answer = _status(wire.OK)
@@ -173,21 +192,69 @@ class RelayService:
         await stream.write(delimited(answer.encode()))
         stream.finish()
 
-    def _has_slot(self, peer: PeerId, group: bytes) -> bool:
-        resources = self.limits
+    async def _admit(self, connection: Connection, peer: PeerId) -> bool:
+        """Whether `peer` gets a slot; a foreigner may have to give one up for it."""
         held = self.reservations.get(peer)
-        others = self._per_group.get(group, 0)
+        same_group = held is not None and held.group == connection.group
+        others = self._per_group.get(connection.group, 0)
+        if not same_group and others >= self.limits.max_reservations_per_ip:
+            return False
         if held is not None:
-            return held.group == group or others < resources.max_reservations_per_ip
-        return (
-            len(self.reservations) < resources.max_reservations
-            and others < resources.max_reservations_per_ip
-        )
+            return True
+        if not self._foreign_slot_free() or self._full():
+            await self._identified(connection)
+        if not self.admission.is_own(peer, connection.info):
+            return self._foreign_slot_free() and not self._full()
+        return not self._full() or self._displace_a_foreigner(peer)
 
-    def _hold(self, peer: PeerId, group: bytes) -> None:
+    def _full(self) -> bool:
+        return len(self.reservations) >= self.limits.max_reservations
+
+    def _foreign_slot_free(self) -> bool:
+        slots = self.admission.foreign_slots(self.limits.max_reservations)
+        return self._foreigners < slots
+
+    async def _identified(self, connection: Connection) -> None:
+        """Give the peer a moment to say who it is, where that decides."""
+        for _ in range(_IDENTIFY_LOOKS):
+            if connection.info is not None:
+                return
+            await asyncio.sleep(_IDENTIFY_WAIT / _IDENTIFY_LOOKS)
+
+    def _displace_a_foreigner(self, favoured: PeerId) -> bool:
+        """Take the slot of a foreigner, one without circuits if there is any."""
+        foreign = [peer for peer, held in self.reservations.items() if held.foreign]
+        if not foreign:
+            return False
+        peer = min(foreign, key=self._circuits_of)
+        log.info("relay-displaced", peer=peer, favoured=favoured)
+        self._count_refusal("DISPLACED")
+        self._drop(peer)
+        for connection in _direct(self._swarm, peer):
+            connection.close("its slot is needed by this network's own")  # so that it learns
+        return True
+
+    def _circuits_of(self, peer: PeerId) -> int:
+        usage = self.accounts.get(peer)
+        return usage.circuits if usage is not None else 0
+
+    def on_identified(self, connection: Connection) -> None:
+        """The peer on `connection` has said who it is: it may turn out to be one of ours."""
+        peer = connection.peer
+        held = self.reservations.get(peer) if peer is not None else None
+        if held is None or peer is None or not held.foreign:
+            return
+        if self.admission.is_own(peer, connection.info):
+            held.foreign = False
+            self._foreigners -= 1
+
+    def _hold(self, peer: PeerId, connection: Connection) -> None:
         self._drop(peer)
         expires_at = self._swarm.loop.time() + self.limits.reservation_ttl
-        self.reservations[peer] = Reservation(expires_at, group)
+        foreign = not self.admission.is_own(peer, connection.info)
+        group = connection.group
+        self.reservations[peer] = Reservation(expires_at, group, foreign)
+        self._foreigners += foreign
         self._per_group[group] = self._per_group.get(group, 0) + 1
         self._swarm.protect(peer, _RESERVATION)
         self._ended.reservations += 1
@@ -196,6 +263,7 @@ class RelayService:
         held = self.reservations.pop(peer, None)
         if held is None:
             return
+        self._foreigners -= held.foreign
         _decrement(self._per_group, held.group)
         self._swarm.unprotect(peer, _RESERVATION)
 
@@ -234,10 +302,13 @@ class RelayService:
             await self._refuse(stream, wire.NO_RESERVATION)
             return
         usages = self.accounts.of(source), self.accounts.of(target)
-        if not self._has_room(usages):
+        budget = self._swarm.budget.circuits
+        group = stream.connection.group
+        if not self._has_room(usages, group) or not budget.take(CIRCUIT):
             await self._refuse(stream, wire.RESOURCE_LIMIT_EXCEEDED)
             return
         self._opening += 1
+        self._circuits_per_group[group] = self._circuits_per_group.get(group, 0) + 1
         for usage in usages:
             usage.circuits += 1
         opened = False
@@ -246,15 +317,18 @@ class RelayService:
         finally:
             self._opening -= 1
             if not opened:
+                budget.give(CIRCUIT)
+                _decrement(self._circuits_per_group, group)
                 for usage in usages:
                     usage.circuits -= 1
 
-    def _has_room(self, usages: tuple[Usage, Usage]) -> bool:
+    def _has_room(self, usages: tuple[Usage, Usage], group: bytes) -> bool:
         limits = self.limits
         busiest = max(usage.circuits for usage in usages)
         return (
             len(self.circuits) + self._opening < limits.max_circuits
             and busiest < limits.max_circuits_per_peer
+            and self._circuits_per_group.get(group, 0) < limits.max_circuits_per_ip
         )
 
     async def _open(self, stream: Stream, target: PeerId, usages: tuple[Usage, Usage]) -> bool:
@@ -272,7 +346,7 @@ class RelayService:
             destination.reset()
             raise
         self._ended.circuits += 1
-        circuit = Circuit(stream, destination, self.limits.data, usages, self._on_end)
+        circuit = Circuit(stream, destination, self.limits.data, usages, self.shaper, self._on_end)
         if circuit.ended is None:
             self.circuits.add(circuit)
         log.info("relay-circuit", source=source, destination=target)
@@ -308,6 +382,16 @@ class RelayService:
             return None
         return None
 
+    def _end_a_stalled_one(self) -> bool:
+        """When memory is short: the circuit whose reader has taken nothing for longest."""
+        now = self._swarm.loop.time()
+        legs = [leg for circuit in self.circuits for leg in (circuit.source, circuit.destination)]
+        stalled = [leg for leg in legs if leg.pending and now - leg.stalled_since > _STALLED]
+        if not stalled:
+            return False
+        min(stalled, key=lambda leg: leg.stalled_since).end("memory")
+        return True
+
     def _limit(self) -> wire.Limit | None:
         resources = self.limits
         if not resources.limited:
@@ -316,6 +400,8 @@ class RelayService:
 
     def _on_end(self, circuit: Circuit, reason: str) -> None:
         self.circuits.discard(circuit)
+        self._swarm.budget.circuits.give(CIRCUIT)
+        _decrement(self._circuits_per_group, circuit.source.connection.group)
         source, destination = circuit.source, circuit.destination
         seconds = self._swarm.loop.time() - circuit.opened_at
         for leg in (source, destination):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
     from typing import Any, Protocol
 
+    from edge.budget import Budget
     from edge.swarm.connection import Connection
     from edge.swarm.swarm import Swarm
     from edge.wire.multiaddr import Multiaddr
@@ -132,15 +133,15 @@ _MEMORY = {"VmRSS": "rss", "RssAnon": "anonymous", "VmHWM": "peak"}
 class Sources:
     """The rooms that status is gathered from. What may be None is set when its room exists.
 
-    `memory_limit`: bytes, 0 if there is none. `flash_written`: bytes put on the disk since start.
+    `flash_written`: bytes put on the disk since start.
     """
 
     __slots__ = (
         "addresses",
+        "budget",
         "client",
         "data_dir",
         "flash_written",
-        "memory_limit",
         "mode",
         "mode_reason",
         "relay",
@@ -148,15 +149,13 @@ class Sources:
         "swarm",
     )
 
-    def __init__(
-        self, swarm: Swarm, data_dir: str, mode: str, mode_reason: str = "", memory_limit: int = 0
-    ) -> None:
+    def __init__(self, swarm: Swarm, data_dir: str, mode: str, mode_reason: str = "") -> None:
         self.swarm = swarm
         self.data_dir = data_dir
         self.mode = mode
         self.mode_reason = mode_reason
-        self.memory_limit = memory_limit
         self.started_at = swarm.loop.time()
+        self.budget: Budget | None = None
         self.addresses: AddressBook | None = None
         self.relay: Relay | None = None
         self.client: RelayClient | None = None
@@ -174,7 +173,7 @@ def status(sources: Sources) -> Status:
         "mode_reason": sources.mode_reason,
         "data_dir": sources.data_dir,
         "addresses": _addresses(sources),
-        "memory": _memory(sources.memory_limit),
+        "memory": _memory(sources.budget),
         "connections": {
             "open": swarm.connection_count,
             "pending": len(swarm.pending),
@@ -219,10 +218,14 @@ def process_memory(path: str = "/proc/self/status") -> dict[str, int]:
     return found
 
 
-def _memory(limit: int) -> dict[str, int]:
-    found = process_memory()
-    if limit:
-        found["limit"] = limit
+def _memory(budget: Budget | None) -> Status:
+    found: Status = dict(process_memory())
+    if budget is not None:
+        found["limit"] = budget.limit
+        found["rooms"] = {
+            room.name: {"used": room.used, "limit": room.ceiling, "refused": room.refused}
+            for room in budget.rooms
+        }
     return found
 
 

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from edge import log
+from edge.budget import STREAM
 from edge.swarm.errors import ConnectionClosed, LimitReached
 from edge.swarm.stream import Stream
 from edge.swarm.transport import MAX_BACKLOG, SocketTransport, Transport
@@ -47,9 +48,11 @@ class Connection:
     __slots__ = (
         "__weakref__",
         "_dirty",
+        "_held",
         "_level",
         "_pinged_at",
         "_sources",
+        "_streams",
         "_turn",
         "_upgrade",
         "_waiter",
@@ -68,6 +71,7 @@ class Connection:
         "peer",
         "plain",
         "remote",
+        "stuck_since",
         "swarm",
         "transport",
     )
@@ -98,6 +102,9 @@ class Connection:
         self._sources: list[Connection] = []  # paused until our backlog has drained
         self._turn = 0
         self._dirty = False
+        self.stuck_since = 0.0  # when the incomplete frame there is began to come; 0: there is none
+        self._held = 0  # bytes leased of the buffers
+        self._streams = 0  # leased
         self._waiter: asyncio.Future[Connection] | None = None
         self._wire: wire.Connection | None = None
         self._upgrade: Upgrade | None = Upgrade(swarm.noise_identity, initiator, expected)
@@ -147,7 +154,13 @@ class Connection:
             if self._wire is None:
                 self._continue_upgrade(bytes(self._level.rx_view[:length]))
             else:
-                self._dispatch(self._wire.buffer_updated(length))
+                before = self._wire.held
+                events = self._wire.buffer_updated(length)
+                if self._wire.held != before + length:
+                    self.stuck_since = 0.0
+                elif not self.stuck_since:
+                    self.stuck_since = self.loop.time()
+                self._dispatch(events)
         except RemoteProtocolError as error:
             self._protocol_error(error)
         finally:
@@ -155,6 +168,7 @@ class Connection:
             if swarm.depth == 0:
                 swarm.flush()
                 swarm.reading = None
+            self.settle()
 
     def eof_received(self, reason: str) -> None:
         self.close(reason, say=False)
@@ -189,6 +203,7 @@ class Connection:
             opened = session.open_stream()
         except LocalProtocolError as error:
             raise LimitReached(str(error)) from None
+        self.idle_since = self.loop.time()
         stream = Stream(self, opened)
         opened.owner = stream
         stream.propose(multistream.Dialer(protocols))
@@ -255,10 +270,10 @@ class Connection:
         if transport.backlog > MAX_BACKLOG:
             self.close("peer does not read", say=False)
             return
+        self.settle()
         source = self.swarm.reading
         if source is not None and source.feeds_only(self):
-            source.pause()
-            self._sources.append(source)
+            source.pause_for(self)
 
     def feeds_only(self, target: Connection) -> bool:
         """Whether all that comes in here goes out to `target`, so that reading it can wait."""
@@ -269,10 +284,11 @@ class Connection:
             stream.owner.target is target for stream in streams.values()
         )
 
-    def pause(self) -> None:
-        """Read nothing more for now; a sweep or `resume` ends it."""
+    def pause_for(self, target: Connection) -> None:
+        """Read nothing more until `target`'s backlog has drained, or a sweep comes by."""
         if isinstance(self.transport, SocketTransport):
             self.transport.pause()
+            target._sources.append(self)
 
     def resume(self) -> None:
         """Read on."""
@@ -284,7 +300,34 @@ class Connection:
         for source in sources:
             source.resume()
 
+    def settle(self) -> None:
+        """Lease what the connection holds now; without room for it the connection ends."""
+        link = self._wire
+        if link is None:
+            return
+        budget = self.swarm.budget
+        held = link.held + self.transport.backlog
+        streams = len(link.session.streams)
+        if held != self._held:
+            if not budget.buffers.take(held - self._held):
+                self._out_of_memory("buffers")
+                return
+            self._held = held
+        if streams != self._streams:
+            if not budget.streams.take((streams - self._streams) * STREAM):
+                self._out_of_memory("streams")
+                return
+            self._streams = streams
+
+    def _out_of_memory(self, room: str) -> None:
+        self.swarm.count_refusal(f"memory-{room}")
+        self.close(f"no memory left for its {room}")
+
     # --- upkeep ---
+
+    def stuck_for(self, now: float) -> float:
+        """Seconds since the frame that has not come whole yet began to come."""
+        return now - self.stuck_since if self.stuck_since else 0.0
 
     def keep_alive(self, now: float, interval: float) -> None:
         """Called every so often: ping a silent peer, give up one that does not answer."""
@@ -320,6 +363,10 @@ class Connection:
                 self.transport.write(link.data_to_send())
         self.transport.close()
         self._resume_sources()
+        budget = self.swarm.budget
+        budget.buffers.give(self._held)
+        budget.streams.give(self._streams * STREAM)
+        self._held = self._streams = 0
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(ConnectionClosed(reason))
         self.swarm.connection_closed(self)
@@ -366,6 +413,7 @@ class Connection:
             elif kind == yamux.STREAM_WRITABLE:
                 stream.owner.writable()
             elif kind == yamux.STREAM_OPENED:
+                self.idle_since = self.loop.time()
                 accepted = Stream(self, stream)
                 accepted.listen(multistream.Listener(self._supports))
                 stream.owner = accepted

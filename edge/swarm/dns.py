@@ -80,11 +80,12 @@ async def _resolve(
         if not _has_name(current):
             found.append(current)
             continue
-        if queries == MAX_QUERIES or depth > MAX_DEPTH:
-            log.debug("dns-limit", address=address, queries=queries, depth=depth)
-            return
+        nested = current.protocols[0][0] == DNSADDR
+        if queries == MAX_QUERIES or (nested and depth > MAX_DEPTH):
+            log.debug("dns-limit", address=current, queries=queries, depth=depth)
+            continue
         queries += 1
-        if current.protocols[0][0] == DNSADDR:
+        if nested:
             results = await _dnsaddr(current, servers if servers is not None else system_servers())
         else:
             results = await _names(current)

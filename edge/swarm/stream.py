@@ -146,6 +146,7 @@ class Stream:
     def take_early(self) -> bytearray:
         """All that has arrived and was not read; whoever takes it credits the peer for it."""
         early, self._buffer = self._buffer, bytearray()
+        self.connection.swarm.budget.buffers.give(len(early))
         return early
 
     # --- writing ---
@@ -221,7 +222,7 @@ class Stream:
             self.connection.consumed(self.yamux, len(data))
             self._sink.sink_data(data)
             return
-        self._buffer += data
+        self._hold(data)
         self._wake()
 
     def finished(self) -> None:
@@ -235,6 +236,7 @@ class Stream:
     def was_reset(self, reason: str) -> None:
         if self._failure is None:
             self._failure = StreamReset(reason)
+        self.connection.swarm.budget.buffers.give(len(self._buffer))
         self._buffer = bytearray()
         self._wake()
         self.writable()
@@ -267,8 +269,9 @@ class Stream:
         if self._listener.protocol is not None:
             self.protocol = self._listener.protocol
             self._listener = None
-            self._buffer += data[used:]
-            self.connection.stream_ready(self)
+            self._hold(data[used:])
+            if self._failure is None:
+                self.connection.stream_ready(self)
 
     def _agree(self, data: memoryview) -> memoryview:
         assert self._dialer is not None
@@ -287,9 +290,18 @@ class Stream:
             self._wake()
         return data[used:]
 
+    def _hold(self, data: memoryview) -> None:
+        """Keep `data` for a reader; a stream for which there is no memory is reset."""
+        if self.connection.swarm.budget.buffers.take(len(data)):
+            self._buffer += data
+        else:
+            self.connection.swarm.count_refusal("memory-buffers")
+            self.reset()
+
     def _take(self, length: int) -> bytes:
         data = bytes(self._buffer[:length])
         del self._buffer[:length]
+        self.connection.swarm.budget.buffers.give(length)
         if length and self._failure is None:
             self.connection.consumed(self.yamux, length)
         return data

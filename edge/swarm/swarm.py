@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from edge import log
+from edge.budget import CONNECTION, HANDSHAKE, Budget, default_limit, resident
 from edge.swarm.connection import Connection
-from edge.swarm.errors import SwarmError
+from edge.swarm.errors import LimitReached, SwarmError
 from edge.swarm.limits import Limits
 from edge.swarm.transport import CircuitTransport, SocketTransport
 from edge.wire import connection as wire
@@ -38,16 +40,23 @@ _BACKLOG = 256  # of the listening socket
 _ACCEPTS_PER_EVENT = 16
 _ACCEPT_PAUSE = 1.0  # seconds, when no file descriptor is left
 _SWEEP = 1.0
+_FRAME_TIME = 30.0  # seconds for a noise message to come whole: 64 KiB at 2 KB/s
+_SPARE_AFTER = 3.0  # seconds of idling or sticking after which memory may be taken back
 _SUSPENDED = 10.0  # a sweep so late means that the process was stopped: nobody is to blame
 
 
 class Swarm:
-    """All connections of one node. `key`: its identity."""
+    """All connections of one node. `key`: its identity; `budget`: where its memory comes from."""
 
-    def __init__(self, key: Ed25519Key, limits: Limits | None = None) -> None:
+    def __init__(
+        self, key: Ed25519Key, limits: Limits | None = None, budget: Budget | None = None
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.key = key
         self.limits = limits or Limits()
+        self.budget = budget or Budget(default_limit(), resident())
+        self.budget.connections.relief.append(self._close_an_idle_one)
+        self.budget.buffers.relief.append(self._close_a_stuck_one)
         self.noise_identity = Identity(key, MUXERS)
         self.peer_id = self.noise_identity.peer_id
         self.connections: dict[PeerId, list[Connection]] = {}
@@ -185,7 +194,8 @@ class Swarm:
             self.count_refusal(refusal)
             sock.close()
             return
-        self.adopt(SocketTransport(self.loop, sock), False, remote, local)
+        with suppress(LimitReached):  # counted where it was raised
+            self.adopt(SocketTransport(self.loop, sock), False, remote, local)
 
     def no_room(self, group: bytes) -> str | None:
         limits = self.limits
@@ -207,7 +217,14 @@ class Swarm:
         local: Multiaddr | None = None,
         expected: PeerId | None = None,
     ) -> Connection:
-        """Upgrade `transport`; the connection counts against the limits from here on."""
+        """Upgrade `transport`; the connection counts against the limits from here on.
+
+        Raises LimitReached when there is no memory for one more handshake.
+        """
+        if not self.budget.handshakes.take(HANDSHAKE):
+            self.count_refusal("memory-handshakes")
+            transport.close()
+            raise LimitReached("no memory for another handshake")
         connection = Connection(self, transport, initiator, remote, local, expected)
         if connection.direct:
             group = connection.group = ip_group(remote.ip() or b"")
@@ -221,17 +238,21 @@ class Swarm:
         peer = connection.peer
         assert peer is not None
         self.pending.discard(connection)
+        self.budget.handshakes.give(HANDSHAKE)
+        refusal = "own-peer-id" if peer == self.peer_id else self.admits(connection)
+        if refusal is None and not self.budget.connections.take(CONNECTION):
+            refusal = "memory-connections"
+        if refusal is not None:
+            connection.peer = None  # it has never been in the table
+            self.count_refusal(refusal)
+            return refusal
         siblings = self.connections.setdefault(peer, [])
         siblings.append(connection)
         self._open += 1
-        refusal = "own-peer-id" if peer == self.peer_id else self.admits(connection)
-        if refusal is None and len(siblings) > self.limits.max_connections_per_peer:
+        if len(siblings) > self.limits.max_connections_per_peer:
             # The newest is the one that is alive: a peer that lost its network comes back anew.
             oldest = min(siblings, key=_least_wanted)
             oldest.close("replaced by a newer connection")
-        if refusal is not None:
-            self.count_refusal(refusal)
-            return refusal
         for tell in self.opened:
             tell(connection)
         return None
@@ -246,9 +267,12 @@ class Swarm:
                 del self._per_group[connection.group]
         peer = connection.peer
         if peer is None:
-            self.pending.discard(connection)
+            if connection in self.pending:
+                self.pending.discard(connection)
+                self.budget.handshakes.give(HANDSHAKE)
             return
         self._open -= 1
+        self.budget.connections.give(CONNECTION)
         siblings = self.connections[peer]
         siblings.remove(connection)
         if not siblings:
@@ -325,15 +349,21 @@ class Swarm:
             if now - connection.opened_at > limits.handshake_timeout:
                 self.count_refusal("handshake-timeout")
                 connection.close("handshake timed out", say=False)
+        if self.budget.measure(resident()):
+            self._close_an_idle_one()
         for connection in self.all_connections():
             connection.keep_alive(now, limits.keepalive_interval)
-            if connection.closed is None and self._is_idle(connection, now):
+            if connection.stuck_for(now) > _FRAME_TIME:
+                self.count_refusal("frame-timeout")
+                connection.close("a frame did not come whole in time")
+            elif connection.closed is None and self._is_idle(connection, now):
                 connection.close("idle")
 
     def _forgive(self, seconds: float) -> None:
         for connection in self.pending:
             connection.opened_at += seconds
         for connection in self.all_connections():
+            connection.stuck_since += seconds
             connection.heard_at += seconds
             connection.idle_since += seconds
 
@@ -341,6 +371,30 @@ class Swarm:
         if connection.session.streams or connection.peer in self._protected:
             connection.idle_since = now
         return now - connection.idle_since > self.limits.idle_timeout
+
+    # --- letting go, when memory is short ---
+
+    def _close_an_idle_one(self) -> bool:
+        """The one that has idled for longest, unless someone wants it kept."""
+        now = self.loop.time()
+        idle = [c for c in self.all_connections() if self._spare(c, now)]
+        if not idle:
+            return False
+        min(idle, key=lambda c: c.idle_since).close("memory is short")
+        return True
+
+    def _spare(self, connection: Connection, now: float) -> bool:
+        busy = connection.session.streams or connection.peer in self._protected
+        return not busy and now - connection.idle_since > _SPARE_AFTER
+
+    def _close_a_stuck_one(self) -> bool:
+        """The one whose frame has been incomplete for longest."""
+        now = self.loop.time()
+        stuck = [c for c in self.all_connections() if c.stuck_for(now) > _SPARE_AFTER]
+        if not stuck:
+            return False
+        max(stuck, key=lambda c: c.stuck_for(now)).close("memory is short")
+        return True
 
     # --- the end ---
 

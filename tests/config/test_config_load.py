@@ -45,8 +45,8 @@ def test_defaults() -> None:
     assert config.node.mode == "auto"
     assert config.node.listen == ["/ip4/0.0.0.0/tcp/4001", "/ip6/::/tcp/4001"]
     assert config.node.memory_limit == 0
-    assert config.relay.max_circuits == 256
-    assert config.relay.buffer_size == 262144
+    assert config.relay.max_circuits == 0  # auto
+    assert config.relay.buffer_size == 0
     assert config.peers == []
     assert config.origin("relay", "max_circuits") == "default"
     assert diff(config, load(None, {**NO_FILE, "XDG_DATA_HOME": "/x"}, {})) == ([], [])
@@ -102,13 +102,21 @@ def test_peers_of_the_last_source_replace_all(toml: Load) -> None:
     assert config.origin("peer", "address") == "--peer"
 
 
+AN_ITEM = {  # of the lists that are empty by default
+    "external_address": "/ip4/192.0.2.9/tcp/4001",
+    "relays": PEER_A,
+    "allow_peers": PEER_A.rpartition("/")[2],
+    "deny_peers": PEER_A.rpartition("/")[2],
+    "allow_networks": "192.0.2.0/24",
+    "deny_networks": "2001:db8::/32",
+}
+
+
 @pytest.mark.parametrize("option", every_option(), ids=lambda option: option.flag)
 def test_every_option_is_set_by_every_source(option, toml: Load) -> None:  # type: ignore[no-untyped-def]
     value = option.initial() if option.section != "peer" else PEER_A
     header = "[[peer]]" if option.section == "peer" else f"[{option.section}]"
-    text = option.text(value) or "/ip4/192.0.2.9/tcp/4001" + PEER_A[-51:] * (
-        "relays" in option.flag
-    )
+    text = option.text(value) or AN_ITEM[option.name]
     literal = option.toml(option.from_text(text))
     from_file = toml(f"{header}\n{option.name} = {literal}\n")
     assert from_file.origin(option.section, option.name) == "kwaainet.toml:2"
@@ -130,12 +138,12 @@ def test_every_option_is_set_by_every_source(option, toml: Load) -> None:  # typ
         (
             "[relay]\nmax_circuits = 70000\n",
             "kwaainet.toml:2: [relay] max_circuits: got 70000; "
-            "expected a whole number from 0 to 65536",
+            'expected a whole number from 1 to 65536, or "auto"',
         ),
         (
             "[relay]\n\n# why\nmax_circuits = '7'\n",
             'kwaainet.toml:4: [relay] max_circuits: got "7"; '
-            "expected a whole number from 0 to 65536",
+            'expected a whole number from 1 to 65536, or "auto"',
         ),
         (
             "[node]\nmode = true\n",
@@ -263,7 +271,7 @@ def test_files_that_cannot_be_read(path: str, line: str) -> None:
         (
             {"KWAAINET_RELAY_MAX_CIRCUITS": "-1"},
             'environment KWAAINET_RELAY_MAX_CIRCUITS: got "-1"; '
-            "expected a whole number from 0 to 65536",
+            'expected a whole number from 1 to 65536, or "auto"',
         ),
         (
             {"KWAAINET_LISTEN": "/ip4/1.2.3.4/tcp/1 /ip4/1.2.3.4/udp/2"},
@@ -370,7 +378,7 @@ def test_diff_sorts_by_what_a_reload_can_do(toml: Load) -> None:
     new = toml("[node]\nmode = 'light'\n[relay]\ndata = '1M'\n", {}, {"peer": [PEER_A]})
     soft, hard = diff(old, new)
     assert [str(change) for change in soft] == [
-        "relay.max_circuits: 5 -> 256",
+        "relay.max_circuits: 5 -> auto",
         "relay.data: unlimited -> 1M",
         f"peer:  -> {PEER_A}",
     ]

@@ -68,8 +68,8 @@ class PeerProcess(ABC):
         self.process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self.install)
         try:
+            await asyncio.to_thread(self.install)
             await asyncio.wait_for(self.start(), START_SECONDS)
         except TimeoutError:
             log = self.log()

@@ -19,16 +19,19 @@ _Held = asyncio.Queue[tuple[float, bytes]]
 class Delay:
     """`async with Delay(port, 0.05) as far`: far.port leads to `port`, 0.05 s away each way.
 
-    `connections`: how many were made through it.
+    `connections`: how many were made through it. `swallow_ends`: nobody learns that the other end
+    has closed, as when a machine loses its power.
     """
 
-    def __init__(self, port: int, seconds: float) -> None:
+    def __init__(self, port: int, seconds: float, swallow_ends: bool = False) -> None:
         self.port = free_port()
         self.connections = 0
         self._target = port
         self._seconds = seconds
+        self._swallow_ends = swallow_ends
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
@@ -45,10 +48,13 @@ class Delay:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.close()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        self._writers += [writer, far_writer]  # a writer that is forgotten closes its socket
         for source, sink in ((reader, far_writer), (far_reader, writer)):
             held = _Held(_HELD)
             self._start(self._hold(source, held))
@@ -77,4 +83,5 @@ class Delay:
                     break
                 sink.write(chunk)
                 await sink.drain()
-        sink.close()
+        if not self._swallow_ends:
+            sink.close()

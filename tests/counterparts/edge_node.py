@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.counterparts.base import PeerError, PeerProcess, Setup, with_port
 
@@ -61,3 +63,14 @@ class EdgeNode(PeerProcess):
 
     async def addrs(self) -> list[str]:
         return [addr.partition("/p2p/")[0] for addr in self._addrs]
+
+    async def status(self) -> dict[str, Any]:
+        """What `kwaainet status --json` says. Its socket is a file: no namespace is in the way."""
+        command = (sys.executable, "-m", "edge", "status", "--json", "--data-dir", self.data_dir)
+        asked = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, cwd=_CHECKOUT
+        )
+        out, _ = await asked.communicate()
+        if asked.returncode != 0:
+            raise PeerError(f"kwaainet status ended with {asked.returncode}\n{self.log()}")
+        return dict(json.loads(out))

@@ -3,12 +3,17 @@
 When one of these fails, a counterpart or its driver has changed, not our node.
 """
 
+from contextlib import AsyncExitStack
+from pathlib import Path
+
 import pytest
 
-from tests.counterparts.base import PeerError, Setup, TransferCut, asynchronous
+from tests.counterparts.base import PeerError, Setup, TransferCut, asynchronous, until, with_port
 from tests.counterparts.go import DEFAULT_DATA_LIMIT, P2pd
+from tests.counterparts.identity import write_key
 from tests.counterparts.jsp2p import JsPeer
 from tests.counterparts.kinds import KINDS
+from tests.counterparts.pyp2p import PyPeer
 
 pytestmark = pytest.mark.peers
 
@@ -86,3 +91,34 @@ async def test_without_limits_their_relays_let_8_mib_pass(relay_kind: str) -> No
         async with P2pd(reserved) as listener, JsPeer(over) as dialer:
             await dialer.transfer(listener.circuit(at), 8 * MIB)
             assert await listener.served() == [8 * MIB]
+
+
+@pytest.mark.slow
+@asynchronous(120)
+async def test_no_listener_comes_back_soon_to_a_restarted_relay_of_js(tmp_path: Path) -> None:
+    """What a restarted relay of ours can expect, shown without ours.
+
+    go-libp2p 0.32.1 keeps off a relay for an hour from its first reservation there, even when it
+    was granted; then it comes within half a minute. js-libp2p (its issue 3601) and py-libp2p
+    0.8.1 do not try.
+    """
+    key = write_key(tmp_path / "key")
+    addr = with_port("/ip4/127.0.0.1/tcp/0")
+    serving = Setup(listen=[addr], relay_service=True, limited=False, identity=key)
+    async with AsyncExitStack() as running:
+        async with JsPeer(serving) as relay:
+            at = await relay.direct()
+            reserved = Setup(listen=NOWHERE, relays=[at])
+            go = await running.enter_async_context(P2pd(reserved))
+            others = [await running.enter_async_context(k(reserved)) for k in (JsPeer, PyPeer)]
+            await relay.kill()
+        async with JsPeer(serving) as relay:
+
+            async def go_has_seen_the_relay_and_kept_off() -> bool:
+                return "skipping node that we recently failed" in go.log()
+
+            await until(go_has_seen_the_relay_and_kept_off, every=1)
+            dialer = await running.enter_async_context(P2pd(Setup(listen=NOWHERE)))
+            for listener in (go, *others):
+                with pytest.raises(PeerError, match="NO_RESERVATION"):
+                    await dialer.connect(listener.circuit(at))

@@ -1,4 +1,4 @@
-"""The lab itself: who reaches whom, and how far away."""
+"""The lab: who reaches whom, and how far away."""
 
 import asyncio
 import sys
@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-from tests.counterparts.base import Setup, asynchronous
+from tests.counterparts.base import asynchronous
 from tests.counterparts.delay import Delay
-from tests.counterparts.go import P2pd
 from tests.counterparts.netlab import ADDRESSES, DIALER, GATEWAY, PEER, RELAY, NetLab, NetLabError
 
 KNOCK = """
@@ -53,21 +52,3 @@ async def test_a_round_trip_takes_twice_the_delay() -> None:
         assert 0.1 <= time.perf_counter() - began < 0.2
         assert far.connections == 1
         writer.close()
-
-
-@pytest.mark.netns
-@pytest.mark.peers
-@asynchronous(60)
-async def test_p2pd_behind_nat_advertises_its_circuit_and_is_reached_there() -> None:
-    with NetLab() as lab:
-        public = f"/ip4/{ADDRESSES[RELAY]}/tcp/4001"
-        serving = Setup(listen=[public], relay_service=True, within=lab.within(RELAY))
-        async with P2pd(serving) as relay:
-            at = f"{public}/p2p/{relay.peer_id}"
-            home = Setup(listen=["/ip4/0.0.0.0/tcp/4001"], relays=[at], within=lab.within(PEER))
-            outside = Setup(listen=(), within=lab.within(DIALER))
-            async with P2pd(home) as listener, P2pd(outside) as dialer:
-                (circuit,) = [a for a in await listener.addrs() if "/p2p-circuit" in a]
-                assert circuit == f"{at}/p2p-circuit"
-                await dialer.transfer(f"{circuit}/p2p/{listener.peer_id}", 32 * 1024)
-                assert await listener.served() == [32 * 1024]

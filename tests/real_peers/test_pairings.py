@@ -3,9 +3,13 @@
 Neither side listens anywhere, so there is no way but the circuit.
 """
 
+from pathlib import Path
+
 import pytest
 
 from tests.counterparts.base import Setup, asynchronous
+from tests.counterparts.go import P2pd
+from tests.counterparts.identity import KEY_TYPES, write_key
 from tests.counterparts.kinds import KINDS
 from tests.real_peers.conftest import MakeRelay
 
@@ -19,7 +23,7 @@ NOWHERE: tuple[str, ...] = ()
 @pytest.mark.parametrize("listener_kind", KINDS)
 @asynchronous(120)
 async def test_8_mib_each_way(make_relay: MakeRelay, listener_kind: str, dialer_kind: str) -> None:
-    async with make_relay() as relay:
+    async with make_relay(Setup()) as relay:
         at = await relay.direct()
         reserved = Setup(listen=NOWHERE, relays=[at])
         async with (
@@ -29,3 +33,21 @@ async def test_8_mib_each_way(make_relay: MakeRelay, listener_kind: str, dialer_
             await dialer.transfer(listener.circuit(at), 8 * MIB)
             assert await listener.served() == [8 * MIB]
             assert await dialer.ping(listener.circuit(at)) < 1
+
+
+@pytest.mark.parametrize("key_type", KEY_TYPES)
+@asynchronous(60)
+async def test_a_peer_may_have_any_type_of_key(
+    make_relay: MakeRelay, tmp_path: Path, key_type: str
+) -> None:
+    """KwaaiNet's bootstraps have RSA keys; go-libp2p 0.32 speaks all four."""
+    async with make_relay(Setup()) as relay:
+        at = await relay.direct()
+        mine, yours = write_key(tmp_path / "a", key_type), write_key(tmp_path / "b", key_type)
+        reserved = Setup(listen=NOWHERE, relays=[at], identity=mine)
+        async with (
+            P2pd(reserved) as listener,
+            P2pd(Setup(listen=NOWHERE, identity=yours)) as dialer,
+        ):
+            await dialer.transfer(listener.circuit(at), MIB)
+            assert await listener.served() == [MIB]

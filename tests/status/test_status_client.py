@@ -174,6 +174,8 @@ WATCH = (
     "from types import SimpleNamespace as N\n"
     "from edge.status import client\n"
     "client.REFRESH = 0.1\n"
+    "import signal\n"  # which is ignored where the tests run in the background
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     "sys.exit(client.peers(N(node=N(data_dir=sys.argv[1])), True, sys.argv[2] == 'json'))\n"
 )
 

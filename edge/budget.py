@@ -1,0 +1,215 @@
+"""The memory budget: what the process may use, and which room has how much of it.
+
+The limit is for the process as a whole. What it takes before it serves anyone is measured once and
+set aside; the rest is leased, before it is allocated, to six rooms. Each room has a ceiling, so
+that none can starve the others, and all of them together end at the limit. A lease that does not
+fit first asks who can let go of something (`relief`), then is refused.
+
+Leases are estimates: an interpreter does not say what an object costs. `measure` compares them with
+what the kernel counts, and narrows the budget by what they fall short.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    class SwarmLimits(Protocol):
+        """The part of edge.swarm.limits that follows the memory."""
+
+        max_connections: int
+        max_window: int
+
+    class RelayLimits(Protocol):
+        """The part of edge.relay.resources that follows the memory."""
+
+        max_circuits: int
+        max_reservations: int
+
+
+KIB, MIB = 1 << 10, 1 << 20
+LEAST = 24 * MIB  # the least that the default is
+LEAST_TO_SERVE = 4 * MIB  # beyond the process itself, below which serving makes no sense
+ROOMY = 128 * MIB  # the limit from which streams may have large windows
+_RESERVE = 0.1  # of what can be leased: fragmentation, and objects too small to lease
+
+# Bytes that one of each costs, measured by bench/ with 1000 of them and rounded up.
+CONNECTION = 20 * KIB
+HANDSHAKE = 16 * KIB
+STREAM = 2 * KIB
+CIRCUIT = 6 * KIB
+PEER_ENTRY = 1 * KIB  # in a table: an account, a reservation, a remembered peer
+
+# The share of the budget each room may take at most. They add up to more than one: a node that
+# relays much has many circuits, one that is only reached has many connections.
+CEILINGS = {
+    "connections": 0.5,
+    "handshakes": 0.15,
+    "streams": 0.25,
+    "circuits": 0.25,
+    "buffers": 0.5,
+    "tables": 0.25,
+}
+
+
+class Room:
+    """One use of memory. `used`, `ceiling`: bytes; `refused`: leases that did not fit."""
+
+    __slots__ = ("_budget", "_share", "name", "peak", "refused", "relief", "used")
+
+    def __init__(self, budget: Budget, name: str, share: float) -> None:
+        self._budget = budget
+        self._share = share
+        self.name = name
+        self.used = 0
+        self.peak = 0
+        self.refused = 0
+        # Each is asked to free something and says whether it did.
+        self.relief: list[Callable[[], bool]] = []
+
+    @property
+    def ceiling(self) -> int:
+        return int(self._budget.available * self._share)
+
+    @property
+    def pressed(self) -> bool:
+        """Whether more than half is taken: time to hold back before anything must be refused."""
+        return self.used * 2 > self.ceiling or self._budget.used * 4 > self._budget.available * 3
+
+    def take(self, size: int) -> bool:
+        """Lease `size` bytes (a negative size gives them back). False: they do not fit."""
+        if size <= 0 or self._fits(size) or (self._relieved() and self._fits(size)):
+            self.used += size
+            self._budget.used += size
+            self.peak = max(self.peak, self.used)
+            return True
+        self.refused += 1
+        return False
+
+    def give(self, size: int) -> None:
+        """Give a lease back."""
+        self.used -= size
+        self._budget.used -= size
+
+    def _fits(self, size: int) -> bool:
+        budget = self._budget
+        return self.used + size <= self.ceiling and budget.used + size <= budget.available
+
+    def _relieved(self) -> bool:
+        return any(relief() for relief in self.relief)
+
+
+class Budget:
+    """`limit`: bytes the process may use. `baseline`: what it uses before it serves."""
+
+    def __init__(self, limit: int, baseline: int) -> None:
+        self.limit = limit
+        self.baseline = baseline
+        self.used = 0
+        self._correction = 0
+        self.connections = self._room("connections")
+        self.handshakes = self._room("handshakes")
+        self.streams = self._room("streams")
+        self.circuits = self._room("circuits")
+        self.buffers = self._room("buffers")
+        self.tables = self._room("tables")
+
+    def _room(self, name: str) -> Room:
+        return Room(self, name, CEILINGS[name])
+
+    @property
+    def rooms(self) -> list[Room]:
+        return [getattr(self, name) for name in CEILINGS]
+
+    @property
+    def leasable(self) -> int:
+        """Bytes to lease, before `measure` has narrowed them."""
+        return int(max(self.limit - self.baseline, LEAST_TO_SERVE) * (1 - _RESERVE))
+
+    @property
+    def available(self) -> int:
+        """Bytes that all leases together may come to."""
+        return self.leasable - self._correction
+
+    @property
+    def buffer_size(self) -> int:
+        """Bytes to read at once."""
+        return 256 * KIB if self.limit >= ROOMY // 2 else 128 * KIB
+
+    def fill_in(self, limits: SwarmLimits, resources: RelayLimits) -> None:
+        """Counts that are 0 (auto) become what there is memory for."""
+        leasable = self.leasable
+        fit = leasable // 2 // (CONNECTION + 2 * STREAM)
+        limits.max_connections = limits.max_connections or _within(16, fit, 4096)
+        limits.max_window = 1 * MIB if self.limit >= ROOMY else 256 * KIB
+        slots = limits.max_connections * 3 // 4
+        resources.max_reservations = resources.max_reservations or _within(8, slots, 2048)
+        fit = leasable // 4 // (CIRCUIT + 16 * KIB)
+        resources.max_circuits = resources.max_circuits or _within(8, fit, 2048)
+
+    def measure(self, resident: int) -> bool:
+        """The kernel counts `resident` bytes. True if that is near the limit: let go of things.
+
+        The budget is narrowed by what the leases fall short of the truth, and widened again as
+        the process shrinks.
+        """
+        unaccounted = max(0, resident - self.baseline - self.used)
+        spare = (self.limit - self.baseline) - self.leasable
+        self._correction = min(max(0, unaccounted - spare), self.leasable // 2)
+        return resident > self.limit * 0.95
+
+
+def _within(least: int, count: int, most: int) -> int:
+    return min(max(least, count), most)
+
+
+def default_limit() -> int:
+    """A quarter of the memory there is (the machine's or the cgroup's), at least LEAST."""
+    return max(LEAST, memory() // 4)
+
+
+def memory() -> int:
+    """Bytes of memory this process could use: the machine's, or its cgroup's if that is less."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limits = [_cgroup_limit(path) for path in _cgroup_files()]
+    return min([total, *[limit for limit in limits if limit]])
+
+
+def resident() -> int:
+    """Bytes of this process in memory (proc(5), statm); 0 where /proc is missing."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def _cgroup_files() -> list[str]:
+    """Where this process' cgroups (v2 and its parents, v1) keep their memory limits."""
+    found = ["/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+    try:
+        with open("/proc/self/cgroup", encoding="ascii", errors="replace") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return found
+    for line in lines:
+        if line.startswith("0::"):
+            path = line[3:].rstrip("/")
+            while path:
+                found.append(f"/sys/fs/cgroup{path}/memory.max")
+                path = path.rpartition("/")[0]
+            found.append("/sys/fs/cgroup/memory.max")
+    return found
+
+
+def _cgroup_limit(path: str) -> int:
+    try:
+        with open(path, "rb") as file:
+            text = file.read(32).strip()
+    except OSError:
+        return 0
+    return int(text) if text.isdigit() else 0  # "max" is no limit
