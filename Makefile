@@ -28,7 +28,12 @@ unit: ## the fast tests alone
 	@tools/venv test dev
 	.venv/bin/pytest -m "not peers and not netns and not slow" $(ARGS)
 
+bench: ## our relay beside its peers under the same load; QUICK=1 for a rough look, ARGS for more
+	@tools/venv test dev
+	tools/compile
+	.venv/bin/python -m bench $${QUICK:+--quick} $(ARGS)
+
 docs-pictures: ## draw docs/*.svg from docs/*.dot (needs graphviz)
 	for f in docs/*.dot; do dot -Tsvg $$f -o $${f%.dot}.svg; done
 
-.PHONY: help run lint test compiled unit docs-pictures
+.PHONY: help run lint test compiled unit bench docs-pictures
