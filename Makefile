@@ -15,7 +15,7 @@ lint: ## format, lint and strict types
 	.venv/bin/mypy
 
 test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers, the compiled hot path
-	@tools/need iproute2 nftables dnsmasq-base
+	@tools/need iproute2 nftables dnsmasq-base faketime
 	.venv/bin/pytest $(ARGS)
 	$(MAKE) compiled
 
@@ -28,6 +28,11 @@ unit: ## the fast tests alone
 	@tools/venv test dev
 	.venv/bin/pytest -m "not peers and not netns and not slow" $(ARGS)
 
+bench: ## our relay beside its peers under the same load; QUICK=1 for a rough look, ARGS for more
+	@tools/venv test dev
+	tools/compile
+	.venv/bin/python -m bench $${QUICK:+--quick} $(ARGS)
+
 docs-pictures: ## draw docs/*.svg from docs/*.dot; each ends with the hash of its source
 	@tools/need graphviz
 	for f in docs/*.dot; do \
@@ -36,4 +41,4 @@ docs-pictures: ## draw docs/*.svg from docs/*.dot; each ends with the hash of it
 	    echo "<!-- source: sha256 $$(sha256sum <$$f | cut -c1-64) -->" >>$$svg; \
 	done
 
-.PHONY: help run lint test compiled unit docs-pictures
+.PHONY: help run lint test compiled unit bench docs-pictures

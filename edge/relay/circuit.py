@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from edge.wire import yamux
 
 
+_CHUNK = 64 * 1024  # bytes of what is pending that are sent before the socket is asked again
+
+
 class Leg:
     """One end of a circuit: `pending` holds what is still to be sent on it.
 
@@ -109,7 +112,8 @@ class Leg:
         self._circuit.end(reason)
 
     def writable(self) -> None:
-        self.send_pending(len(self.pending))
+        while self.send_pending(_CHUNK):
+            pass
         self.settle()
 
     @property

@@ -267,7 +267,7 @@ class Connection:
             transport.write(link.data_to_send())
         if not transport.congested:
             return
-        if transport.backlog > MAX_BACKLOG:
+        if transport.backlog > MAX_BACKLOG + 2 * self._level.size:
             self.close("peer does not read", say=False)
             return
         self.settle()

@@ -93,8 +93,8 @@ class Dialer:
     async def _candidates(self, addresses: Sequence[Multiaddr], again: bool) -> list[Multiaddr]:
         now = self._swarm.loop.time()
         found: list[Multiaddr] = []
-        for address in addresses[:MAX_ADDRESSES]:
-            found += [address] if address.is_circuit else await resolve(address)
+        for some in await asyncio.gather(*[resolve(a) for a in addresses[:MAX_ADDRESSES]]):
+            found += some
         usable = []
         for address in dict.fromkeys(a if a.is_circuit else a.without_peer() for a in found):
             until, _ = self._failures.get(address, (0.0, 0.0))

@@ -61,7 +61,7 @@ class Keeper:
         while True:
             missing = _ENOUGH - self._swarm.connection_count
             if missing > 0:
-                for peer, addresses in self._store.candidates(missing):
+                for peer, addresses in self._store.candidates(missing, self._swarm.connections):
                     await self._dial(peer, addresses)
             await asyncio.sleep(_TICK)
 

@@ -363,7 +363,8 @@ class Swarm:
         for connection in self.pending:
             connection.opened_at += seconds
         for connection in self.all_connections():
-            connection.stuck_since += seconds
+            if connection.stuck_since:
+                connection.stuck_since += seconds
             connection.heard_at += seconds
             connection.idle_since += seconds
 

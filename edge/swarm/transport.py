@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from edge.swarm.stream import Stream
 
-# A peer that lets so much pile up beyond one event's worth does not read at all.
-MAX_BACKLOG = 512 * 1024
+# A peer that lets so much pile up beyond what two events can bring does not read at all.
+MAX_BACKLOG = 256 * 1024
 
 
 class Receiver(Protocol):

@@ -87,23 +87,20 @@ def _text(body: bytes) -> str:
         raise RemoteProtocolError("multistream line is not UTF-8") from None
 
 
-class Listener:
-    """The side that is asked. `supports` says which protocol ids it accepts."""
+class _Side:
+    """What the two sides have in common: `protocol` is set once it is agreed."""
 
-    __slots__ = ("_greeted", "_lines", "_proposals", "_supports", "protocol")
+    __slots__ = ("_greeted", "_lines", "protocol")
 
-    def __init__(self, supports: "Callable[[str], bool]") -> None:
-        self._supports = supports
+    def __init__(self) -> None:
         self._lines = _Lines()
         self._greeted = False
-        self._proposals = 0
         self.protocol: str | None = None
 
     def receive(self, data: "Buffer", pos: int = 0) -> "tuple[bytes, int]":
-        """Feed `data[pos:]`: (what to answer, position behind the negotiation's last byte).
+        """Feed `data[pos:]`: (what to send, position behind the negotiation's last byte).
 
-        `protocol` is set once agreed. Raises RemoteProtocolError on nonsense and on a dialer
-        that proposes without end.
+        Raises RemoteProtocolError on nonsense; see the side for what else ends it.
         """
         answer = b""
         while self.protocol is None:
@@ -114,11 +111,37 @@ class Listener:
         return answer, pos
 
     def _line(self, line: str) -> bytes:
-        if not self._greeted:
-            if line != VERSION:
-                raise RemoteProtocolError("not a multistream-select 1.0 header")
-            self._greeted = True
-            return HEADER
+        if self._greeted:
+            return self._next_line(line)
+        if line != VERSION:
+            raise RemoteProtocolError("not a multistream-select 1.0 header")
+        self._greeted = True
+        return self._greeting()
+
+    def _greeting(self) -> bytes:
+        raise NotImplementedError
+
+    def _next_line(self, line: str) -> bytes:
+        raise NotImplementedError
+
+
+class Listener(_Side):
+    """The side that is asked. `supports` says which protocol ids it accepts.
+
+    A dialer that proposes without end is a RemoteProtocolError.
+    """
+
+    __slots__ = ("_proposals", "_supports")
+
+    def __init__(self, supports: "Callable[[str], bool]") -> None:
+        super().__init__()
+        self._supports = supports
+        self._proposals = 0
+
+    def _greeting(self) -> bytes:
+        return HEADER
+
+    def _next_line(self, line: str) -> bytes:
         self._proposals += 1
         if self._proposals > MAX_PROPOSALS:
             raise RemoteProtocolError("too many multistream proposals")
@@ -128,44 +151,28 @@ class Listener:
         return encode_line(line)
 
 
-class Dialer:
+class Dialer(_Side):
     """The side that asks: `protocols` in order of preference, at least one.
 
-    Send `hello` first. With one protocol its own bytes may follow at once.
+    Send `hello` first. With one protocol its own bytes may follow at once. When every protocol
+    was refused, that is a NegotiationError.
     """
 
-    __slots__ = ("_greeted", "_lines", "_next", "_protocols", "protocol")
+    __slots__ = ("_next", "_protocols")
 
     def __init__(self, protocols: "Sequence[str]") -> None:
+        super().__init__()
         self._protocols = protocols
         self._next = 1
-        self._lines = _Lines()
-        self._greeted = False
-        self.protocol: str | None = None
 
     @property
     def hello(self) -> bytes:
         return HEADER + encode_line(self._protocols[0])
 
-    def receive(self, data: "Buffer", pos: int = 0) -> "tuple[bytes, int]":
-        """Feed `data[pos:]`: (what to send, position behind the negotiation's last byte).
+    def _greeting(self) -> bytes:
+        return b""
 
-        Raises NegotiationError when every protocol was refused.
-        """
-        answer = b""
-        while self.protocol is None:
-            line, pos = self._lines.take(data, pos)
-            if line is None:
-                break
-            answer += self._line(line)
-        return answer, pos
-
-    def _line(self, line: str) -> bytes:
-        if not self._greeted:
-            if line != VERSION:
-                raise RemoteProtocolError("not a multistream-select 1.0 header")
-            self._greeted = True
-            return b""
+    def _next_line(self, line: str) -> bytes:
         proposed = self._protocols[self._next - 1]
         if line == proposed:
             self.protocol = line
