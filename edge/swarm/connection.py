@@ -180,7 +180,8 @@ class Connection:
         streams = list(self._wire.session.streams.values())
         first = self._turn = (self._turn + 1) % max(1, len(streams))
         for stream in streams[first:] + streams[:first]:
-            stream.owner.writable()
+            if stream.owner is not None:
+                stream.owner.writable()
             if self._dirty:
                 self.flush()
             if self.transport.congested:
@@ -281,7 +282,8 @@ class Connection:
             return False
         streams = self._wire.session.streams
         return 0 < len(streams) <= _FEW_STREAMS and all(
-            stream.owner.target is target for stream in streams.values()
+            stream.owner is not None and stream.owner.target is target
+            for stream in streams.values()
         )
 
     def pause_for(self, target: Connection) -> None:
@@ -356,7 +358,8 @@ class Connection:
         self._wire = self._upgrade = None
         if link is not None:
             for stream in list(link.session.streams.values()):
-                stream.owner.was_reset(reason)
+                if stream.owner is not None:  # else opened by what broke the protocol
+                    stream.owner.was_reset(reason)
             if say:
                 link.session.go_away()
             while say and link.wants_to_send:

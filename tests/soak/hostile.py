@@ -1,0 +1,301 @@
+"""Strangers with bad intentions, one function for each kind, and a process that sends many.
+
+    python -m tests.soak.hostile MULTIADDR KIND COUNT AT_ONCE
+
+Every stranger comes from an address and with a key of its own. It ends when the relay shuts the
+door, and after HOLD seconds at the latest. Prints how they ended, in JSON. The handshakes are
+edge.wire's own, so that what follows them is the only thing wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import socket
+import struct
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from edge import crypto
+from edge.wire import multistream, noise, yamux
+from edge.wire.multiaddr import Multiaddr
+from edge.wire.upgrade import MUXERS, Upgrade
+
+HOLD = 2.0  # seconds
+_FLOODS = 200  # frames of 64 KiB at most that one stranger sends
+_FRAME = 60 * 1024
+_ADDRESSES = itertools.count()
+
+
+class Stranger:
+    """One connection to the relay at `where`."""
+
+    def __init__(self, where: tuple[str, int]) -> None:
+        self._where = where
+        self._loop = asyncio.get_running_loop()
+        self._sock = socket.socket()
+        self._sock.setblocking(False)
+        self._channel: noise.Channel | None = None
+
+    async def connect(self, receive_buffer: int = 0) -> None:
+        if receive_buffer:
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        number = next(_ADDRESSES)
+        self._sock.bind(
+            (f"127.{1 + number // 62500 % 250}.{number // 250 % 250}.{1 + number % 250}", 0)
+        )
+        await self._loop.sock_connect(self._sock, self._where)
+
+    def close(self) -> None:
+        self._sock.close()
+
+    async def say(self, data: bytes) -> None:
+        await self._loop.sock_sendall(self._sock, data)
+
+    async def hear(self) -> bytes:
+        data = await self._loop.sock_recv(self._sock, 65536)
+        if not data:
+            raise ConnectionResetError
+        return data
+
+    async def handshake(self) -> None:
+        identity = noise.Identity(crypto.Ed25519Key.generate(), MUXERS)
+        upgrade = Upgrade(identity, True)
+        await self.say(upgrade.start())
+        while not upgrade.done:
+            await self.say(upgrade.receive(await self.hear()))
+        self._channel = upgrade.channel
+
+    def sealed(self, plain: bytes) -> bytes:
+        assert self._channel is not None
+        out = bytearray(len(plain) + noise.FRAME_OVERHEAD)
+        self._channel.seal_frame(memoryview(plain), 0, len(plain), memoryview(out), 0)
+        return bytes(out)
+
+    async def until_shut(self) -> None:
+        while True:
+            await self.hear()
+
+    async def flood(self, make: Callable[[], bytes]) -> None:
+        """Send what `make` makes, up to _FLOODS times, and read all that comes."""
+        reading = asyncio.ensure_future(self.until_shut())
+        try:
+            for _ in range(_FLOODS):
+                await self.say(self.sealed(make()))
+            await reading
+        finally:
+            reading.cancel()
+
+
+def frame(kind: int, flags: int, stream: int, value: int) -> bytes:
+    return struct.pack(">BBHII", 0, kind, flags, stream, value)
+
+
+def asked(protocol: str, stream: int) -> bytes:
+    """A stream opened for `protocol`, in one frame."""
+    hello = multistream.HEADER + multistream.encode_line(protocol)
+    return frame(yamux.DATA, yamux.SYN, stream, len(hello)) + hello
+
+
+# --- before there is a channel ---
+
+
+async def nothing(stranger: Stranger) -> None:
+    await stranger.connect()
+    await stranger.until_shut()
+
+
+async def garbage(stranger: Stranger) -> None:
+    await stranger.connect()
+    await stranger.say(os.urandom(4096))
+    await stranger.until_shut()
+
+
+async def half_handshake(stranger: Stranger) -> None:
+    await stranger.connect()
+    await stranger.say(Upgrade(noise.Identity(crypto.Ed25519Key.generate(), MUXERS), True).start())
+    await stranger.until_shut()
+
+
+async def oversize_handshake(stranger: Stranger) -> None:
+    """A handshake message of 64 KiB."""
+    await stranger.connect()
+    hello = multistream.HEADER + multistream.encode_line(noise.PROTOCOL_ID)
+    await stranger.say(hello + b"\xff\xff" + bytes(65535))
+    await stranger.until_shut()
+
+
+async def slow_loris(stranger: Stranger) -> None:
+    """The right bytes, one at a time."""
+    await stranger.connect()
+    upgrade = Upgrade(noise.Identity(crypto.Ed25519Key.generate(), MUXERS), True)
+    for byte in upgrade.start():
+        await stranger.say(bytes((byte,)))
+        await asyncio.sleep(0.02)
+    await stranger.until_shut()
+
+
+# --- behind a proper handshake ---
+
+
+async def idle(stranger: Stranger) -> None:
+    await stranger.connect()
+    await stranger.handshake()
+    await stranger.until_shut()
+
+
+async def zero_frames(stranger: Stranger) -> None:
+    """Noise messages of no bytes, too short for their tag."""
+    await stranger.connect()
+    await stranger.handshake()
+    await stranger.say(bytes(1000))
+    await stranger.until_shut()
+
+
+async def empty_frames(stranger: Stranger) -> None:
+    """Noise messages that are valid and hold nothing."""
+    await stranger.connect()
+    await stranger.handshake()
+    for _ in range(_FLOODS):
+        await stranger.say(b"".join([stranger.sealed(b"") for _ in range(500)]))
+    await stranger.until_shut()
+
+
+async def forged_frame(stranger: Stranger) -> None:
+    await stranger.connect()
+    await stranger.handshake()
+    await stranger.say(b"\xff\xff" + os.urandom(65535))
+    await stranger.until_shut()
+
+
+async def held_frame(stranger: Stranger) -> None:
+    """64 KiB of a noise message, but for the last byte."""
+    await stranger.connect()
+    await stranger.handshake()
+    await stranger.say(stranger.sealed(bytes(noise.MAX_PLAINTEXT))[:-1])
+    await stranger.until_shut()
+
+
+async def window_overflow(stranger: Stranger) -> None:
+    """More data than the window has, and grants beyond what a window can be."""
+    await stranger.connect()
+    await stranger.handshake()
+    await stranger.say(stranger.sealed(frame(yamux.WINDOW_UPDATE, yamux.SYN, 1, 0)))
+    await stranger.say(stranger.sealed(frame(yamux.WINDOW_UPDATE, 0, 1, (1 << 31) - (1 << 18))))
+    await stranger.say(stranger.sealed(frame(yamux.DATA, 0, 1, 0xFFFFFFFF) + bytes(_FRAME)))
+    await stranger.until_shut()
+
+
+async def stream_flood(stranger: Stranger) -> None:
+    """As many streams as fit, all opened and none used."""
+    await stranger.connect()
+    await stranger.handshake()
+    ids = itertools.count(1, 2)
+
+    def make() -> bytes:
+        opened = [frame(yamux.WINDOW_UPDATE, yamux.SYN, next(ids), 0) for _ in range(_FRAME // 12)]
+        return b"".join(opened)
+
+    await stranger.flood(make)
+
+
+async def ping_flood(stranger: Stranger) -> None:
+    await stranger.connect()
+    await stranger.handshake()
+    pings = frame(yamux.PING, yamux.SYN, 0, 7) * (_FRAME // 12)
+    await stranger.flood(lambda: pings)
+
+
+async def rapid_reset(stranger: Stranger) -> None:
+    """Streams opened for identify and reset at once."""
+    await stranger.connect()
+    await stranger.handshake()
+    ids = itertools.count(1, 2)
+
+    def make() -> bytes:
+        out = bytearray()
+        while len(out) < _FRAME:
+            stream = next(ids)
+            out += asked("/ipfs/id/1.0.0", stream)
+            out += frame(yamux.WINDOW_UPDATE, yamux.RST, stream, 0)
+        return bytes(out)
+
+    await stranger.flood(make)
+
+
+async def never_reads(stranger: Stranger) -> None:
+    """Asks for identify and pings again and again, and reads no answer."""
+    await stranger.connect(receive_buffer=4096)
+    await stranger.handshake()
+    await stranger.say(stranger.sealed(asked("/ipfs/ping/1.0.0", 1)))
+    ping = frame(yamux.DATA, 0, 1, 32) + bytes(32)
+    for stream in range(3, 403, 2):
+        await stranger.say(stranger.sealed(asked("/ipfs/id/1.0.0", stream) + ping * 40))
+    await asyncio.sleep(HOLD)
+
+
+KINDS: dict[str, Callable[[Stranger], Awaitable[None]]] = {
+    kind.__name__.replace("_", "-"): kind
+    for kind in (
+        nothing,
+        garbage,
+        half_handshake,
+        oversize_handshake,
+        slow_loris,
+        idle,
+        zero_frames,
+        empty_frames,
+        forged_frame,
+        held_frame,
+        window_overflow,
+        stream_flood,
+        ping_flood,
+        rapid_reset,
+        never_reads,
+    )
+}
+
+
+async def one(where: tuple[str, int], kind: str) -> str:
+    """How it ended."""
+    stranger = Stranger(where)
+    try:
+        async with asyncio.timeout(HOLD):
+            await KINDS[kind](stranger)
+    except TimeoutError:
+        return "stayed"
+    except OSError:
+        return "shut"
+    finally:
+        stranger.close()
+    return "stayed"
+
+
+async def many(where: tuple[str, int], kind: str, count: int, at_once: int) -> Counter[str]:
+    """`count` strangers of `kind`, `at_once` of them at a time."""
+    ends: Counter[str] = Counter()
+    left = iter(range(count))
+
+    async def worker() -> None:
+        for _ in left:
+            ends[await one(where, kind)] += 1
+
+    await asyncio.gather(*[worker() for _ in range(at_once)])
+    return ends
+
+
+def main(relay: str, kind: str, count: str, at_once: str) -> None:
+    os.nice(10)
+    target = Multiaddr.from_string(relay).host_port()
+    assert target is not None
+    with contextlib.suppress(KeyboardInterrupt):
+        ends = asyncio.run(many(target[:2], kind, int(count), int(at_once)))
+        print(json.dumps(ends))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,57 @@
+"""What a peer may do to the node behind a proper handshake: nothing of it is left behind."""
+
+from __future__ import annotations
+
+from edge import crypto
+from edge.swarm.swarm import Swarm
+from edge.wire import yamux
+from edge.wire.multiaddr import Multiaddr
+from tests.counterparts.base import asynchronous, until
+from tests.soak.hostile import Stranger, frame
+
+IDENTIFY = "/ipfs/id/1.0.0"
+
+
+class Served:
+    """A swarm that serves IDENTIFY by `handler`, and a stranger connected to it."""
+
+    def __init__(self) -> None:
+        self.swarm = Swarm(crypto.Ed25519Key.generate())
+        self.calls = 0
+        self.swarm.handle(IDENTIFY, self._handle)
+
+    async def _handle(self, _stream: object) -> None:
+        self.calls += 1
+
+    async def stranger(self) -> Stranger:
+        bound = self.swarm.listen(Multiaddr.from_string("/ip4/127.0.0.1/tcp/0")).host_port()
+        assert bound is not None
+        stranger = Stranger(bound[:2])
+        await stranger.connect()
+        await stranger.handshake()
+        await until(self._one_connection)
+        return stranger
+
+    async def gone(self) -> None:
+        """Wait until there is no connection any more."""
+
+        async def none() -> bool:
+            return not self.swarm.connection_count and not self.swarm.all_connections()
+
+        await until(none)
+
+    async def _one_connection(self) -> bool:
+        return self.swarm.connection_count == 1
+
+
+@asynchronous(10)
+async def test_a_connection_that_opens_a_stream_and_breaks_the_protocol_at_once_is_gone() -> None:
+    served = Served()
+    stranger = await served.stranger()
+    opened = frame(yamux.WINDOW_UPDATE, yamux.SYN, 1, 0)
+    await stranger.say(stranger.sealed(opened + frame(yamux.DATA, 0, 1, 0xFFFFFFFF)))
+    await served.gone()
+    assert served.swarm.protocol_errors == 1
+    assert all(room.used == 0 for room in served.swarm.budget.rooms)
+    stranger.close()
+    await served.swarm.stop()
