@@ -154,7 +154,7 @@ class Node:
         self._decide_client()
 
     def _settle_budget(self, config: Config) -> None:
-        """Set aside what the node takes before it serves anyone. Raises NodeError."""
+        """Set aside what the node takes before it serves anyone. Raises ConfigError."""
         budget = self.budget
         budget.baseline = resident()
         least = budget.baseline + LEAST_TO_SERVE
@@ -164,9 +164,9 @@ class Node:
             budget.limit = least
             return
         origin = config.origin("node", "memory_limit")
-        raise NodeError(
-            f"{origin}: [node] memory_limit: got {budget.limit // MIB}M; the node itself takes"
-            f" {budget.baseline // MIB}M here, so give it {-(-least // MIB)}M or more"
+        raise ConfigError(
+            f"{origin}: [node] memory_limit: got {budget.limit // MIB}M; expected"
+            f" {-(-least // MIB)}M or more, as the node itself takes {budget.baseline // MIB}M here"
         )
 
     def _relayed_by(self, connection: Connection) -> list[Multiaddr]:

@@ -227,6 +227,6 @@ def test_a_wrong_option_stops_the_start_in_one_line(tmp_path: Path) -> None:
         check=False,
         timeout=30,
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     (line,) = done.stderr.strip().splitlines()
-    assert line.startswith(f"kwaainet: {config}:2: [node] memory_limit: got 16M;")
+    assert line.startswith(f"{config}:2: [node] memory_limit: got 16M; expected ")
