@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,9 @@ _ACCEPTS_PER_EVENT = 16
 _ACCEPT_PAUSE = 1.0  # seconds, when no file descriptor is left
 _SWEEP = 1.0
 _FRAME_TIME = 30.0  # seconds for a noise message to come whole: 64 KiB at 2 KB/s
+_FORGIVEN = 50  # nuisances of a connection that each sweep forgets
+_MAX_READY = 1024  # streams that wait for their handler to start
+_STARTS_PER_TURN = 16
 _SPARE_AFTER = 3.0  # seconds of idling or sticking after which memory may be taken back
 _SUSPENDED = 10.0  # a sweep so late means that the process was stopped: nobody is to blame
 
@@ -69,6 +73,7 @@ class Swarm:
         self.reading: Connection | None = None  # whose event is being handled
         self.protocol_errors = 0
         self.refusals: dict[str, int] = {}
+        self._ready: deque[Stream] = deque()
         self._handlers: dict[str, tuple[Handler, Offered | None]] = {}
         self._protected: dict[PeerId, set[str]] = {}
         self._per_group: dict[bytes, int] = {}
@@ -97,9 +102,27 @@ class Swarm:
         return [protocol for protocol in self._handlers if self.offers(protocol, connection)]
 
     def stream_ready(self, stream: Stream) -> None:
-        """Run the handler of the protocol that `stream` has agreed on."""
-        assert stream.protocol is not None
-        self.spawn(self._serve(self._handlers[stream.protocol][0], stream))
+        """Run the handler of the protocol that `stream` has agreed on, when its turn comes.
+
+        A few start in each turn of the loop, so that who asks for many does not hold up who is
+        being served; a stream that is gone by then costs no more.
+        """
+        if len(self._ready) >= _MAX_READY:
+            self.count_refusal("handlers")
+            stream.reset()
+            return
+        self._ready.append(stream)
+        if len(self._ready) == 1:
+            self.loop.call_soon(self._start_handlers)
+
+    def _start_handlers(self) -> None:
+        for _ in range(min(len(self._ready), _STARTS_PER_TURN)):
+            stream = self._ready.popleft()
+            if stream.is_open:
+                assert stream.protocol is not None
+                self.spawn(self._serve(self._handlers[stream.protocol][0], stream))
+        if self._ready:
+            self.loop.call_soon(self._start_handlers)
 
     def spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         """Run `work` as a task that lives no longer than the swarm; its failure is logged."""
@@ -352,6 +375,7 @@ class Swarm:
         if self.budget.measure(resident()):
             self._close_an_idle_one()
         for connection in self.all_connections():
+            connection.session.forgive(_FORGIVEN)
             connection.keep_alive(now, limits.keepalive_interval)
             if connection.stuck_for(now) > _FRAME_TIME:
                 self.count_refusal("frame-timeout")

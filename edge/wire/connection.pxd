@@ -25,7 +25,7 @@ cdef class Connection:
 
     @cython.locals(held=Py_ssize_t)
     cpdef get_buffer(self)
-    @cython.locals(buffers=Buffers, start=Py_ssize_t, end=Py_ssize_t, pos=Py_ssize_t, opened=Py_ssize_t, stop=Py_ssize_t, rest=Py_ssize_t)
+    @cython.locals(buffers=Buffers, start=Py_ssize_t, end=Py_ssize_t, pos=Py_ssize_t, opened=Py_ssize_t, stop=Py_ssize_t, rest=Py_ssize_t, frames=Py_ssize_t)
     cpdef list buffer_updated(self, Py_ssize_t length)
     @cython.locals(pending=list)
     cpdef forward(self, Stream stream, Py_ssize_t start, Py_ssize_t end)

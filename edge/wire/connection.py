@@ -86,6 +86,10 @@ class Connection:
             buffers.plain_view[start:pos] = tail
         opened, stop = self._channel.open_frames(buffers.rx_view, 0, end, buffers.plain_view, pos)
         self._residue = bytes(buffers.rx_view[opened:end]) if opened < end else b""
+        # Frames with nothing to speak of in them; a yamux header alone has twelve bytes.
+        frames = (opened - (stop - pos)) // FRAME_OVERHEAD
+        if frames * 4 > stop - pos:
+            self.session.annoy(frames - (stop - pos) // 4)
         events, rest = self.session.receive(buffers.plain, start, stop)
         self._tail = bytes(buffers.plain_view[rest:stop]) if rest < stop else b""
         return events

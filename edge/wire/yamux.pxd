@@ -27,6 +27,7 @@ cdef class Session:
     cdef public int inbound
     cdef public int max_streams
     cdef public long long max_window
+    cdef public int nuisances
     cdef public bytearray out
     cdef public int refused
     cdef public long long rtt

@@ -6,7 +6,9 @@ payload of a data frame is never copied here: the caller writes the header where
 (`write_header`), which is how a relay forwards a frame by overwriting twelve bytes.
 
 Limits: streams the peer may have open, streams of ours it has not acknowledged (256, as the
-specification advises), bytes of `out` that what arrives at once can cause.
+specification advises), bytes of `out` that what arrives at once can cause, and nuisances: frames
+that cost work and carry nothing (pings, streams refused or reset by who opened them, empty frames).
+The user forgives some of them as time goes by.
 
 Sources: libp2p/specs yamux/README.md; https://github.com/hashicorp/yamux/blob/master/spec.md
 Portable: runs under CPython and MicroPython.
@@ -36,6 +38,7 @@ INITIAL_WINDOW = 256 * 1024  # bytes; the specification's, not negotiable downwa
 MAX_SEND_WINDOW = 1 << 31  # a peer that grants more is mistaken
 MAX_UNACKNOWLEDGED = 256
 MAX_OUT = 64 * 1024  # bytes of answers to what arrives at once; more is a flood
+MAX_NUISANCES = 1000  # more are a flood
 _GROWTH_ROUND_TRIPS = 4  # a window used up within so many round trips was too small
 
 # Events: (kind, stream, start, end). For STREAM_DATA, start and end delimit the payload in the
@@ -97,6 +100,7 @@ class Session:
         "inbound",
         "max_streams",
         "max_window",
+        "nuisances",
         "out",
         "refused",
         "rtt",
@@ -113,6 +117,7 @@ class Session:
         self.inbound = 0
         self.max_streams = max_streams
         self.max_window = max_window
+        self.nuisances = 0
         self.out = bytearray()
         self.refused = 0  # streams reset because of max_streams
         self.rtt = 0  # the user's measurement, in the unit of `now`; 0: unknown
@@ -166,6 +171,8 @@ class Session:
         self._body_left = length
         self._body_stream = stream
         self._body_flags = flags
+        if not length and not flags:
+            self.annoy(1)
         if stream is None:
             if length > INITIAL_WINDOW and length > self.max_window:
                 raise RemoteProtocolError("yamux frame larger than any window")
@@ -182,6 +189,8 @@ class Session:
         stream = self._flagged(events, flags, stream_id)
         if stream is None:
             return
+        if not delta and not flags:
+            self.annoy(1)
         if delta:
             stream.send_window += delta
             if stream.send_window > MAX_SEND_WINDOW:
@@ -203,6 +212,8 @@ class Session:
             stream.acknowledged = True
             self._unacknowledged -= 1
         if flags & RST:
+            if stream_id & 1 == (0 if self._client else 1):
+                self.annoy(1)  # it has opened this stream itself
             self._forget(stream)
             events.append((STREAM_RESET, stream, 0, 0))
             return None
@@ -215,6 +226,7 @@ class Session:
             raise RemoteProtocolError("yamux stream opened twice")
         if self.inbound >= self.max_streams:
             self.refused += 1
+            self.annoy(1)
             self._control_frame(WINDOW_UPDATE, RST, stream_id, 0)
             return
         stream = Stream(stream_id, True)
@@ -242,7 +254,18 @@ class Session:
         elif flags & ACK:
             events.append((SESSION_PONG, None, value, 0))
         elif flags & SYN:
+            self.annoy(1)
             self._control_frame(PING, ACK, 0, value)
+
+    def annoy(self, count: int) -> None:
+        """The peer has caused so many nuisances; RemoteProtocolError if they are too many now."""
+        self.nuisances += count
+        if self.nuisances > MAX_NUISANCES:
+            raise RemoteProtocolError("yamux peer floods the session")
+
+    def forgive(self, count: int) -> None:
+        """Time has passed: forget so many nuisances."""
+        self.nuisances = max(0, self.nuisances - count)
 
     # --- sending ---
 

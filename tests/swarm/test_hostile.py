@@ -7,7 +7,7 @@ from edge.swarm.swarm import Swarm
 from edge.wire import yamux
 from edge.wire.multiaddr import Multiaddr
 from tests.counterparts.base import asynchronous, until
-from tests.soak.hostile import Stranger, frame
+from tests.soak.hostile import Stranger, asked, frame
 
 IDENTIFY = "/ipfs/id/1.0.0"
 
@@ -54,4 +54,48 @@ async def test_a_connection_that_opens_a_stream_and_breaks_the_protocol_at_once_
     assert served.swarm.protocol_errors == 1
     assert all(room.used == 0 for room in served.swarm.budget.rooms)
     stranger.close()
+    await served.swarm.stop()
+
+
+@asynchronous(10)
+async def test_streams_opened_and_reset_at_once_start_no_handler_and_end_the_connection() -> None:
+    served = Served()
+    stranger = await served.stranger()
+    once = asked(IDENTIFY, 1) + frame(yamux.WINDOW_UPDATE, yamux.RST, 1, 0)
+    await stranger.say(stranger.sealed(once * 1000))
+    await stranger.say(stranger.sealed(asked(IDENTIFY, 3)))
+
+    async def called() -> bool:
+        return served.calls == 1
+
+    await until(called)
+    await stranger.say(stranger.sealed(once * 1000))
+    await served.gone()
+    assert served.calls == 1
+    stranger.close()
+    await served.swarm.stop()
+
+
+@asynchronous(10)
+async def test_frames_with_nothing_in_them_end_the_connection() -> None:
+    served = Served()
+    stranger = await served.stranger()
+    await stranger.say(b"".join([stranger.sealed(b"") for _ in range(2000)]))
+    await served.gone()
+    stranger.close()
+    await served.swarm.stop()
+
+
+@asynchronous(10)
+async def test_many_requests_at_once_are_served_in_turns_and_all() -> None:
+    served = Served()
+    stranger = await served.stranger()
+    await stranger.say(stranger.sealed(b"".join([asked(IDENTIFY, 2 * n + 1) for n in range(200)])))
+
+    async def called() -> bool:
+        return served.calls == 200
+
+    await until(called)
+    stranger.close()
+    await served.gone()
     await served.swarm.stop()

@@ -10,6 +10,7 @@ from edge.wire.yamux import (
     GO_AWAY,
     HEADER,
     INITIAL_WINDOW,
+    MAX_NUISANCES,
     MAX_UNACKNOWLEDGED,
     PING,
     RST,
@@ -207,3 +208,35 @@ for raw in (
 server = Session(client=False)
 stream = opened(server)
 raises(LocalProtocolError, server.write_header, stream, INITIAL_WINDOW + 1, bytearray(HEADER), 0)
+
+# What costs work and carries nothing is counted, forgiven with time, and in the end too much.
+for nuisance in (
+    frame(PING, SYN, 0, 1),
+    data(1, b""),
+    frame(WINDOW_UPDATE, 0, 1, 0),
+    frame(WINDOW_UPDATE, SYN, 3, 0) + frame(WINDOW_UPDATE, RST, 3, 0),
+    frame(WINDOW_UPDATE, SYN, 5, 0),  # refused
+):
+    server = Session(client=False, max_streams=2)
+    opened(server)
+    if nuisance[7] == 5:
+        opened(server, 7)
+    feed(server, nuisance * (MAX_NUISANCES // 2))
+    out(server)
+    feed(server, nuisance * (MAX_NUISANCES // 2))
+    out(server)
+    assert server.nuisances == MAX_NUISANCES
+    server.forgive(1)
+    feed(server, nuisance)
+    raises(RemoteProtocolError, feed, server, nuisance)
+server.forgive(MAX_NUISANCES * 2)
+assert server.nuisances == 0
+
+# What is of use is none: data, credit, an end, and streams of ours that the peer resets.
+server = Session(client=False)
+opened(server)
+ours = [server.open_stream() for _ in range(9)]
+feed(server, data(1, b"x") * 99 + frame(WINDOW_UPDATE, 0, 1, 9) * 99)
+feed(server, b"".join([frame(WINDOW_UPDATE, RST, one.id, 0) for one in ours]))
+feed(server, data(1, b"", FIN))
+assert server.nuisances == 0
