@@ -7,7 +7,7 @@ from edge.swarm.swarm import Swarm
 from edge.wire import yamux
 from edge.wire.multiaddr import Multiaddr
 from tests.counterparts.base import asynchronous, until
-from tests.soak.hostile import Stranger, frame
+from tests.soak.hostile import Stranger, asked, frame
 
 IDENTIFY = "/ipfs/id/1.0.0"
 
