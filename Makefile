@@ -33,7 +33,12 @@ bench: ## our relay beside its peers under the same load; QUICK=1 for a rough lo
 	tools/compile
 	.venv/bin/python -m bench $${QUICK:+--quick} $(ARGS)
 
-docs-pictures: ## draw docs/*.svg from docs/*.dot (needs graphviz)
-	for f in docs/*.dot; do dot -Tsvg $$f -o $${f%.dot}.svg; done
+docs-pictures: ## draw docs/*.svg from docs/*.dot; each ends with the hash of its source
+	@tools/need graphviz
+	for f in docs/*.dot; do \
+	    svg=$${f%.dot}.svg; \
+	    dot -Tsvg $$f -o $$svg || exit 1; \
+	    echo "<!-- source: sha256 $$(sha256sum <$$f | cut -c1-64) -->" >>$$svg; \
+	done
 
 .PHONY: help run lint test compiled unit bench docs-pictures

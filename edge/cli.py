@@ -7,7 +7,7 @@ The flags are the schema's options; verbs and their switches stand in VERBS.
 import sys
 
 from edge.config.errors import ConfigError, shown, suggestion
-from edge.config.load import load
+from edge.config.load import UCI_FILE, hard, load
 from edge.config.schema import option_by_flag
 from edge.log import escape
 from edge.version import VERSION
@@ -94,7 +94,8 @@ def _main(argv: list[str]) -> int:
 
     import os
 
-    return verb.call(load(args.file, os.environ, args.flags), args)
+    file = UCI_FILE if "uci" in args.switches and args.file is None else args.file
+    return verb.call(load(file, os.environ, args.flags), args)
 
 
 def parse(argv: list[str]) -> Arguments:
@@ -209,6 +210,10 @@ def _run(config: "Config", args: Arguments) -> int:
 
 
 def _check_config(config: "Config", args: Arguments) -> int:
+    if "hard" in args.switches:
+        print("\n".join(hard(config)))
+        return 0
+
     from edge.config import document
 
     everything = "show" in args.switches
@@ -280,7 +285,11 @@ VERBS = (
         "check-config",
         _check_config,
         "read the configuration as `run` would and say what differs from the defaults",
-        switches=(("show", "", "every option's value as TOML, with its origin"),),
+        switches=(
+            ("show", "", "every option's value as TOML, with its origin"),
+            ("hard", "", "the options that take effect at a start only, for init scripts"),
+            ("uci", "", f"without --config the file is {UCI_FILE}, whatever else there is"),
+        ),
     ),
     Verb("id", _id, "print this node's peer id; makes the key if there is none yet"),
     Verb("status", _status, "what the running node does and uses", switches=(_JSON,)),

@@ -6,22 +6,25 @@ from pathlib import Path
 import pytest
 
 EDGE = Path(__file__).parents[1] / "edge"
-BASE = {"log", "budget", "atomic", "version"}
-SERVICES = {"relay", "status"}
+BASE = {"atomic", "budget", "log", "version"}  # modules that know no room
 MAY_IMPORT = {
     "crypto": {"atomic"},
-    "wire": {"crypto", "version"},
+    "wire": {"crypto"},
     "swarm": {"wire", "crypto"} | BASE,
     "relay": {"swarm", "wire", "crypto"} | BASE,
     "status": {"swarm", "wire", "crypto"} | BASE,
-    "config": {"wire", "log", "version", "crypto"},
+    "config": {"wire", "log"},
 }
 NO_IO = {
     "asyncio",
+    "datetime",
+    "io",
     "os",
     "random",
     "secrets",
     "select",
+    "selectors",
+    "signal",
     "socket",
     "subprocess",
     "threading",
@@ -29,17 +32,37 @@ NO_IO = {
 }
 
 
-def imports(path: Path) -> set[str]:
-    """Modules a file imports, at its top or inside a function; those for types alone left out."""
+def imports(text: str) -> set[str]:
+    """Modules imported at the top or inside a function; those for types alone left out."""
     found: set[str] = set()
-    for node in ast.walk(_without_type_checking(ast.parse(path.read_text()))):
+    for node in ast.walk(_without_type_checking(ast.parse(text))):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
             found.add(node.module)
             if node.module == "edge":
                 found |= {f"edge.{name.name}" for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            raise AssertionError("imports name the package: from edge.wire import yamux")
     return found
+
+
+def room_imports() -> set[tuple[str, str]]:
+    """(who, whom), by room; a module of edge/ itself is a room of its own here."""
+    found = set()
+    for path in EDGE.rglob("*.py"):
+        room = _room(path)
+        names = {name.split(".")[1] for name in imports(path.read_text()) if _is_ours(name)}
+        found |= {(room, name) for name in names - {room}}
+    return found
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith("edge.")
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(EDGE).parts[0].removesuffix(".py")
 
 
 def _without_type_checking(tree: ast.Module) -> ast.Module:
@@ -49,29 +72,40 @@ def _without_type_checking(tree: ast.Module) -> ast.Module:
     return tree
 
 
+def test_every_room_has_its_rule() -> None:
+    assert {path.parent.name for path in EDGE.glob("*/__init__.py")} == set(MAY_IMPORT)
+
+
 @pytest.mark.parametrize("room", sorted(MAY_IMPORT))
 def test_a_room_imports_only_what_lies_below(room: str) -> None:
-    files = sorted((EDGE / room).rglob("*.py"))
-    assert files
-    for path in files:
-        rooms = {name.split(".")[1] for name in imports(path) if name.startswith("edge.")}
-        assert rooms <= MAY_IMPORT[room] | {room}, path
+    assert {whom for who, whom in room_imports() if who == room} <= MAY_IMPORT[room]
 
 
-def test_services_do_not_know_each_other() -> None:
-    for room in SERVICES:
-        assert not MAY_IMPORT[room] & SERVICES
+@pytest.mark.parametrize("module", sorted(BASE))
+def test_what_all_rooms_use_knows_none_of_them(module: str) -> None:
+    assert {whom for who, whom in room_imports() if who == module} <= BASE
 
 
-def test_wire_does_no_io_and_reads_no_clock() -> None:
-    for path in (EDGE / "wire").rglob("*.py"):
-        assert not imports(path) & NO_IO, path
+def test_only_the_command_line_and_the_root_join_rooms() -> None:
+    both = [who for who, whom in room_imports() if whom == "relay"]
+    assert both == ["node"]
 
 
-def test_the_rule_can_fail() -> None:
-    tree = "import os\nTYPE_CHECKING = False\nif TYPE_CHECKING:\n    import socket\n"
-    path = EDGE.parent / "build" / "rule.py"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(tree)
-    assert imports(path) == {"os"}
-    path.unlink()
+@pytest.mark.parametrize("path", sorted((EDGE / "wire").glob("*.py")), ids=lambda path: path.stem)
+def test_wire_does_no_io_and_reads_no_clock(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imports(path.read_text())} & NO_IO
+
+
+def test_what_counts_as_an_import() -> None:
+    text = """
+import os.path
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+def function():
+    from edge import log
+    from edge.wire import yamux
+"""
+    assert imports(text) == {"os.path", "edge", "edge.log", "edge.wire"}
+    with pytest.raises(AssertionError):
+        imports("from . import yamux")

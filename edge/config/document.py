@@ -4,7 +4,7 @@
 """
 
 from edge.config.kinds import Choice, Integer, Option, Path
-from edge.config.load import DEFAULT_FILE
+from edge.config.load import DEFAULT_FILE, UCI_FILE
 from edge.config.schema import ENVIRONMENT, SECTIONS, Section
 
 TYPE_CHECKING = False
@@ -21,8 +21,9 @@ Generated from `edge/config/schema.py` by `python -m edge.config.document > docs
 An option can be set in four places. Each overrides those before it:
 
 1. the default below;
-2. the TOML file: `--config FILE`, else `$KWAAINET_CONFIG`, else `{DEFAULT_FILE}`
-   if it exists;
+2. the file: `--config FILE`, else `$KWAAINET_CONFIG`, else `{DEFAULT_FILE}` or
+   `{UCI_FILE}`, whichever exists. A name that ends in `.toml` is TOML, any other is
+   OpenWrt's UCI with the same sections and options (see [openwrt.md](openwrt.md));
 3. the environment: `{ENVIRONMENT}` and the option in capitals, as in
    `{ENVIRONMENT}RELAY_MAX_CIRCUITS=64`. Options of `[node]` go without the section:
    `{ENVIRONMENT}MODE=relay`. Lists are separated by commas or spaces. An empty variable counts as
@@ -39,7 +40,7 @@ and one line that says where it stands, what was given and what is allowed:
 
 `kwaainet check-config` reads all sources, says `OK` and what differs from the defaults;
 `kwaainet check-config --show` writes the whole effective configuration as TOML with the origin of
-each value.
+each value. Scripts ask for its exit status: 0, or 2 and one line on standard error.
 
 Sizes are bytes, or a number with `K`, `M`, `G` or `T` (powers of 1024). Durations are seconds, or a
 number with `s`, `m`, `h` or `d`.
@@ -73,7 +74,8 @@ def flags() -> list[str]:
     """Help on every option's flag, by section."""
     out = [
         "  --config FILE",
-        f"      The TOML file. Default: {DEFAULT_FILE} if it exists",
+        f"      TOML if it ends in .toml, else UCI. Default: {DEFAULT_FILE} or",
+        f"      {UCI_FILE}, whichever exists",
     ]
     for section in SECTIONS:
         out += ["", f"[{section.NAME}] {section.HELP}"]

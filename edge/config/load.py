@@ -7,7 +7,7 @@ would have set the option anew: a wrong file stays wrong when the flag is gone.
 import os
 
 from edge.config import text
-from edge.config.kinds import SOFT, Path
+from edge.config.kinds import HARD, SOFT, Path
 from edge.config.layer import Found, Layer
 from edge.config.schema import ENVIRONMENT, Node, Peer, Relay, Section
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     SectionType = TypeVar("SectionType", bound=Section)
 
 DEFAULT_FILE = "/etc/kwaainet/kwaainet.toml"
+UCI_FILE = "/etc/config/kwaainet"
 FILE_VARIABLE = ENVIRONMENT + "CONFIG"
 
 
@@ -86,15 +87,14 @@ def load(
 ) -> Config:
     """The effective configuration. Raises ConfigError.
 
-    `file`: the path of --config; None means $KWAAINET_CONFIG, else DEFAULT_FILE where it exists.
+    `file`: the path of --config; None means $KWAAINET_CONFIG, else DEFAULT_FILE or UCI_FILE where
+    it exists. A file whose name ends in .toml is TOML, any other is UCI.
     `flags`: by flag without its dashes ("relay-max-circuits"), the values in the order given.
     """
     path = file or environ.get(FILE_VARIABLE) or _default_file()
     merged = Layer()
     if path is not None:
-        from edge.config import toml  # tomllib costs 2 MB
-
-        merged.put(toml.read(path))
+        merged.put(_read(path))
     merged.put(text.read_environment(environ, FILE_VARIABLE))
     merged.put(text.read_flags(flags))
     node = _section(Node, merged)
@@ -134,8 +134,28 @@ def default_data_dir(environ: "Mapping[str, str]") -> str:
     return os.path.join(home, "kwaainet")
 
 
+def hard(config: Config) -> list[str]:
+    """A line `section.option=value` for each option that takes effect at a start only."""
+    return [
+        f"{section.NAME}.{option.name}={option.text(section.value(option))}"
+        for section in config.sections()
+        for option in section.options()
+        if option.reload == HARD
+    ]
+
+
 def _default_file() -> str | None:
-    return DEFAULT_FILE if os.path.exists(DEFAULT_FILE) else None
+    return next((path for path in (DEFAULT_FILE, UCI_FILE) if os.path.exists(path)), None)
+
+
+def _read(path: str) -> Layer:
+    if path.endswith(".toml"):
+        from edge.config import toml  # tomllib costs 2 MB
+
+        return toml.read(path)
+    from edge.config import uci
+
+    return uci.read(path)
 
 
 def _section(cls: "type[SectionType]", layer: Layer) -> "SectionType":

@@ -1,6 +1,7 @@
 """Reads a TOML file into a Layer. Every error is one line with the file and the line in it."""
 
 from edge.config.errors import ConfigError, RefusedError, shown
+from edge.config.files import read_text
 from edge.config.layer import Found, Layer
 from edge.config.lines import lines
 from edge.config.schema import MAX_PEERS, Peer, Section, section_named
@@ -9,8 +10,6 @@ from edge.log import escape
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from edge.config.lines import Path
-
-MAX_FILE = 1 << 20  # bytes
 
 
 def read(path: str) -> Layer:
@@ -25,32 +24,12 @@ class _Document:
 
     def __init__(self, path: str) -> None:
         self.file = escape(path)
-        text = self.decode(self.load(path))
+        text = read_text(path).replace("\r\n", "\n")
         try:
             self.data = self.parse(text)
             self.lines = lines(text)
         except RecursionError:
             raise ConfigError(f"{self.file}: not valid TOML: nested too deeply") from None
-
-    def load(self, path: str) -> bytes:
-        try:
-            with open(path, "rb") as file:
-                data = file.read(MAX_FILE + 1)
-        except OSError as error:
-            raise ConfigError(f"{self.file}: cannot be read: {error.strerror}") from None
-        except ValueError:  # a path with a zero byte
-            raise ConfigError(f"{self.file}: cannot be read: not a path") from None
-        if len(data) > MAX_FILE:
-            raise ConfigError(f"{self.file}: cannot be read: larger than {MAX_FILE >> 20} MiB")
-        return data
-
-    def decode(self, data: bytes) -> str:
-        try:
-            return data.decode("utf-8-sig").replace("\r\n", "\n")
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            byte = data[error.start]
-            raise ConfigError(f"{self.file}:{line}: not UTF-8 text: byte 0x{byte:02x}") from None
 
     def parse(self, text: str) -> dict[str, object]:
         import tomllib

@@ -1,0 +1,33 @@
+"""A configuration file's text. Every error is one line with the file's name."""
+
+from edge.config.errors import ConfigError
+from edge.log import escape
+
+MAX_FILE = 1 << 20  # bytes
+
+
+def read_text(path: str) -> str:
+    """Raises ConfigError if the file cannot be read, is too large, or no UTF-8 text."""
+    return _decoded(path, _loaded(path))
+
+
+def _loaded(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise ConfigError(f"{escape(path)}: cannot be read: {error.strerror}") from None
+    except ValueError:  # a path with a zero byte
+        raise ConfigError(f"{escape(path)}: cannot be read: not a path") from None
+    if len(data) > MAX_FILE:
+        raise ConfigError(f"{escape(path)}: cannot be read: larger than {MAX_FILE >> 20} MiB")
+    return data
+
+
+def _decoded(path: str, data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        byte = data[error.start]
+        raise ConfigError(f"{escape(path)}:{line}: not UTF-8 text: byte 0x{byte:02x}") from None

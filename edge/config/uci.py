@@ -1,0 +1,119 @@
+"""Reads an OpenWrt configuration file into a Layer; /etc/config/kwaainet is one.
+
+Sections and options are the schema's: `config node`, `config relay`, named or not, and an anonymous
+`config peer` for each peer. A list is a `list` for each item, or one `option` with its items
+separated by blanks. `config kwaainet` holds what the init script needs; it is checked here, so that
+a mistake is found by whoever checks the file, and not used.
+"""
+
+from edge.config.errors import ConfigError, RefusedError, suggestion
+from edge.config.files import read_text
+from edge.config.kinds import HARD, SOFT, Bool, Integer
+from edge.config.layer import Found, Layer
+from edge.config.schema import MAX_PEERS, SECTIONS, Peer, Section
+from edge.config.uci_syntax import UciSyntaxError, parse
+from edge.log import escape
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from edge.config.kinds import Option
+    from edge.config.uci_syntax import UciOption, UciSection
+
+_MORE_BOOLS = {"enabled": "yes", "disabled": "no"}  # as OpenWrt's get_bool() has them
+
+
+# fmt: off
+class Service(Section):
+    NAME = "kwaainet"
+    HELP = "The service on OpenWrt: what its init script does before the node is started."
+
+    enabled = Bool(False, SOFT,
+        "Start the node at boot, and now.")
+    open_port = Bool(False, SOFT,
+        "Let TCP connections from the wan zone reach the ports the node listens on.")
+    nice = Integer(5, 0, 19, HARD,
+        "Priority of the process: 19 yields to everything else, 0 is an ordinary one's.")
+# fmt: on
+
+
+def read(path: str) -> Layer:
+    """Raises ConfigError."""
+    text = read_text(path)
+    try:
+        sections = parse(text)
+    except UciSyntaxError as error:
+        problem = escape(str(error), 160)
+        raise ConfigError(f"{escape(path)}:{error.line}: not valid UCI: {problem}") from None
+    return _File(escape(path)).layer(sections)
+
+
+class _File:
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def layer(self, sections: "list[UciSection]") -> Layer:
+        layer = Layer()
+        seen: dict[type[Section], int] = {}
+        for section in sections:
+            cls = self.section_at(section)
+            if cls in seen and not cls.MANY:
+                raise ConfigError(
+                    f"{self.name}:{section.line}: [{cls.NAME}]: got a second section;"
+                    f" expected one, and one begins in line {seen[cls]}"
+                )
+            seen[cls] = section.line
+            found = self.options(cls, section)
+            if cls is Peer:
+                layer.peers = [*(layer.peers or []), self.peer(section, found)]
+            elif cls is not Service:
+                layer.values.update({(cls.NAME, name): each for name, each in found.items()})
+        if len(layer.peers or []) > MAX_PEERS:
+            place = f"{self.name}:{seen[Peer]}"
+            raise ConfigError(
+                f"{place}: [peer]: got {len(layer.peers or [])}; expected at most {MAX_PEERS}"
+            )
+        return layer
+
+    def section_at(self, section: "UciSection") -> type[Section]:
+        sections: tuple[type[Section], ...] = (*SECTIONS, Service)
+        known = {each.NAME: each for each in sections}
+        if section.type in known:
+            return known[section.type]
+        advice = suggestion(section.type, list(known), "[", "]")
+        where = f"{self.name}:{section.line}: [{escape(section.type, 80)}]"
+        raise ConfigError(f"{where}: unknown section; {advice}")
+
+    def peer(self, section: "UciSection", found: dict[str, Found]) -> dict[str, Found]:
+        for option in Peer.options():
+            if option.name not in found:
+                where = f"{self.name}:{section.line}: [peer] {option.name}"
+                raise ConfigError(f"{where}: missing; expected {option.expected()}")
+        return found
+
+    def options(self, cls: type[Section], section: "UciSection") -> dict[str, Found]:
+        found = {}
+        for name, given in section.options.items():
+            line = given.values[0].line
+            try:
+                value = _value(cls.option(name), given)
+            except ConfigError as error:
+                if isinstance(error, RefusedError) and error.item is not None and given.is_list:
+                    line = given.values[error.item].line
+                where = f"{self.name}:{line}: [{cls.NAME}] {name}"
+                raise ConfigError(f"{where}: {error}") from None
+            found[name] = Found(value, f"{self.name}:{line}")
+        return found
+
+
+def _value(option: "Option", given: "UciOption") -> object:
+    texts = [value.text for value in given.values]
+    if given.is_list:
+        if not option.many:
+            raise RefusedError(texts, f"option, not list: {option.expected()}")
+        return option.check(texts)
+    text = texts[0]
+    if isinstance(option, Bool):
+        text = _MORE_BOOLS.get(text, text)
+    return option.from_text(text)

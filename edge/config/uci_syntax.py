@@ -1,0 +1,239 @@
+"""The grammar of OpenWrt's configuration files, as libuci reads them: text in, sections out.
+
+Source: file.c of libuci, strict mode. What it does that one would not guess, and this does too:
+- commands may be one letter (`c`, `o`, `l`, `p`), and stand on one line with ";" between them; but
+  a ";" right behind an unquoted word ends the line, and nothing may follow the last ";";
+- "#" starts a comment anywhere outside quotes, also inside a word;
+- quoted and unquoted parts that touch are one word; quotes may span lines; a backslash outside
+  single quotes takes the next character as it is, or joins the next line;
+- an empty value leaves an option as it is; `list` behind `option` makes a list of both; a section
+  name that comes again continues that section.
+"""
+
+MAX_SECTIONS = 256
+
+_SPACE = " \t\n\v\f\r"  # isspace() in the C locale
+_BLANK = " \t"
+_COMMANDS = ("package", "config", "option", "list")
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+
+
+class UciSyntaxError(Exception):
+    """`line`: 1-based, where the mistake was made or began."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(problem)
+        self.line = line
+
+
+class Value:
+    """One text and the line of its command."""
+
+    __slots__ = ("line", "text")
+
+    def __init__(self, text: str, line: int) -> None:
+        self.text = text
+        self.line = line
+
+
+class UciOption:
+    """`values`: one for an `option`, one or more for a `list`."""
+
+    __slots__ = ("is_list", "values")
+
+    def __init__(self, value: Value, is_list: bool) -> None:
+        self.values = [value]
+        self.is_list = is_list
+
+
+class UciSection:
+    """`name`: "" if it is anonymous. `line`: of its first `config`."""
+
+    __slots__ = ("line", "name", "options", "type")
+
+    def __init__(self, type_: str, name: str, line: int) -> None:
+        self.type = type_
+        self.name = name
+        self.line = line
+        self.options: dict[str, UciOption] = {}
+
+
+def parse(text: str) -> list[UciSection]:
+    """The sections of a file. Raises UciSyntaxError."""
+    parser = _Parser(text)
+    while parser.next_line():
+        parser.commands()
+    return parser.sections
+
+
+class _Parser:
+    """`buf`, `pos`: the line at hand and how far it has been read; `line`: its number."""
+
+    __slots__ = ("_ahead", "buf", "line", "pos", "section", "sections")
+
+    def __init__(self, text: str) -> None:
+        last = text.rpartition("\n")[2]
+        whole = [line + "\n" for line in text.split("\n")[:-1]]
+        self._ahead = iter(whole + [last] * bool(last))
+        self.buf = ""
+        self.pos = 0
+        self.line = 0
+        self.sections: list[UciSection] = []
+        self.section: UciSection | None = None
+
+    def next_line(self) -> bool:
+        """False at the end of the file, the line at hand then empty."""
+        self.buf = next(self._ahead, "")
+        self.pos = 0
+        self.line += bool(self.buf)
+        return bool(self.buf)
+
+    # --- commands ---
+
+    def commands(self) -> None:
+        """All commands of a line."""
+        self.skip(_SPACE)
+        while True:
+            self.skip(_BLANK)
+            if not self.char() or self.char() == "#":
+                return
+            self.command(self.line)
+
+    def command(self, line: int) -> None:
+        start = self.pos
+        while self.char() and self.char() not in _BLANK:
+            self.pos += 1
+        word = self.buf[start : self.pos]
+        name = next((each for each in _COMMANDS if word in (each, each[0])), None)
+        if name is None:
+            raise UciSyntaxError(line, f'"{word.strip()}" is no command; {_ADVICE}')
+        if not self.char():
+            raise UciSyntaxError(line, f"{name} without a name")
+        self.pos += 1
+        if name == "package":
+            self.name(line, "-")
+            self.end(line)
+        elif name == "config":
+            self.config(line)
+        else:
+            self.option(line, name == "list")
+
+    def config(self, line: int) -> None:
+        type_ = self.required(line)
+        if not all("!" <= char <= "~" for char in type_):
+            raise UciSyntaxError(line, "a section's type has other characters than ASCII's")
+        name = self.argument()
+        if name:
+            _check_name(name, line, "")
+        self.end(line)
+        self.section = self.named(name) if name else None
+        if self.section is None:
+            if len(self.sections) == MAX_SECTIONS:
+                raise UciSyntaxError(line, f"more than {MAX_SECTIONS} sections")
+            self.section = UciSection(type_, name, line)
+            self.sections.append(self.section)
+        if self.section.type != type_:
+            raise UciSyntaxError(line, f"section {name} is of type {self.section.type} already")
+
+    def named(self, name: str) -> UciSection | None:
+        return next((each for each in self.sections if each.name == name), None)
+
+    def option(self, line: int, is_list: bool) -> None:
+        if self.section is None:
+            raise UciSyntaxError(line, "option or list before the first config")
+        name = self.name(line, "")
+        value = Value(self.argument(), line)
+        self.end(line)
+        known = self.section.options.get(name)
+        if is_list and known is not None:
+            known.values.append(value)
+            known.is_list = True
+        elif is_list or value.text:
+            self.section.options[name] = UciOption(value, is_list)
+
+    # --- words ---
+
+    def name(self, line: int, also: str) -> str:
+        name = self.required(line)
+        _check_name(name, line, also)
+        return name
+
+    def required(self, line: int) -> str:
+        word = self.argument()
+        if not word:
+            raise UciSyntaxError(line, "a word is missing")
+        return word
+
+    def end(self, line: int) -> None:
+        if self.argument():
+            raise UciSyntaxError(line, "a word too many; put quotes around a value with blanks")
+
+    def argument(self) -> str:
+        """The next word of the command, "" if there is none."""
+        self.skip(_SPACE)
+        if self.char() == ";":
+            self.pos += 1
+            return ""
+        return self.word()
+
+    def word(self) -> str:
+        out: list[str] = []
+        plain = True  # libuci ends a word in place: one as it stands hides the ";" behind it
+        while True:
+            char = self.char()
+            if char == "#" or not char or (char == ";" and plain):
+                self.buf = self.buf[: self.pos]
+                return "".join(out)
+            if char == ";":
+                return "".join(out)
+            if char in "'\"":
+                plain = False
+                self.quoted(char, out)
+            elif char == "\\":
+                plain = False
+                self.escaped(out)
+            else:
+                self.take(out)
+            if self.char() and self.char() in _SPACE:
+                self.pos += 1
+                return "".join(out)
+
+    def quoted(self, quote: str, out: list[str]) -> None:
+        opened = self.line
+        self.pos += 1
+        while self.char() != quote:
+            if not self.char():
+                if not self.next_line():
+                    raise UciSyntaxError(opened, f"no closing {quote}")
+            elif self.char() == "\\" and quote == '"':
+                self.escaped(out)
+            else:
+                self.take(out)
+        self.pos += 1
+
+    def escaped(self, out: list[str]) -> None:
+        self.pos += 1
+        if self.buf[self.pos :] in ("", "\n", "\r\n"):
+            self.next_line()
+        else:
+            self.take(out)
+
+    def take(self, out: list[str]) -> None:
+        out.append(self.buf[self.pos])
+        self.pos += 1
+
+    def char(self) -> str:
+        """The character at hand, "" at the end of the line."""
+        return self.buf[self.pos : self.pos + 1]
+
+    def skip(self, chars: str) -> None:
+        while self.char() and self.char() in chars:
+            self.pos += 1
+
+
+def _check_name(name: str, line: int, also: str) -> None:
+    if not all(char in _NAME or char in also for char in name):
+        raise UciSyntaxError(line, "a name has other characters than letters, digits and _")
+
+
+_ADVICE = "expected config, option, list or package"
