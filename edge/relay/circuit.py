@@ -143,6 +143,7 @@ class Leg:
             if shaper.active and not self.blocked:
                 shaper.wait(self)
         else:
+            self.other.connection.resume()  # paused by `hold` where memory is short
             self.settle()
         return sent
 

@@ -99,7 +99,7 @@ class Connection:
         self.opened_at = self.heard_at = self.idle_since = self.loop.time()
         self.heard = True
         self._pinged_at = 0
-        self._sources: list[Connection] = []  # paused until our backlog has drained
+        self._sources: set[Connection] = set()  # paused until our backlog has drained
         self._turn = 0
         self._dirty = False
         self.stuck_since = 0.0  # when the incomplete frame there is began to come; 0: there is none
@@ -287,10 +287,10 @@ class Connection:
         )
 
     def pause_for(self, target: Connection) -> None:
-        """Read nothing more until `target`'s backlog has drained, or a sweep comes by."""
+        """Read nothing more until `resume`, `target`'s backlog has drained, or a sweep comes by."""
         if isinstance(self.transport, SocketTransport):
             self.transport.pause()
-            target._sources.append(self)
+            target._sources.add(self)
 
     def resume(self) -> None:
         """Read on."""
@@ -298,7 +298,7 @@ class Connection:
             self.transport.resume()
 
     def _resume_sources(self) -> None:
-        sources, self._sources = self._sources, []
+        sources, self._sources = self._sources, set()
         for source in sources:
             source.resume()
 

@@ -44,7 +44,7 @@ _SWEEP = 1.0
 _FRAME_TIME = 30.0  # seconds for a noise message to come whole: 64 KiB at 2 KB/s
 _FORGIVEN = 50  # nuisances of a connection that each sweep forgets
 _MAX_READY = 1024  # streams that wait for their handler to start
-_STARTS_PER_TURN = 16
+_STARTS_PER_TURN = 4
 _SPARE_AFTER = 3.0  # seconds of idling or sticking after which memory may be taken back
 _SUSPENDED = 10.0  # a sweep so late means that the process was stopped: nobody is to blame
 

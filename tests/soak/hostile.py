@@ -289,7 +289,7 @@ async def many(where: tuple[str, int], kind: str, count: int, at_once: int) -> C
 
 
 def main(relay: str, kind: str, count: str, at_once: str) -> None:
-    os.nice(10)
+    os.nice(19)
     target = Multiaddr.from_string(relay).host_port()
     assert target is not None
     with contextlib.suppress(KeyboardInterrupt):
