@@ -1,6 +1,7 @@
-"""A household's bulk TCP flow: `flow.py sink PORT` and `flow.py source ADDRESS PORT SECONDS`.
+"""One bulk TCP flow of a household: `flow.py listen|connect send|receive ADDRESS PORT SECONDS`.
 
-The sink prints the bytes a second it got, without the flow's first second, and ends.
+The end that listens says `ready`. The one that receives prints the bytes a second it got, without
+the flow's first second. Both end by themselves.
 """
 
 import socket
@@ -10,10 +11,7 @@ import time
 WARM_UP = 1.0  # seconds
 
 
-def sink(port: int) -> None:
-    with socket.create_server(("0.0.0.0", port)) as server:
-        print("ready", flush=True)
-        sock, _ = server.accept()
+def receive(sock: socket.socket) -> None:
     count, began = 0, time.monotonic()
     last = counted_from = began
     while data := sock.recv(1 << 16):
@@ -25,16 +23,26 @@ def sink(port: int) -> None:
     print(count / (last - counted_from), flush=True)
 
 
-def source(address: str, port: int, seconds: float) -> None:
+def send(sock: socket.socket, seconds: float) -> None:
     chunk = bytes(1 << 16)
-    with socket.create_connection((address, port)) as sock:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            sock.sendall(chunk)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        sock.sendall(chunk)
+
+
+def main(end: str, way: str, address: str, port: str, seconds: str) -> None:
+    if end == "listen":
+        with socket.create_server((address, int(port))) as server:
+            print("ready", flush=True)
+            sock, _ = server.accept()
+    else:
+        sock = socket.create_connection((address, int(port)))
+    with sock:
+        if way == "send":
+            send(sock, float(seconds))
+        else:
+            receive(sock)
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "sink":
-        sink(int(sys.argv[2]))
-    else:
-        source(sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
+    main(*sys.argv[1:])

@@ -74,18 +74,31 @@ async def until_relayed(relay: EdgeNode, count: int) -> None:
         await asyncio.sleep(0.2)
 
 
-async def throughput(lab: NetLab, sender: str, receiver: str, port: int, seconds: float) -> float:
-    """Bytes a second of one TCP flow of so many seconds."""
-    command = (sys.executable, str(_FLOW))
-    sink = await asyncio.create_subprocess_exec(
-        *lab.within(receiver), *command, "sink", str(port), stdout=asyncio.subprocess.PIPE
-    )
-    assert sink.stdout is not None
-    assert await sink.stdout.readline() == b"ready\n"
-    source = await asyncio.create_subprocess_exec(
-        *lab.within(sender), *command, "source", ADDRESSES[receiver], str(port), str(seconds)
-    )
-    assert await source.wait() == 0
-    rate = float(await sink.stdout.readline())
-    assert await sink.wait() == 0
-    return rate
+async def upload(lab: NetLab, port: int, seconds: float) -> float:
+    """Bytes a second that one TCP flow from the household to the server gets."""
+    return await _flow(lab, port, seconds, ("receive", "send"))
+
+
+async def download(lab: NetLab, port: int, seconds: float) -> float:
+    """And back."""
+    return await _flow(lab, port, seconds, ("send", "receive"))
+
+
+async def _flow(lab: NetLab, port: int, seconds: float, ways: tuple[str, str]) -> float:
+    """`ways`: what the server does, what the household."""
+    target = (ADDRESSES[SERVER], str(port), str(seconds))
+    hosts = ((SERVER, "listen", ways[0]), (HOUSEHOLD, "connect", ways[1]))
+    ends = []
+    said = []
+    for host, *words in hosts:
+        command = (*lab.within(host), sys.executable, str(_FLOW), *words, *target)
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        assert process.stdout is not None
+        if "listen" in words:
+            assert await process.stdout.readline() == b"ready\n"
+        ends.append(process)
+    for process in ends:
+        out, _ = await process.communicate()
+        assert process.returncode == 0
+        said.append(out)
+    return float(b"".join(said))
