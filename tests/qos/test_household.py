@@ -3,14 +3,16 @@
 Needs root, iproute2, nftables and a kernel with htb. The peers are our own.
 """
 
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from tests.counterparts.base import asynchronous, until
+from tests.counterparts.base import Setup, asynchronous, until
 from tests.counterparts.edge_node import EdgeNode
-from tests.counterparts.netlab import NetLab
+from tests.counterparts.netlab import ADDRESSES, NetLab
 from tests.qos.household import (
+    HOOKS,
     MIB,
     ROUTER,
     SERVER,
@@ -111,6 +113,40 @@ async def until_relaying_faster(relay: EdgeNode, rate: int) -> None:
         return bool((await relay.status())["qos"]["wan"]["own_down"] > rate)
 
     await until(faster, every=0.5)
+
+
+@asynchronous(120)
+async def test_what_a_killed_node_left_is_undone_by_the_next(lab: NetLab) -> None:
+    before = qdisc(lab), tables(lab)
+    async with router(lab, SHAPED) as relay:
+        await until_hooked(relay, 2)
+        await relay.kill()
+        assert "htb 6b:" in qdisc(lab)
+    async with router(lab, SHAPED) as relay:
+        await until_hooked(relay, 2)
+        assert "htb 6b:" in qdisc(lab)
+    assert (qdisc(lab), tables(lab)) == before
+
+
+@asynchronous(120)
+async def test_a_node_without_rights_says_so_and_an_init_script_calls_the_hooks(
+    lab: NetLab,
+) -> None:
+    before = qdisc(lab), tables(lab)
+    jail = ("setpriv", "--bounding-set", "-net_admin,-net_raw")
+    listen = [f"/ip4/{ADDRESSES[ROUTER]}/tcp/4001"]
+    setup = Setup(listen=listen, within=(*lab.within(ROUTER), *jail))
+    command = (sys.executable, "-m", "edge", "hooks")
+    options = ("--qos-hooks", str(HOOKS), *SHAPED)
+    async with EdgeNode(setup) as relay, saturated(lab, relay):
+        assert (await relay.status())["qos"]["refused"] == ["mark"]
+        lab.run(ROUTER, *command, "start", "--uid", "4001", *options)
+        assert "meta skuid 4001" in lab.run(ROUTER, "nft", "list", "ruleset")
+        lab.run(ROUTER, *command, "start", "--qos-mark", "none", *options)
+        assert "tcp sport 4001" in lab.run(ROUTER, "nft", "list", "ruleset")
+        assert "htb 6b:" in qdisc(lab)
+        lab.run(ROUTER, *command, "stop", *options)
+        assert (qdisc(lab), tables(lab)) == before
 
 
 @asynchronous(120)
