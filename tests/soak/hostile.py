@@ -31,6 +31,12 @@ _FRAME = 60 * 1024
 _ADDRESSES = itertools.count()
 
 
+def another_address() -> str:
+    """A loopback address that nobody has come from for long."""
+    number = next(_ADDRESSES)
+    return f"127.{1 + number // 62500 % 250}.{number // 250 % 250}.{1 + number % 250}"
+
+
 class Stranger:
     """One connection to the relay at `where`."""
 
@@ -44,10 +50,7 @@ class Stranger:
     async def connect(self, receive_buffer: int = 0) -> None:
         if receive_buffer:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        number = next(_ADDRESSES)
-        self._sock.bind(
-            (f"127.{1 + number // 62500 % 250}.{number // 250 % 250}.{1 + number % 250}", 0)
-        )
+        self._sock.bind((another_address(), 0))
         await self._loop.sock_connect(self._sock, self._where)
 
     def close(self) -> None:
