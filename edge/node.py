@@ -214,7 +214,7 @@ class Node:
     async def _save_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(_SAVE_INTERVAL)
-            self.store.save()
+            self.store.save_in_background()
 
 
 def main(config: Config, uvloop: bool) -> int:
