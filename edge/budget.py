@@ -39,10 +39,14 @@ _RESERVE = 0.1  # of what can be leased: fragmentation, and objects too small to
 
 # Bytes that one of each costs, measured by bench/ with 1000 of them and rounded up.
 CONNECTION = 20 * KIB
-HANDSHAKE = 16 * KIB
+HANDSHAKE = 8 * KIB  # without what it holds of a frame
 STREAM = 2 * KIB
+HANDLER = 2 * KIB  # a stream's, while a task serves it
 CIRCUIT = 6 * KIB
-PEER_ENTRY = 1 * KIB  # in a table: an account, a reservation, a remembered peer
+PEER_ENTRY = 1 * KIB  # in a table: an account, a reservation
+REMEMBERED = 3 * KIB  # a peer in the peer store, with as many addresses as it may have
+SMALL_TABLES = 192 * KIB  # all that is in observed addresses, failed dials and relays that rest
+MAX_REMEMBERED = 256
 
 # The share of the budget each room may take at most. They add up to more than one: a node that
 # relays much has many circuits, one that is only reached has many connections.
@@ -134,6 +138,11 @@ class Budget:
     def available(self) -> int:
         """Bytes that all leases together may come to."""
         return self.leasable - self._correction
+
+    @property
+    def max_remembered(self) -> int:
+        """Peers that the peer store has room for."""
+        return _within(16, self.tables.ceiling // 4 // REMEMBERED, MAX_REMEMBERED)
 
     @property
     def buffer_size(self) -> int:

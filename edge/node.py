@@ -14,7 +14,15 @@ import time
 from typing import TYPE_CHECKING
 
 from edge import log
-from edge.budget import LEAST_TO_SERVE, MIB, Budget, default_limit, resident
+from edge.budget import (
+    LEAST_TO_SERVE,
+    MIB,
+    REMEMBERED,
+    SMALL_TABLES,
+    Budget,
+    default_limit,
+    resident,
+)
 from edge.config.errors import ConfigError
 from edge.config.load import diff
 from edge.crypto.errors import CryptoError
@@ -75,7 +83,9 @@ class Node:
             lambda: self.swarm.listening,
             lambda: [ip for ip, _ in interfaces.addresses()],
         )
-        self.store = PeerStore(os.path.join(config.node.data_dir, "peers"))
+        self.store = PeerStore(
+            os.path.join(config.node.data_dir, "peers"), self.budget.max_remembered
+        )
         self.store.load()
         self.dialer = Dialer(self.swarm)
         self.identify = IdentifyService(self.swarm, self.addresses)
@@ -157,6 +167,8 @@ class Node:
         """Set aside what the node takes before it serves anyone. Raises ConfigError."""
         budget = self.budget
         budget.baseline = resident()
+        # What strangers can fill and what has a fixed capacity is leased as a whole.
+        budget.tables.take(SMALL_TABLES + budget.max_remembered * REMEMBERED)
         least = budget.baseline + LEAST_TO_SERVE
         if budget.limit >= least:
             return

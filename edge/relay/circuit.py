@@ -58,6 +58,10 @@ class Leg:
     def target(self) -> Connection:
         return self.other.connection
 
+    @property
+    def held(self) -> int:
+        return len(self.other.pending)
+
     def data_received(self, start: int, end: int) -> None:
         target = self.other
         length = end - start
@@ -156,6 +160,7 @@ class Leg:
     def _count(self, length: int) -> bool:
         """Account for `length` bytes; False if they were too many and the circuit is gone."""
         self.received += length
+        self.connection.swarm.relayed += length
         self.usage.bytes_from += length
         self.other.usage.bytes_to += length
         if self._circuit.data and self.received > self._circuit.data:

@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 from edge import log
-from edge.budget import CIRCUIT
+from edge.budget import CIRCUIT, PEER_ENTRY
 from edge.relay.accounting import Accounts, Usage
 from edge.relay.admission import Admission
 from edge.relay.circuit import Circuit
@@ -91,7 +91,7 @@ class RelayService:
         self.limits = resources
         self.admission = Admission()
         self.shaper = Shaper(swarm.loop)
-        self.accounts = Accounts()
+        self.accounts = Accounts(swarm.budget.tables)
         self.reservations: dict[PeerId, Reservation] = {}
         self.circuits: set[Circuit] = set()
         self._ended = Stats()
@@ -158,7 +158,9 @@ class RelayService:
     async def _refuse(self, stream: Stream, status: int) -> None:
         name = wire.STATUS_NAMES[status]
         assert stream.connection.peer is not None
-        self.accounts.of(stream.connection.peer).refusals += 1
+        usage = self.accounts.of(stream.connection.peer)
+        if usage is not None:
+            usage.refusals += 1
         self._count_refusal(name)
         log.info("relay-refused", peer=stream.connection.peer, status=name)
         await stream.write(delimited(_status(status).encode()))
@@ -178,6 +180,9 @@ class RelayService:
             await self._refuse(stream, wire.RESERVATION_REFUSED)
             return
         renewed = peer in self.reservations
+        if not renewed and not self._swarm.budget.tables.take(PEER_ENTRY):
+            await self._refuse(stream, wire.RESERVATION_REFUSED)
+            return
         self._hold(peer, connection)
         ttl = self.limits.reservation_ttl
         expire = int(time.time()) + ttl
@@ -249,7 +254,7 @@ class RelayService:
             self._foreigners -= 1
 
     def _hold(self, peer: PeerId, connection: Connection) -> None:
-        self._drop(peer)
+        self._take_back(peer)
         expires_at = self._swarm.loop.time() + self.limits.reservation_ttl
         foreign = not self.admission.is_own(peer, connection.info)
         group = connection.group
@@ -260,12 +265,18 @@ class RelayService:
         self._ended.reservations += 1
 
     def _drop(self, peer: PeerId) -> None:
+        if self._take_back(peer):
+            self._swarm.budget.tables.give(PEER_ENTRY)
+
+    def _take_back(self, peer: PeerId) -> bool:
+        """Whether `peer` had a slot; its lease remains, for the one that takes its place."""
         held = self.reservations.pop(peer, None)
         if held is None:
-            return
+            return False
         self._foreigners -= held.foreign
         _decrement(self._per_group, held.group)
         self._swarm.unprotect(peer, _RESERVATION)
+        return True
 
     def _on_close(self, connection: Connection) -> None:
         peer = connection.peer
@@ -301,10 +312,10 @@ class RelayService:
         if target not in self.reservations:
             await self._refuse(stream, wire.NO_RESERVATION)
             return
-        usages = self.accounts.of(source), self.accounts.of(target)
+        usages = self.accounts.both(source, target)
         budget = self._swarm.budget.circuits
         group = stream.connection.group
-        if not self._has_room(usages, group) or not budget.take(CIRCUIT):
+        if usages is None or not self._has_room(usages, group) or not budget.take(CIRCUIT):
             await self._refuse(stream, wire.RESOURCE_LIMIT_EXCEEDED)
             return
         self._opening += 1

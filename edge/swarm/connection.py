@@ -49,6 +49,7 @@ class Connection:
         "__weakref__",
         "_dirty",
         "_held",
+        "_info_size",
         "_level",
         "_pinged_at",
         "_sources",
@@ -104,6 +105,7 @@ class Connection:
         self._dirty = False
         self.stuck_since = 0.0  # when the incomplete frame there is began to come; 0: there is none
         self._held = 0  # bytes leased of the buffers
+        self._info_size = 0  # leased of the tables
         self._streams = 0  # leased
         self._waiter: asyncio.Future[Connection] | None = None
         self._wire: wire.Connection | None = None
@@ -152,7 +154,9 @@ class Connection:
         swarm.depth += 1
         try:
             if self._wire is None:
+                began = time.perf_counter()
                 self._continue_upgrade(bytes(self._level.rx_view[:length]))
+                swarm.pace.spent(began)
             else:
                 before = self._wire.held
                 events = self._wire.buffer_updated(length)
@@ -304,12 +308,12 @@ class Connection:
 
     def settle(self) -> None:
         """Lease what the connection holds now; without room for it the connection ends."""
-        link = self._wire
-        if link is None:
+        source = self._wire or self._upgrade
+        if source is None:
             return
         budget = self.swarm.budget
-        held = link.held + self.transport.backlog
-        streams = len(link.session.streams)
+        held = source.held + self.transport.backlog
+        streams = len(self._wire.session.streams) if self._wire is not None else 0
         if held != self._held:
             if not budget.buffers.take(held - self._held):
                 self._out_of_memory("buffers")
@@ -320,6 +324,28 @@ class Connection:
                 self._out_of_memory("streams")
                 return
             self._streams = streams
+
+    def unread(self) -> int:
+        """Bytes held for this connection that nobody has read or sent; 0 if it carries circuits."""
+        if self._wire is None:
+            return 0
+        held = self._held
+        for stream in self._wire.session.streams.values():
+            if stream.owner is None or stream.owner.target is not None:
+                return 0
+            held += stream.owner.held
+        return held
+
+    def learn(self, info: IdentifyInfo) -> bool:
+        """Keep what the peer says of itself; without room for it the connection ends."""
+        if self.closed is not None:
+            return False
+        if not self.swarm.budget.tables.take(info.size - self._info_size):
+            self._out_of_memory("tables")
+            return False
+        self._info_size = info.size
+        self.info = info
+        return True
 
     def _out_of_memory(self, room: str) -> None:
         self.swarm.count_refusal(f"memory-{room}")
@@ -369,7 +395,8 @@ class Connection:
         budget = self.swarm.budget
         budget.buffers.give(self._held)
         budget.streams.give(self._streams * STREAM)
-        self._held = self._streams = 0
+        budget.tables.give(self._info_size)
+        self._held = self._streams = self._info_size = 0
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(ConnectionClosed(reason))
         self.swarm.connection_closed(self)

@@ -16,6 +16,7 @@ from edge.wire.envelope import seal_peer_record
 from edge.wire.errors import WireError
 from edge.wire.identify import (
     MAX_OWN_MESSAGE,
+    MAX_STREAM,
     PROTOCOL_ID,
     PUSH_ID,
     Identify,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 PROTOCOL_VERSION = "ipfs/0.1.0"
 _WAIT = 15.0  # seconds for a peer to say who it is
+_LENGTHS = 1024  # bytes for the lengths of the messages of one stream
 _PUSH_DELAY = 1.0  # changes come in groups
 _MAX_RECORDS = 8  # signed records kept, one for each set of addresses some peer is told
 _MAX_OWN_ADDRESSES = 16
@@ -114,14 +116,15 @@ class IdentifyService:
         reader = IdentifyReader()
         try:
             async with asyncio.timeout(_WAIT):
-                while data := await stream.read(4096):
-                    reader.feed(data)
+                reader.feed(await stream.read_to_end(MAX_STREAM + _LENGTHS))
         except BaseException:
             stream.reset()
             raise
-        connection.info = read_identify(reader.finish(), connection.peer, connection.info)
-        if connection.info.observed is not None:
-            self._addresses.observe(connection, connection.info.observed)
+        info = read_identify(reader.finish(), connection.peer, connection.info)
+        if not connection.learn(info):
+            return
+        if info.observed is not None:
+            self._addresses.observe(connection, info.observed)
         for tell in self.identified:
             tell(connection)
 
