@@ -89,6 +89,9 @@ class Leg:
         if not budget.take(len(data)):
             self._circuit.end("memory")
             return False
+        if self._circuit.ended is not None:  # to make room: it was the one that could let go
+            budget.give(len(data))
+            return False
         if not self.pending:
             self.stalled_since = self.connection.loop.time()
         self.pending += data

@@ -315,8 +315,12 @@ class Connection:
         held = source.held + self.transport.backlog
         streams = len(self._wire.session.streams) if self._wire is not None else 0
         if held != self._held:
-            if not budget.buffers.take(held - self._held):
+            more = held - self._held
+            if not budget.buffers.take(more):
                 self._out_of_memory("buffers")
+                return
+            if self.closed is not None:  # to make room: it was the one that could let go
+                budget.buffers.give(more)
                 return
             self._held = held
         if streams != self._streams:

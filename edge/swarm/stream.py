@@ -313,11 +313,14 @@ class Stream:
 
     def _hold(self, data: memoryview) -> None:
         """Keep `data` for a reader; a stream for which there is no memory is reset."""
-        if self.connection.swarm.budget.buffers.take(len(data)):
-            self._buffer += data
-        else:
+        buffers = self.connection.swarm.budget.buffers
+        if not buffers.take(len(data)):
             self.connection.swarm.count_refusal("memory-buffers")
             self.reset()
+        elif self._failure is None:
+            self._buffer += data
+        else:
+            buffers.give(len(data))  # gone meanwhile, to make room
 
     def _take(self, length: int) -> bytes:
         data = bytes(self._buffer[:length])

@@ -268,8 +268,9 @@ class Swarm:
 
     def _end_a_handshake(self) -> bool:
         """Make room for a newcomer: the oldest handshake ends, if it has had its time."""
-        oldest = min(self.pending, key=lambda connection: connection.opened_at)
-        if self.loop.time() - oldest.opened_at < _PATIENCE:
+        theirs = [connection for connection in self.pending if not connection.initiator]
+        oldest = min(theirs, key=lambda connection: connection.opened_at, default=None)
+        if oldest is None or self.loop.time() - oldest.opened_at < _PATIENCE:
             return False
         self.count_refusal("handshake-displaced")
         oldest.close("another one needs its place", say=False)
