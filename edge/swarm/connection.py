@@ -310,12 +310,16 @@ class Connection:
 
     def settle(self) -> None:
         """Lease what the connection holds now; without room for it the connection ends."""
-        source = self._wire or self._upgrade
-        if source is None:
+        link = self._wire
+        streams = 0
+        if link is not None:
+            held = link.held + self.transport.backlog
+            streams = len(link.session.streams)
+        elif self._upgrade is not None:
+            held = self._upgrade.held + self.transport.backlog
+        else:
             return
         budget = self.swarm.budget
-        held = source.held + self.transport.backlog
-        streams = len(self._wire.session.streams) if self._wire is not None else 0
         if held != self._held:
             more = held - self._held
             if not budget.buffers.take(more):
