@@ -164,7 +164,7 @@ class RelayService:
         self._count_refusal(name)
         log.info("relay-refused", peer=stream.connection.peer, status=name)
         await stream.write(delimited(_status(status).encode()))
-        stream.finish()
+        stream.dismiss()
 
     def _count_refusal(self, name: str) -> None:
         self._ended.refusals[name] = self._ended.refusals.get(name, 0) + 1
@@ -195,7 +195,7 @@ class RelayService:
         answer.limit = self._limit()
         log.info("relay-reservation", peer=peer, ttl=ttl, renewed=renewed, ip=connection.remote)
         await stream.write(delimited(answer.encode()))
-        stream.finish()
+        stream.dismiss()
 
     async def _admit(self, connection: Connection, peer: PeerId) -> bool:
         """Whether `peer` gets a slot; a foreigner may have to give one up for it."""

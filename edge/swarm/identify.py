@@ -97,18 +97,20 @@ class IdentifyService:
     async def _ask(self, connection: Connection) -> None:
         try:
             stream = connection.open_stream([PROTOCOL_ID])
-            await self._read(stream)
-            stream.finish()
+            try:
+                await self._read(stream)
+            finally:
+                stream.dismiss()
         except (WireError, SwarmError, TimeoutError) as error:
             log.debug("identify-failed", peer=connection.peer, error=error)
 
     async def _serve(self, stream: Stream) -> None:
         await stream.write(delimited(self.message(stream.connection)))
-        stream.finish()
+        stream.dismiss()
 
     async def _serve_push(self, stream: Stream) -> None:
         await self._read(stream)
-        stream.finish()
+        stream.dismiss()
 
     async def _read(self, stream: Stream) -> None:
         connection = stream.connection
@@ -138,6 +140,6 @@ class IdentifyService:
                 stream = connection.open_stream([PUSH_ID])
                 async with asyncio.timeout(_WAIT):
                     await stream.write(delimited(self.message(connection)))
-                stream.finish()
+                stream.dismiss()
             except (WireError, SwarmError, TimeoutError) as error:
                 log.debug("identify-push-failed", peer=connection.peer, error=error)

@@ -33,7 +33,7 @@ async def serve(stream: Stream) -> None:
             async with asyncio.timeout(_IDLE):
                 data = await stream.read_exactly(_LENGTH)
         except StreamEnded:
-            stream.finish()
+            stream.dismiss()
             return
         await stream.write(data)
         await asyncio.sleep(0)
@@ -53,7 +53,7 @@ async def ping(connection: Connection, wait: float = 10.0) -> float:
             await stream.write(sent)
             if await stream.read_exactly(_LENGTH) != sent:
                 raise RemoteProtocolError("ping answered with other bytes")
-        stream.finish()
+        stream.dismiss()
     except BaseException:
         stream.reset()
         raise

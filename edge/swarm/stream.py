@@ -63,6 +63,7 @@ class Stream:
         "__weakref__",
         "_buffer",
         "_dialer",
+        "_dismissed",
         "_ended",
         "_failure",
         "_listener",
@@ -80,6 +81,7 @@ class Stream:
         self.protocol: str | None = None
         self._buffer = bytearray()
         self._ended = False
+        self._dismissed = False
         self._failure: Exception | None = None
         self._dialer: multistream.Dialer | None = None
         self._listener: multistream.Listener | None = None
@@ -193,6 +195,12 @@ class Stream:
         if self._failure is None:
             self.connection.finish(self.yamux)
 
+    def dismiss(self) -> None:
+        """Finish, and let go of what was not read and of what still comes."""
+        self.finish()
+        self._dismissed = True
+        self._let_go()
+
     def reset(self) -> None:
         """Give the stream up in both directions. Harmless on a stream that is gone."""
         if self._failure is None:
@@ -257,8 +265,7 @@ class Stream:
     def was_reset(self, reason: str) -> None:
         if self._failure is None:
             self._failure = StreamReset(reason)
-        self.connection.swarm.budget.buffers.give(len(self._buffer))
-        self._buffer = bytearray()
+        self._let_go()
         self._wake()
         self.writable()
         if self._sink is not None:
@@ -313,6 +320,8 @@ class Stream:
 
     def _hold(self, data: memoryview) -> None:
         """Keep `data` for a reader; a stream for which there is no memory is reset."""
+        if self._dismissed:
+            return
         buffers = self.connection.swarm.budget.buffers
         if not buffers.take(len(data)):
             self.connection.swarm.count_refusal("memory-buffers")
@@ -321,6 +330,10 @@ class Stream:
             self._buffer += data
         else:
             buffers.give(len(data))  # gone meanwhile, to make room
+
+    def _let_go(self) -> None:
+        self.connection.swarm.budget.buffers.give(len(self._buffer))
+        self._buffer = bytearray()
 
     def _take(self, length: int) -> bytes:
         data = bytes(self._buffer[:length])
