@@ -168,8 +168,12 @@ class Budget:
         """
         unaccounted = max(0, resident - self.baseline - self.used)
         spare = (self.limit - self.baseline) - self.leasable
-        self._correction = min(max(0, unaccounted - spare), self.leasable // 2)
+        self._correction = min(max(0, unaccounted - spare), self.leasable * 3 // 4)
         return resident > self.limit * 0.95
+
+    def hoards(self, resident: int) -> bool:
+        """Whether the C library keeps much that nobody uses: worth `give_back`."""
+        return resident - self.baseline - self.used > self.leasable // 4
 
 
 def _within(least: int, count: int, most: int) -> int:
@@ -195,6 +199,20 @@ def resident() -> int:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 0
+
+
+def give_back() -> None:
+    """Have the C library return to the kernel what it keeps of memory that was freed.
+
+    glibc keeps what lies below something in use: after a flood of large buffers as much as all of
+    them took. Where there is no malloc_trim (musl returns memory by itself) nothing happens.
+    """
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).malloc_trim(0)
+    except (ImportError, OSError, AttributeError):
+        return
 
 
 def _cgroup_files() -> list[str]:

@@ -16,7 +16,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from edge import log
-from edge.budget import CONNECTION, HANDLER, HANDSHAKE, Budget, default_limit, resident
+from edge.budget import (
+    CONNECTION,
+    HANDLER,
+    HANDSHAKE,
+    Budget,
+    default_limit,
+    give_back,
+    resident,
+)
 from edge.swarm.connection import Connection
 from edge.swarm.errors import LimitReached, SwarmError
 from edge.swarm.limits import Limits
@@ -49,6 +57,7 @@ _STARTS_PER_TURN = 4
 _GREEDY = 64 * 1024  # bytes held for one connection, from which memory may be taken back
 _PATIENCE = 2.0  # seconds a handshake may take before it gives way to a newcomer
 _SPARE_AFTER = 3.0  # seconds of idling or sticking after which memory may be taken back
+_GIVE_BACK = 5.0  # seconds from one time to the next: it takes milliseconds
 _SUSPENDED = 10.0  # a sweep so late means that the process was stopped: nobody is to blame
 
 
@@ -91,6 +100,7 @@ class Swarm:
         self._flush_due = False
         self._scratch = [wire.Buffers(self.limits.buffer_size)]
         self._tasks: set[asyncio.Task[None]] = set()
+        self._gives_back_at = self.loop.time()
         self._swept_at = self.loop.time()
         self._sweeper = self.loop.call_later(_SWEEP, self._sweep)
 
@@ -418,8 +428,7 @@ class Swarm:
             if now - connection.opened_at > limits.handshake_timeout:
                 self.count_refusal("handshake-timeout")
                 connection.close("handshake timed out", say=False)
-        if self.budget.measure(resident()):
-            self._close_an_idle_one()
+        self._measure()
         for connection in self.all_connections():
             connection.session.forgive(_FORGIVEN)
             connection.keep_alive(now, limits.keepalive_interval)
@@ -428,6 +437,14 @@ class Swarm:
                 connection.close("a frame did not come whole in time")
             elif connection.closed is None and self._is_idle(connection, now):
                 connection.close("idle")
+
+    def _measure(self) -> None:
+        """Compare the leases with the kernel's count, and see that what is free is free."""
+        if self.budget.hoards(resident()) and self._gives_back_at <= self.loop.time():
+            self._gives_back_at = self.loop.time() + _GIVE_BACK
+            give_back()
+        if self.budget.measure(resident()):
+            self._close_an_idle_one()
 
     def _forgive(self, seconds: float) -> None:
         for connection in self.pending:
