@@ -14,7 +14,15 @@ import time
 from typing import TYPE_CHECKING
 
 from edge import atomic, clock, log, machine
-from edge.budget import LEAST_TO_SERVE, MIB, Budget, default_limit, resident
+from edge.budget import (
+    LEAST_TO_SERVE,
+    MIB,
+    REMEMBERED,
+    SMALL_TABLES,
+    Budget,
+    default_limit,
+    resident,
+)
 from edge.config.errors import ConfigError
 from edge.config.load import diff
 from edge.crypto.errors import CryptoError
@@ -54,7 +62,6 @@ if TYPE_CHECKING:
 GOODBYE = 3.0  # seconds a stop may take
 _UNKNOWN_GRACE = 60.0  # seconds after which a node nobody has observed counts as not public
 _SAVE_INTERVAL = 60.0
-_REMEMBERED = 256  # peers, on an ordinary machine
 
 
 class NodeError(Exception):
@@ -81,8 +88,9 @@ class Node:
             lambda: self.swarm.listening,
             lambda: [ip for ip, _ in interfaces.addresses()],
         )
-        remembered = int(_REMEMBERED * profile.tables)
-        self.store = PeerStore(os.path.join(config.node.data_dir, "peers"), remembered)
+        self.store = PeerStore(
+            os.path.join(config.node.data_dir, "peers"), self.budget.max_remembered
+        )
         self.store.load()
         self.dialer = Dialer(self.swarm)
         self.identify = IdentifyService(self.swarm, self.addresses)
@@ -180,6 +188,8 @@ class Node:
         """Set aside what the node takes before it serves anyone. Raises ConfigError."""
         budget = self.budget
         budget.baseline = resident()
+        # What strangers can fill and what has a fixed capacity is leased as a whole.
+        budget.tables.take(SMALL_TABLES + budget.max_remembered * REMEMBERED)
         least = budget.baseline + LEAST_TO_SERVE
         if budget.limit >= least:
             return
@@ -247,7 +257,7 @@ class Node:
     async def _save_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(_SAVE_INTERVAL)
-            self.store.save()
+            self.store.save_in_background()
 
 
 def main(config: Config, uvloop: bool) -> int:

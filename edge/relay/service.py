@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING
 
 from edge import log
-from edge.budget import CIRCUIT
+from edge.budget import CIRCUIT, PEER_ENTRY
 from edge.relay.accounting import Accounts, Usage
 from edge.relay.admission import Admission
 from edge.relay.circuit import Circuit
@@ -95,7 +95,7 @@ class RelayService:
         self.limits = resources
         self.admission = Admission()
         self.shaper = Shaper(swarm.loop)
-        self.accounts = Accounts()
+        self.accounts = Accounts(swarm.budget.tables)
         self.reservations: dict[PeerId, Reservation] = {}
         self.circuits: set[Circuit] = set()
         self.opened: list[Callable[[Circuit], None]] = []  # told of every circuit
@@ -164,11 +164,13 @@ class RelayService:
     async def _refuse(self, stream: Stream, status: int) -> None:
         name = wire.STATUS_NAMES[status]
         assert stream.connection.peer is not None
-        self.accounts.of(stream.connection.peer).refusals += 1
+        usage = self.accounts.of(stream.connection.peer)
+        if usage is not None:
+            usage.refusals += 1
         self._count_refusal(name)
         log.info("relay-refused", peer=stream.connection.peer, status=name)
         await stream.write(delimited(_status(status).encode()))
-        stream.finish()
+        stream.dismiss()
 
     def _count_refusal(self, name: str) -> None:
         self._ended.refusals[name] = self._ended.refusals.get(name, 0) + 1
@@ -184,6 +186,9 @@ class RelayService:
             await self._refuse(stream, wire.RESERVATION_REFUSED)
             return
         renewed = peer in self.reservations
+        if not renewed and not self._swarm.budget.tables.take(PEER_ENTRY):
+            await self._refuse(stream, wire.RESERVATION_REFUSED)
+            return
         ttl, expire = self._term()
         self._hold(peer, connection, ttl)
         answer = _status(wire.OK)
@@ -195,7 +200,7 @@ class RelayService:
         answer.limit = self._limit()
         log.info("relay-reservation", peer=peer, ttl=ttl, renewed=renewed, ip=connection.remote)
         await stream.write(delimited(answer.encode()))
-        stream.finish()
+        stream.dismiss()
 
     async def _admit(self, connection: Connection, peer: PeerId) -> bool:
         """Whether `peer` gets a slot; a foreigner may have to give one up for it."""
@@ -264,7 +269,7 @@ class RelayService:
         return self.limits.reservation_ttl, int(now) + self.limits.reservation_ttl
 
     def _hold(self, peer: PeerId, connection: Connection, ttl: float) -> None:
-        self._drop(peer)
+        self._take_back(peer)
         expires_at = self._swarm.loop.time() + ttl
         foreign = not self.admission.is_own(peer, connection.info)
         group = connection.group
@@ -275,12 +280,18 @@ class RelayService:
         self._ended.reservations += 1
 
     def _drop(self, peer: PeerId) -> None:
+        if self._take_back(peer):
+            self._swarm.budget.tables.give(PEER_ENTRY)
+
+    def _take_back(self, peer: PeerId) -> bool:
+        """Whether `peer` had a slot; its lease remains, for the one that takes its place."""
         held = self.reservations.pop(peer, None)
         if held is None:
-            return
+            return False
         self._foreigners -= held.foreign
         _decrement(self._per_group, held.group)
         self._swarm.unprotect(peer, _RESERVATION)
+        return True
 
     def _on_close(self, connection: Connection) -> None:
         peer = connection.peer
@@ -316,10 +327,10 @@ class RelayService:
         if target not in self.reservations:
             await self._refuse(stream, wire.NO_RESERVATION)
             return
-        usages = self.accounts.of(source), self.accounts.of(target)
+        usages = self.accounts.both(source, target)
         budget = self._swarm.budget.circuits
         group = stream.connection.group
-        if not self._has_room(usages, group) or not budget.take(CIRCUIT):
+        if usages is None or not self._has_room(usages, group) or not budget.take(CIRCUIT):
             await self._refuse(stream, wire.RESOURCE_LIMIT_EXCEEDED)
             return
         self._opening += 1
