@@ -140,7 +140,7 @@ def _by_directory(files: list[File]) -> list[File]:
 
 
 def _directory(file: File) -> str:
-    """ "" for the root."""
+    """The root's is empty."""
     return file.path.rpartition("/")[0]
 
 

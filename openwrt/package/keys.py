@@ -36,8 +36,10 @@ class SignifyKey:
 
     def check(self, file: Path) -> bool:
         """Whether `file`.sig is this key's signature of `file`."""
-        command = [_SIGNIFY, "-V", "-q", "-p", self.public, "-m", file, "-x", _beside(file)]
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+        return (
+            _signify("-V", "-q", "-p", self.public, "-m", file, "-x", _beside(file), check=False)
+            == 0
+        )
 
     def fingerprint(self) -> str:
         """The name of the public key in a router's /etc/opkg/keys: algorithm, key number, key."""
@@ -58,8 +60,8 @@ class ApkKey:
         found = serialization.load_pem_private_key(secret.read_bytes(), None)
         assert isinstance(found, ec.EllipticCurvePrivateKey)
         self._key = found
-        form = serialization.PublicFormat.SubjectPublicKeyInfo
-        self.public.write_bytes(found.public_key().public_bytes(_PEM, form))
+        spki = serialization.PublicFormat.SubjectPublicKeyInfo
+        self.public.write_bytes(found.public_key().public_bytes(_PEM, spki))
 
     def sign(self, data: bytes) -> bytes:
         return self._key.sign(data, ec.ECDSA(hashes.SHA512()))
@@ -75,5 +77,7 @@ def _beside(file: Path) -> Path:
     return file.with_name(f"{file.name}.sig")
 
 
-def _signify(*arguments: str | Path) -> None:
-    subprocess.run([_SIGNIFY, *arguments], check=True)
+def _signify(*arguments: str | Path, check: bool = True) -> int:
+    """The exit status; with `check` a failure is raised as CalledProcessError."""
+    command = [_SIGNIFY, *[str(argument) for argument in arguments]]
+    return subprocess.run(command, capture_output=not check, check=check).returncode
