@@ -61,8 +61,12 @@ $_files" = "$(cat "$PROCD/known")" ]; then
 		_event kept
 	else
 		_keep && _event restarted
+		_signal TERM
 	fi
 }
+
+# Where something supervises the instance, its process is known.
+_signal() { [ ! -e "$PROCD/pid" ] || kill -"$1" "$(cat "$PROCD/pid")"; }
 
 _keep() {
 	echo "$_instance" >"$PROCD/instance"
@@ -75,9 +79,13 @@ procd_running() { [ -e "$PROCD/instance" ]; }
 procd_kill() {
 	! procd_running "$1" || _event stopped
 	rm -f "$PROCD/instance" "$PROCD/known"
+	_signal TERM
 }
 
-procd_send_signal() { _event "signal $3"; }
+procd_send_signal() {
+	_event "signal $3"
+	_signal "$3"
+}
 
 # The file's own syntax is the shell's: `config`, `option` and `list` are commands.
 uci_load_validate() {
