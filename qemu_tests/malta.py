@@ -40,7 +40,10 @@ _MODULES = (  # in the order in which they need each other
 )
 _PASSWD = "root:x:0:0::/:/bin/ash\nkwaainet:x:4001:4001::/var/run/kwaainet:/bin/false\n"
 _GROUP = "root:x:0:\nkwaainet:x:4001:kwaainet\n"
-_MACHINE = "-M malta -cpu 24Kc -m 64M -display none -vga none -monitor none -serial stdio -no-reboot"
+_MACHINE = (
+    "-M malta -cpu 24Kc -m 64M -display none -vga none -monitor none -serial stdio -no-reboot"
+    " -rtc base=1970-01-01"  # a router has no clock of its own
+)
 _DONE = re.compile(rb"^@@(\d+)$", re.MULTILINE)
 
 
@@ -185,7 +188,9 @@ class Malta:
     async def run(self, command: str) -> str:
         """What a command of the guest's shell prints; raises GuestError if it fails."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{{ {command}; }} 2>&1; status=$?; echo; echo @@$status\n".encode())
+        self._process.stdin.write(
+            f"{{ {command}; }} 2>&1; status=$?; echo; echo @@$status\n".encode()
+        )
         said, match = await self._read_to(_DONE)
         text = said[: match.start()].decode(errors="replace").replace("\r", "").strip("\n")
         if match[1] != b"0":
