@@ -122,7 +122,6 @@ def image(ipk: bytes, config: str) -> bytes:
     archive.file("init", (GUEST / "init").read_bytes(), 0o755)
     archive.file("standin/supervise", (GUEST / "supervise").read_bytes(), 0o755)
     archive.file("standin/uci", (STANDIN / "uci").read_bytes(), 0o755)
-    archive.file("standin/logger", (STANDIN / "logger").read_bytes(), 0o755)
     archive.file("etc/rc.common", (STANDIN / "rc.common").read_bytes(), 0o755)
     archive.file("lib/functions/procd.sh", (STANDIN / "procd.sh").read_bytes())
     for info, data in _installed(ipk):

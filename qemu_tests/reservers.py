@@ -6,6 +6,7 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
+from edge import log
 from edge.budget import KIB, MIB, Budget
 from edge.crypto import Ed25519Key
 from edge.relay.client import RelayClient
@@ -27,6 +28,7 @@ class Reservers:
         self._clients: list[RelayClient] = []
 
     async def __aenter__(self) -> Self:
+        log.set_level("error")
         for _ in range(self._count):
             self._add()
         while not all(client.reservations for client in self._clients):  # noqa: ASYNC110

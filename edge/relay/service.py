@@ -11,7 +11,6 @@ Source: libp2p/specs relay/circuit-v2.md; names as in go-libp2p's circuitv2/rela
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from typing import TYPE_CHECKING
 
@@ -46,10 +45,6 @@ _IDENTIFY_WAIT = 3.0  # seconds for a peer to say who it is, where that decides
 _IDENTIFY_LOOKS = 30
 _STALLED = 3.0  # seconds without progress after which a circuit's memory may be taken back
 _SWEEP = 5.0
-# A router without a clock of its own boots in 1970, or at its firmware's date, until it has heard of
-# the time. What would then be told as a slot's end is long past for the peer, who gives it up.
-_EARLIEST = 1_764_000_000  # November 2025: a clock before this is wrong
-_FAR_AWAY = 4_102_444_800  # the year 2100
 _RESERVATION = "reservation"
 
 
@@ -183,8 +178,9 @@ class RelayService:
             await self._refuse(stream, wire.RESERVATION_REFUSED)
             return
         renewed = peer in self.reservations
-        ttl, expire = self._term()
-        self._hold(peer, connection, ttl)
+        self._hold(peer, connection)
+        ttl = self.limits.reservation_ttl
+        expire = int(time.time()) + ttl
         answer = _status(wire.OK)
         answer.reservation = wire.Reservation(
             expire=expire,
@@ -252,19 +248,9 @@ class RelayService:
             held.foreign = False
             self._foreigners -= 1
 
-    def _term(self) -> tuple[float, int]:
-        """Seconds that a slot lasts, and its end by the wall clock, for the peer to renew by.
-
-        While that clock is wrong a slot lasts as long as its peer stays.
-        """
-        now = int(time.time())
-        if now < _EARLIEST:
-            return math.inf, _FAR_AWAY
-        return self.limits.reservation_ttl, now + self.limits.reservation_ttl
-
-    def _hold(self, peer: PeerId, connection: Connection, ttl: float) -> None:
+    def _hold(self, peer: PeerId, connection: Connection) -> None:
         self._drop(peer)
-        expires_at = self._swarm.loop.time() + ttl
+        expires_at = self._swarm.loop.time() + self.limits.reservation_ttl
         foreign = not self.admission.is_own(peer, connection.info)
         group = connection.group
         self.reservations[peer] = Reservation(expires_at, group, foreign)

@@ -121,11 +121,11 @@ def _with_lists(recipe: Recipe) -> list[File]:
     checksums = {f"/{file.path}": hashlib.sha256(file.data).hexdigest() for file in recipe.files}
     user = File(f"{prefix}.rusers", 0o644, f"{recipe.user}\n".encode())
     names = sorted([f"/{file.path}" for file in (*recipe.files, user)])
-    static = [f"{path} {checksums[path]}" for path in recipe.conffiles]
+    static = [f"{path} {checksums[path]}" for path in recipe.kept if path in checksums]
     lists = [
         user,
         File(f"{prefix}.list", 0o644, _lines(names)),
-        File(f"{prefix}.conffiles", 0o644, _lines(recipe.conffiles)),
+        File(f"{prefix}.conffiles", 0o644, _lines(recipe.kept)),
         File(f"{prefix}.conffiles_static", 0o644, _lines(static)),
     ]
     return _by_directory([*recipe.files, *lists])

@@ -33,7 +33,9 @@ class File:
 
 @dataclass(frozen=True)
 class Recipe:
-    """`version`: with the release. `conffiles`: those that are files of the package."""
+    """`version`: with the release. `kept`: what upgrades keep, files and directories, and
+    `conffiles` those files of the package among it.
+    """
 
     name: str
     version: str
@@ -43,6 +45,7 @@ class Recipe:
     maintainer: str
     user: str
     description: list[str]
+    kept: list[str]
     conffiles: list[str]
     files: list[File]
     epoch: int
@@ -53,7 +56,7 @@ def read(binary: Path) -> Recipe:
     text = (HERE / "Makefile").read_text()
     kept = _section(text, "conffiles")
     files = _installed(_section(text, "install"), binary)
-    paths = {f"/{file.path}" for file in files}
+    paths = sorted([f"/{file.path}" for file in files])
     directories = [path for path in kept if path not in paths]
     name = _value(text, "PKG_NAME")
     files.append(File(f"lib/upgrade/keep.d/{name}", 0o644, _lines(directories)))
@@ -66,7 +69,8 @@ def read(binary: Path) -> Recipe:
         maintainer=_value(text, "PKG_MAINTAINER"),
         user=_value(text, "USERID"),
         description=_section(text, "description"),
-        conffiles=[path for path in kept if path in paths],
+        kept=kept,
+        conffiles=[path for path in paths if _is_kept(path, kept)],
         files=sorted(files, key=lambda file: file.path),
         epoch=_epoch(),
     )
@@ -107,6 +111,10 @@ def _installed(lines: list[str], binary: Path) -> list[File]:
         source = binary if words[1] == _BINARY else HERE / words[1]
         files.append(File(words[2].removeprefix("$(1)/"), _MODES[kind[1]], source.read_bytes()))
     return files
+
+
+def _is_kept(path: str, kept: list[str]) -> bool:
+    return path in kept or any(path.startswith(each) for each in kept if each.endswith("/"))
 
 
 def _lines(lines: list[str]) -> bytes:

@@ -13,6 +13,7 @@ SAMPLE = Recipe(
     maintainer="Someone <someone@example.org>",
     user="kwaainet=4001:kwaainet=4001",
     description=["A sample", "of two lines."],
+    kept=["/etc/config/kwaainet", "/etc/kwaainet/"],
     conffiles=["/etc/config/kwaainet"],
     files=[
         File("etc/config/kwaainet", 0o600, b"config kwaainet 'main'\n"),
