@@ -1,8 +1,8 @@
 """The package on an emulated router of 64 MB: it relays, stays small, and comes back.
 
-Two go-libp2p peers (p2pd 0.32) outside reach each other through it. The binary is the one of
-`make binary TARGET=mipsel_24kc`, or $KWAAINET_MIPSEL names another. Kernel and busybox are
-Debian's, procd is a stand-in (guest/supervise), and a tmpfs stands for the flash.
+Two go-libp2p peers (p2pd 0.32) outside reach each other through it. The binary is what cross/ builds,
+or $KWAAINET_MIPSEL names another. Kernel and busybox are Debian's, procd is a stand-in
+(guest/supervise), and the memory it booted into stands for the flash.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,8 @@ config relay 'relay'
 @pytest.fixture(scope="session")
 def package() -> ipk.Ipk:
     binary = Path(os.environ.get("KWAAINET_MIPSEL") or recipe.ROOT / f"dist/kwaainet-{ARCH}")
-    if "KWAAINET_MIPSEL" not in os.environ:
-        subprocess.run(["make", "binary", f"TARGET={ARCH}"], cwd=recipe.ROOT, check=True)
+    if not binary.exists():
+        subprocess.run([sys.executable, "-m", "cross", ARCH], cwd=recipe.ROOT, check=True)
     return ipk.build(recipe.read(binary), ARCH)
 
 
