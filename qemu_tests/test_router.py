@@ -1,7 +1,7 @@
 """The package on an emulated router of 64 MB: it relays, stays small, and comes back.
 
-Two go-libp2p peers (p2pd 0.32) outside reach each other through it. The binary is what cross/ builds,
-or $KWAAINET_MIPSEL names another. Kernel and busybox are Debian's, procd is a stand-in
+Two go-libp2p peers (p2pd 0.32) outside reach each other through it. The binary is what cross/
+builds, or $KWAAINET_MIPSEL names another. Kernel and busybox are Debian's, procd is a stand-in
 (guest/supervise), and the memory it booted into stands for the flash.
 """
 
