@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from edge.config.load import Config
     from edge.config.schema import Relay, Section
     from edge.swarm.connection import Connection
+    from edge.tiers.decision import Decision
 
 GOODBYE = 3.0  # seconds a stop may take
 _UNKNOWN_GRACE = 60.0  # seconds after which a node nobody has observed counts as not public
@@ -57,15 +58,19 @@ class NodeError(Exception):
 
 
 class Node:
-    """One running node. `config`: what it was started or last reloaded with."""
+    """One running node. `config`: what it was started or last reloaded with.
 
-    def __init__(self, config: Config) -> None:
+    `decision`: what the machine is fit for, None if nobody asked or could tell.
+    """
+
+    def __init__(self, config: Config, decision: Decision | None = None) -> None:
         self.config = config
         self.mode = "relay"
         key = load_or_create(
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
-        self.budget = Budget(config.node.memory_limit or default_limit(), resident())
+        share = decision.relay_memory if decision else default_limit()
+        self.budget = Budget(config.node.memory_limit or share, resident())
         self.limits = Limits()
         self.limits.buffer_size = config.relay.buffer_size or self.budget.buffer_size
         self.resources = Resources()
@@ -86,7 +91,9 @@ class Node:
         self.client = RelayClient(self.swarm, self.dialer, self.addresses)
         self.keeper = Keeper(self.swarm, self.dialer, self.store)
         self.addresses.changed.append(self._decide_client)
-        self.sources = Sources(self.swarm, config.node.data_dir, self.mode, _mode_reason(config))
+        reason = _mode_reason(config.node.mode, decision)
+        self.sources = Sources(self.swarm, config.node.data_dir, self.mode, reason)
+        self.sources.decision = decision.as_dict() if decision else None
         self.sources.budget = self.budget
         self.sources.addresses = self.addresses
         self.sources.relay = self.relay
@@ -217,20 +224,20 @@ class Node:
             self.store.save()
 
 
-def main(config: Config, uvloop: bool) -> int:
+def main(config: Config, uvloop: bool, decision: Decision | None) -> int:
     """Run a node until it is told to stop; returns the exit status. `uvloop`: as its loop."""
     try:
         _make_data_dir(config.node.data_dir)
-        return _run_loop(_run(config), uvloop)
+        return _run_loop(_run(config, decision), uvloop)
     except (NodeError, SwarmError, StatusError, CryptoError) as error:
         print(f"kwaainet: {error}", file=sys.stderr)
         return 1
 
 
-async def _run(config: Config) -> int:
+async def _run(config: Config, decision: Decision | None) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
-    node = Node(config)
+    node = Node(config, decision)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: node.reload(dict(os.environ)))
@@ -263,10 +270,16 @@ def _make_data_dir(path: str) -> None:
         raise NodeError(f"{path}: cannot be the data directory: {error.strerror}") from None
 
 
-def _mode_reason(config: Config) -> str:
-    if config.node.mode in ("auto", "relay"):
-        return "configured" if config.node.mode == "relay" else "the only mode this version has"
-    return f"{config.node.mode} was asked for, but this version only relays"
+def _mode_reason(asked: str, decision: Decision | None) -> str:
+    if asked == "relay":
+        return "configured"
+    if asked != "auto":
+        return f"{asked} was asked for, but this version only relays"
+    if decision is None:
+        return "what else the machine is fit for is unknown"
+    if decision.mode != "relay":
+        return f"fit for {decision.mode}, but this version only relays"
+    return decision.reasons[0].rstrip(".")
 
 
 def _copy(section: Section, limits: Limits | Resources) -> None:

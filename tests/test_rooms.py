@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "relay": {"swarm", "wire", "crypto"} | BASE,
     "status": {"swarm", "wire", "crypto"} | BASE,
     "config": {"wire", "log"},
+    "tiers": BASE,
 }
 NO_IO = {
     "asyncio",

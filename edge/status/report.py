@@ -133,7 +133,7 @@ _MEMORY = {"VmRSS": "rss", "RssAnon": "anonymous", "VmHWM": "peak"}
 class Sources:
     """The rooms that status is gathered from. What may be None is set when its room exists.
 
-    `flash_written`: bytes put on the disk since start.
+    `decision`: what the machine is fit for. `flash_written`: bytes put on the disk since start.
     """
 
     __slots__ = (
@@ -141,6 +141,7 @@ class Sources:
         "budget",
         "client",
         "data_dir",
+        "decision",
         "flash_written",
         "mode",
         "mode_reason",
@@ -155,6 +156,7 @@ class Sources:
         self.mode = mode
         self.mode_reason = mode_reason
         self.started_at = swarm.loop.time()
+        self.decision: Status | None = None
         self.budget: Budget | None = None
         self.addresses: AddressBook | None = None
         self.relay: Relay | None = None
@@ -183,6 +185,8 @@ def status(sources: Sources) -> Status:
         },
         "refusals": {"connections": _by_reason(swarm.refusals)},
     }
+    if sources.decision is not None:
+        found["decision"] = sources.decision
     if sources.addresses is not None:
         found["nat"] = sources.addresses.nat
     if sources.relay is not None:
