@@ -60,7 +60,6 @@ BLOCK_CACHE = (
 TOKEN_TIME = 0.5  # seconds in which a token must have passed all blocks of a machine
 INFERENCE_SHARE = 0.5  # of the memory: the rest is the system's, the relay's and the household's
 FREE_SHARE = 0.75  # of the memory that is free now
-GPU_SHARE = 0.9  # of a GPU's own memory
 FULL_BLOCKS = (4, 8)
 LIGHT_BLOCKS = (1, 2)
 FULL_CORES = 4  # without a GPU, as blocks keep most of them busy
@@ -100,8 +99,6 @@ class Machine:
     @property
     def inference_memory(self) -> int:
         """Bytes that blocks may take; 0 where the memory is unknown."""
-        if self.gpu == CUDA and self.profile.gpu_memory:
-            return int(self.profile.gpu_memory * GPU_SHARE)
         share = int((self.memory or 0) * INFERENCE_SHARE)
         free = self.profile.memory_available
         return share if free is None else min(share, int(free * FREE_SHARE))
@@ -121,8 +118,10 @@ class Machine:
 
     @property
     def fit(self) -> int:
-        fit_speed = self.fit_speed
-        return self.fit_memory if fit_speed is None else min(self.fit_memory, fit_speed)
+        """Blocks there is memory and speed for."""
+        if self.computes:
+            return self.fit_memory
+        return min(self.fit_memory, LIGHT_BLOCKS[0] if self.fit_speed is None else self.fit_speed)
 
     def _cache_size(self) -> int:
         wear, free = self.profile.disk_wear, self.profile.disk_free
@@ -163,7 +162,7 @@ RULES = (
         lambda m: f"{_mib(m.inference_memory)} for inference: a block has {_mib(m.block_size)}"),
     Rule(RELAY, "a token takes longer than `TOKEN_TIME` through one block",
         lambda m: m.fit_speed is not None and m.fit_speed < LIGHT_BLOCKS[0],
-        lambda m: f"{_speed(m)}, too slow for one block"),
+        lambda m: _speed(m)),
     Rule(RELAY, "it has fewer than `LIGHT_CORES` cores to itself, or an unknown number",
         lambda m: m.cores is None or m.cores < LIGHT_CORES,
         lambda m: f"it has {_cores(m)}, and one must be left"),
@@ -172,7 +171,7 @@ RULES = (
         lambda m: f"{_mib(m.inference_memory)} for inference hold {_blocks(m.fit_memory)}"),
     Rule(LIGHT, "a token takes longer than `TOKEN_TIME` through `FULL_BLOCKS`, or that is unknown",
         lambda m: not m.computes and (m.fit_speed is None or m.fit_speed < FULL_BLOCKS[0]),
-        lambda m: f"{_speed(m)}, enough for {_blocks(m.fit_speed or LIGHT_BLOCKS[0])}"),
+        lambda m: _speed(m)),
     Rule(LIGHT, "it has neither a usable GPU nor `FULL_CORES` cores to itself",
         lambda m: not m.computes and (m.cores is None or m.cores < FULL_CORES),
         lambda m: f"it has {_cores(m)} and no GPU for inference"),
@@ -265,7 +264,7 @@ def _strength(machine: Machine) -> str:
     memory = f"{_mib(machine.inference_memory)} for inference hold {_blocks(machine.fit_memory)}"
     if machine.computes:
         return f"{memory}, and its GPU ({machine.gpu}) computes them"
-    return f"{memory}, and {_speed(machine)}, enough for {_blocks(machine.fit_speed or 0)}"
+    return f"{memory}, and {_speed(machine)}"
 
 
 def _no_cache(machine: Machine) -> str:
@@ -293,7 +292,8 @@ def _speed(machine: Machine) -> str:
     speed = machine.profile.copy_speed
     if speed is None:
         return "how fast it copies memory is unknown"
-    return f"it copies {speed // 10**6} MB/s"
+    enough = _blocks(machine.fit_speed) if machine.fit_speed else "no block"
+    return f"it copies {speed // 10**6} MB/s, enough for {enough} in {TOKEN_TIME} s a token"
 
 
 def _cores(machine: Machine) -> str:
