@@ -35,7 +35,6 @@ KIB, MIB = 1 << 10, 1 << 20
 LEAST = 24 * MIB  # the least that the default is
 LEAST_TO_SERVE = 4 * MIB  # beyond the process itself, below which serving makes no sense
 ROOMY = 128 * MIB  # the limit from which streams may have large windows
-_CGROUP_BYTES = 65536  # of /proc/self/cgroup
 _RESERVE = 0.1  # of what can be leased: fragmentation, and objects too small to lease
 
 # Bytes that one of each costs, measured by bench/ with 1000 of them and rounded up.
@@ -176,13 +175,8 @@ def default_limit(total: int = 0) -> int:
 def memory() -> int:
     """Bytes of memory this process could use: the machine's, or its cgroup's if that is less."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return min(total, cgroup_memory() or total)
-
-
-def cgroup_memory(root: str = "") -> int:
-    """Bytes that this process' cgroup may use; 0: no limit. `root`: where another /proc lies."""
-    limits = [_cgroup_limit(root + path) for path in _cgroup_files(root)]
-    return min([limit for limit in limits if limit], default=0)
+    limits = [_cgroup_limit(path) for path in cgroup_files(_own_cgroups())]
+    return min([total, *[limit for limit in limits if limit]])
 
 
 def resident() -> int:
@@ -194,22 +188,25 @@ def resident() -> int:
         return 0
 
 
-def _cgroup_files(root: str) -> list[str]:
-    """Where this process' cgroups (v2 and its parents, v1) keep their memory limits."""
+def cgroup_files(cgroups: str) -> list[str]:
+    """Where `cgroups` (/proc/self/cgroup; v2 and its parents, v1) keep their memory limits."""
     found = ["/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-    try:
-        with open(root + "/proc/self/cgroup", encoding="ascii", errors="replace") as file:
-            lines = file.read(_CGROUP_BYTES).splitlines()
-    except OSError:
-        return found
-    for line in lines:
+    for line in cgroups.splitlines():
         if line.startswith("0::"):
-            path = line[3:].rstrip("/").replace("\0", "")
+            path = line[3:].rstrip("/")
             while path:
                 found.append(f"/sys/fs/cgroup{path}/memory.max")
                 path = path.rpartition("/")[0]
             found.append("/sys/fs/cgroup/memory.max")
     return found
+
+
+def _own_cgroups() -> str:
+    try:
+        with open("/proc/self/cgroup", encoding="ascii", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 def _cgroup_limit(path: str) -> int:

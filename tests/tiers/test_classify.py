@@ -206,9 +206,7 @@ def test_a_mode_that_is_asked_for_is_given_and_the_difference_said() -> None:
     decision = decide("full", memory=64 * MIB)
     assert (decision.mode, decision.tier, decision.blocks) == (FULL, 1, (0, 0))
     assert INFERENCE not in decision.roles
-    assert decision.reasons[0] == (
-        "The configuration says full; left to itself it would be relay."
-    )
+    assert decision.reasons[0] == ("The configuration says full; left to itself it would be relay.")
     assert decide("relay").blocks == (0, 0)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.budget import cgroup_memory
+from edge.budget import cgroup_files
 from edge.tiers.probe.proc import MEMORY_LEAST, MEMORY_MOST
 
 TYPE_CHECKING = False
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def fill(profile: Profile, tree: Tree) -> None:
-    limit = cgroup_memory(tree.path("").rstrip("/"))
-    if MEMORY_LEAST <= limit <= MEMORY_MOST:
-        profile.memory_limit = limit
+    paths = cgroup_files(tree.text("proc/self/cgroup"))
+    limits = [tree.number(path[1:], MEMORY_LEAST, MEMORY_MOST) for path in paths]
+    profile.memory_limit = min([limit for limit in limits if limit], default=None)
     sizes = [
         tree.number(f"sys/block/{name}/disksize", 0, MEMORY_MOST)
         for name in tree.names("sys/block")
