@@ -132,6 +132,31 @@ class Machine:
         return size if size >= CACHE_LEAST else 0
 
 
+# --- words of the rules ---
+
+
+def _mib(size: int) -> str:
+    return f"{size // MIB} MiB"
+
+
+def _blocks(count: int) -> str:
+    return "1 block" if count == 1 else f"{count} blocks"
+
+
+def _speed(machine: Machine) -> str:
+    speed = machine.profile.copy_speed
+    if speed is None:
+        return "how fast it copies memory is unknown"
+    enough = _blocks(machine.fit_speed) if machine.fit_speed else "no block"
+    return f"it copies {speed // 10**6} MB/s, enough for {enough} in {TOKEN_TIME} s a token"
+
+
+def _cores(machine: Machine) -> str:
+    if machine.cores is None:
+        return "an unknown number of cores"
+    return "1 core" if machine.cores == 1 else f"{machine.cores:g} cores"
+
+
 class Rule:
     """Caps the mode of a machine that it applies to. `why`: the reason, for that machine."""
 
@@ -162,7 +187,7 @@ RULES = (
         lambda m: f"{_mib(m.inference_memory)} for inference: a block has {_mib(m.block_size)}"),
     Rule(RELAY, "a token takes longer than `TOKEN_TIME` through one block",
         lambda m: m.fit_speed is not None and m.fit_speed < LIGHT_BLOCKS[0],
-        lambda m: _speed(m)),
+        _speed),
     Rule(RELAY, "it has fewer than `LIGHT_CORES` cores to itself, or an unknown number",
         lambda m: m.cores is None or m.cores < LIGHT_CORES,
         lambda m: f"it has {_cores(m)}, and one must be left"),
@@ -171,7 +196,7 @@ RULES = (
         lambda m: f"{_mib(m.inference_memory)} for inference hold {_blocks(m.fit_memory)}"),
     Rule(LIGHT, "a token takes longer than `TOKEN_TIME` through `FULL_BLOCKS`, or that is unknown",
         lambda m: not m.computes and (m.fit_speed is None or m.fit_speed < FULL_BLOCKS[0]),
-        lambda m: _speed(m)),
+        _speed),
     Rule(LIGHT, "it has neither a usable GPU nor `FULL_CORES` cores to itself",
         lambda m: not m.computes and (m.cores is None or m.cores < FULL_CORES),
         lambda m: f"it has {_cores(m)} and no GPU for inference"),
@@ -278,25 +303,3 @@ def _no_cache(machine: Machine) -> str:
 
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
-
-
-def _mib(size: int) -> str:
-    return f"{size // MIB} MiB"
-
-
-def _blocks(count: int) -> str:
-    return "1 block" if count == 1 else f"{count} blocks"
-
-
-def _speed(machine: Machine) -> str:
-    speed = machine.profile.copy_speed
-    if speed is None:
-        return "how fast it copies memory is unknown"
-    enough = _blocks(machine.fit_speed) if machine.fit_speed else "no block"
-    return f"it copies {speed // 10**6} MB/s, enough for {enough} in {TOKEN_TIME} s a token"
-
-
-def _cores(machine: Machine) -> str:
-    if machine.cores is None:
-        return "an unknown number of cores"
-    return "1 core" if machine.cores == 1 else f"{machine.cores:g} cores"

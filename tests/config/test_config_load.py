@@ -184,7 +184,8 @@ def test_every_option_is_set_by_every_source(option, toml: Load) -> None:  # typ
         ),
         (
             "[qos]\n",
-            "kwaainet.toml:1: [qos]: unknown section; expected [node] or [relay] or [tier] or [peer]",
+            "kwaainet.toml:1: [qos]: unknown section; expected [node] or [relay] or [tier] or"
+            " [peer]",
         ),
         ("relay = 3\n", "kwaainet.toml:1: [relay]: got 3; expected a section"),
         ("[[relay]]\n", "kwaainet.toml:1: [relay]: got [a table]; expected a section"),

@@ -1,4 +1,4 @@
-"""Sources that lie: zero, absurd figures, binary junk, directories, loops, pipes that say nothing."""
+"""Sources that lie: zero, absurd figures, binary junk, directories, loops, silent pipes."""
 
 import json
 import os

@@ -60,9 +60,9 @@ ROUTER = {
 PI = {
     "proc/version": "Linux version 6.6",
     "proc/sys/kernel/arch": "aarch64\n",
-    "proc/cpuinfo": "processor\t: 0\nFeatures\t: fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics\n"
+    "proc/cpuinfo": "processor\t: 0\nFeatures\t: fp asimd evtstrm aes pmull sha1 sha2 crc32\n"
     "CPU part\t: 0xd0b\n\nRevision\t: b04171\nModel\t\t: Raspberry Pi 5 Model B Rev 1.1\n",
-    "proc/meminfo": "MemTotal:       16608000 kB\nMemAvailable:   16000000 kB\nSwapTotal: 524272 kB\n",
+    "proc/meminfo": "MemTotal: 16608000 kB\nMemAvailable: 16000000 kB\nSwapTotal: 524272 kB\n",
     "proc/device-tree/model": b"Raspberry Pi 5 Model B Rev 1.1\0",
     "proc/device-tree/compatible": b"raspberrypi,5-model-b\0brcm,bcm2712\0",
     "sys/devices/system/cpu/online": "0-3",
@@ -84,7 +84,7 @@ JETSON = {
     "proc/version": "Linux version 4.9-tegra",
     "proc/cpuinfo": "processor : 0\nmodel name\t: ARMv8 Processor rev 1 (v8l)\n"
     "Features : fp asimd evtstrm aes pmull sha1 sha2 crc32\n",
-    "proc/meminfo": "MemTotal:        4059264 kB\nMemAvailable:    3500000 kB\nSwapTotal: 2029632 kB\n",
+    "proc/meminfo": "MemTotal: 4059264 kB\nMemAvailable: 3500000 kB\nSwapTotal: 2029632 kB\n",
     "proc/device-tree/model": b"NVIDIA Jetson Nano Developer Kit\0",
     "proc/device-tree/compatible": b"nvidia,p3449-0000-b00+p3448-0000-b00\0nvidia,jetson-nano\0"
     b"nvidia,tegra210\0",
