@@ -203,13 +203,17 @@ def _run(config: "Config", args: Arguments) -> int:
             f'{origin}: [node] loop: got "uvloop"; expected auto: it is not installed'
         )
     slim.trim(keep_ssl=uvloop)
+    if config.node.mode == "relay":  # need not know what else the machine could be
+        _load_crypto(config)
+        from edge import node
+
+        return node.main(config, uvloop, None)
+
     from edge.tiers import decide
 
-    # A relay need not know what else the machine could be. Others find out while the node loads.
-    mode = config.node.mode
-    child = decide.start(config.node.data_dir, mode, config.tier) if mode != "relay" else None
+    child = decide.start(config.node.data_dir, config.node.mode, config.tier)
     _load_crypto(config)
-    from edge import node
+    from edge import node  # while the child looks around
 
     return node.main(config, uvloop, decide.finish(child))
 

@@ -93,7 +93,7 @@ class Node:
         self.addresses.changed.append(self._decide_client)
         reason = _mode_reason(config.node.mode, decision)
         self.sources = Sources(self.swarm, config.node.data_dir, self.mode, reason)
-        self.sources.decision = decision.as_dict() if decision else None
+        self.sources.decision = decision._asdict() if decision else None
         self.sources.budget = self.budget
         self.sources.addresses = self.addresses
         self.sources.relay = self.relay

@@ -22,7 +22,7 @@ def look(data_dir: str, mode: str, wishes: Wishes) -> dict[str, Any]:
 
     profile = probe_with_speed(data_dir)
     decision = classify(profile, mode, wishes)
-    return {"profile": profile.as_dict(), "decision": decision.as_dict()}
+    return {"profile": profile.as_dict(), "decision": decision._asdict()}
 
 
 def start(data_dir: str, mode: str, wishes: Wishes) -> Child | None:
@@ -41,4 +41,4 @@ def finish(child: Child | None) -> Decision | None:
     found = child.answer(PATIENCE) if child else None
     if child and found is None:
         log.warning("probe-failed", reason="see above, or no answer in time")
-    return Decision.from_dict(found["decision"]) if found else None
+    return Decision(**found["decision"]) if found else None

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple  # asyncio has loaded it already
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
 INFERENCE, RELAYING, CACHE, BOOTSTRAP = "inference", "relay", "cache", "bootstrap"
 ROLES = (INFERENCE, RELAYING, CACHE, BOOTSTRAP)
 
@@ -18,7 +13,7 @@ class Decision(NamedTuple):
 
     `blocks`: the least and the most model blocks to serve. `relay_memory`, `cache_size`: bytes.
     `contribution`: the least and the most that the network's plan expects, VDA an hour.
-    `reasons`: sentences, the one that decided the mode first.
+    `reasons`: sentences, the one that decided the mode first. `_asdict()` is for JSON.
     """
 
     mode: str
@@ -31,16 +26,3 @@ class Decision(NamedTuple):
     cache_size: int
     contribution: tuple[int, int]
     reasons: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, object]:
-        """For JSON."""
-        return self._asdict()
-
-    @classmethod
-    def from_dict(cls, found: Mapping[str, Any]) -> Decision:
-        """What as_dict() gave, back from JSON."""
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in found.items()
-        }
-        return cls(**values)

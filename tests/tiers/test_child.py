@@ -1,6 +1,5 @@
 """The child process that asks: its answer, its failure, its silence, what it leaves behind."""
 
-import json
 import os
 import time
 
@@ -46,6 +45,6 @@ def test_a_silent_child_is_ended() -> None:
     os.close(reader)
 
 
-def test_an_answer_that_is_no_json_is_none_at_all(capfd: pytest.CaptureFixture[str]) -> None:
-    assert Child(lambda: {"a": json}).answer(60) is None
-    assert "TypeError" in capfd.readouterr().err
+def test_an_answer_that_cannot_be_sent_is_none_at_all(capfd: pytest.CaptureFixture[str]) -> None:
+    assert Child(lambda: {"a": Child}).answer(60) is None
+    assert "ValueError" in capfd.readouterr().err
