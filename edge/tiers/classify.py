@@ -54,9 +54,7 @@ AUTO = "auto"
 # A block of Llama 3.1 8B (its config.json: hidden_size 4096, intermediate_size 14336, 32 attention
 # and 8 key-value heads) has 218,112,000 weights of 2 bytes.
 BLOCK_SIZE = 436_224_000  # bytes of weights
-BLOCK_CACHE = (
-    32 * MIB
-)  # keys and values of 8192 tokens of all sessions: 8 heads * 128 * 2 * 2 bytes
+BLOCK_CACHE = 32 * MIB  # keys and values of 8192 tokens: 2 * 8 heads * 128 * 2 bytes each
 TOKEN_TIME = 0.5  # seconds in which a token must have passed all blocks of a machine
 INFERENCE_SHARE = 0.5  # of the memory: the rest is the system's, the relay's and the household's
 FREE_SHARE = 0.75  # of the memory that is free now

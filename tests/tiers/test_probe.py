@@ -6,7 +6,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from trees import (
+
+from edge import budget
+from edge.tiers.child import Child
+from edge.tiers.probe import probe, probe_with_speed, speed
+from edge.tiers.probe.proc import Proc
+from edge.tiers.probe.ps import Psutil
+from edge.tiers.probe.tree import Tree
+from edge.tiers.profile import Profile
+from tests.tiers.trees import (
     CONTAINER,
     CONTAINER_LINKS,
     JETSON,
@@ -18,14 +26,6 @@ from trees import (
     ROUTER,
     plant,
 )
-
-from edge import budget
-from edge.tiers.child import Child
-from edge.tiers.probe import probe, probe_with_speed, speed
-from edge.tiers.probe.proc import Proc
-from edge.tiers.probe.ps import Psutil
-from edge.tiers.probe.tree import Tree
-from edge.tiers.profile import Profile
 
 KIB, MIB = 1 << 10, 1 << 20
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trees import CONTAINER, JETSON, NAS, NAS_LINKS, PI, PI_LINKS, ROUTER, plant
 
 from edge.config.load import load
 from edge.tiers.classify import classify
 from edge.tiers.probe import probe
 from edge.tiers.probe.tree import MAX_BYTES, Tree
 from edge.tiers.profile import Profile
+from tests.tiers.trees import CONTAINER, JETSON, NAS, NAS_LINKS, PI, PI_LINKS, ROUTER, plant
 
 DEFAULTS = load(None, {"KWAAINET_CONFIG": "/dev/null"}, {}).tier
 PATHS = sorted({*ROUTER, *PI, *JETSON, *NAS, *CONTAINER})
