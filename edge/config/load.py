@@ -9,7 +9,7 @@ import os
 from edge.config import text
 from edge.config.kinds import HARD, SOFT, Path
 from edge.config.layer import Found, Layer
-from edge.config.schema import ENVIRONMENT, Node, Peer, Relay, Section, Tier
+from edge.config.schema import ENVIRONMENT, Node, Peer, Qos, Relay, Section, Tier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,12 +29,23 @@ class Config:
     `ignored`: KWAAINET_* variables that are none of ours (KwaaiNet's other programs have some too).
     """
 
-    __slots__ = ("_flags", "_requested", "file", "ignored", "node", "peers", "relay", "tier")
+    __slots__ = (
+        "_flags",
+        "_requested",
+        "file",
+        "ignored",
+        "node",
+        "peers",
+        "qos",
+        "relay",
+        "tier",
+    )
 
     def __init__(
         self,
         node: Node,
         relay: Relay,
+        qos: Qos,
         tier: Tier,
         peers: list[Peer],
         ignored: list[str],
@@ -44,6 +55,7 @@ class Config:
     ) -> None:
         self.node = node
         self.relay = relay
+        self.qos = qos
         self.tier = tier
         self.peers = peers
         self.ignored = ignored
@@ -52,7 +64,7 @@ class Config:
         self._flags = flags
 
     def sections(self) -> list[Section]:
-        return [self.node, self.relay, self.tier, *self.peers]
+        return [self.node, self.relay, self.qos, self.tier, *self.peers]
 
     def origin(self, section: str, option: str, index: int = 0) -> str:
         """Where a value is from: "default", "kwaainet.toml:12", "environment KWAAINET_MODE" or
@@ -105,6 +117,7 @@ def load(
     return Config(
         node=node,
         relay=_section(Relay, merged),
+        qos=_section(Qos, merged),
         tier=_section(Tier, merged),
         peers=[_peer(found) for found in merged.peers or []],
         ignored=merged.ignored,

@@ -261,6 +261,7 @@ class _Counts:
     def __init__(self) -> None:
         self.max_connections = 0
         self.max_window = 0
+        self.socket_buffer = 0
         self.max_reservations = 0
         self.max_circuits = 0
 
