@@ -44,12 +44,12 @@ class Rule:
 
     def _days(self, year: int) -> int:
         if self.kind == "J":  # 1 to 365, 29 February is not counted
-            return _days(year, 1, 1) + self.day - 1 + (self.day > 59 and _leap(year))
+            return days(year, 1, 1) + self.day - 1 + (self.day > 59 and _leap(year))
         if not self.kind:  # 0 to 365, 29 February is
-            return _days(year, 1, 1) + self.day
-        first = _days(year, self.day, 1)
+            return days(year, 1, 1) + self.day
+        first = days(year, self.day, 1)
         found = first + (self.weekday - _weekday(first)) % 7 + 7 * (self.week - 1)
-        following = _days(year + self.day // 12, self.day % 12 + 1, 1)
+        following = days(year + self.day // 12, self.day % 12 + 1, 1)
         return found if found < following else found - 7  # week 5 is the last
 
 
@@ -129,7 +129,7 @@ def _leap(year: int) -> bool:
     return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
-def _days(year: int, month: int, day: int) -> int:
+def days(year: int, month: int, day: int) -> int:
     """Days from 1970-01-01 in the Gregorian calendar."""
     year -= month <= 2
     of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1  # the year from March

@@ -20,6 +20,8 @@ SOFT = "soft"  # SIGHUP changes it; connections and reservations stay
 HARD = "hard"  # takes effect at the next start
 
 MAX_TEXT = 4096  # characters of a string
+PEER_ID = "a peer id such as 12D3KooW... or Qm..."
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MAX_ITEMS = 64  # of a list
 
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -278,6 +280,146 @@ class Address(_String):
         return self.rule.check(value)
 
 
+class TimeOfDay(Option):
+    """Hours and minutes, 00:00 to 24:00; the value is minutes."""
+
+    kind = "time of day"
+    placeholder = "HH:MM"
+
+    def __init__(self, default: int, reload: str, help_text: str) -> None:
+        super().__init__(default, reload, help_text)
+
+    def expected(self) -> str:
+        return "a time of day from 00:00 to 24:00"
+
+    def check(self, value: object) -> int:
+        if not isinstance(value, str) or len(value) != 5 or value[2] != ":" or not value.isascii():
+            raise self.refuse(value)
+        hours, minutes = value[:2], value[3:]
+        if not (hours.isdecimal() and minutes.isdecimal() and int(minutes) < 60):
+            raise self.refuse(value)
+        total = int(hours) * 60 + int(minutes)
+        if total > 24 * 60:
+            raise self.refuse(value)
+        return total
+
+    def text(self, value: object) -> str:
+        assert isinstance(value, int)
+        return f"{value // 60:02}:{value % 60:02}"
+
+    if TYPE_CHECKING:
+
+        def __get__(self, section: object, owner: "type | None" = None) -> int: ...
+
+
+class TimeZone(_String):
+    """A POSIX TZ string, or "auto" for the machine's."""
+
+    AUTO = "auto"
+    kind = "time zone"
+    placeholder = "TZ"
+
+    def expected(self) -> str:
+        return 'a POSIX time zone such as "CET-1CEST,M3.5.0,M10.5.0/3", or "auto"'
+
+    def check(self, value: object) -> str:
+        from edge.clock import Zone, ZoneError
+
+        if value == self.AUTO:
+            return self.AUTO
+        if not isinstance(value, str):
+            raise self.refuse(value)
+        try:
+            return Zone.from_string(value).text
+        except ZoneError as error:
+            raise RefusedError(value, f"{self.expected()} ({error})") from None
+
+
+class PeerIdOf(_String):
+    """One peer id, in the form the network writes it."""
+
+    kind = "peer id"
+    placeholder = "PEER_ID"
+
+    def __init__(self, reload: str, help_text: str) -> None:
+        super().__init__(None, reload, help_text)
+
+    def expected(self) -> str:
+        return PEER_ID
+
+    def check(self, value: object) -> str:
+        from edge.wire.peerid import PeerId
+
+        try:
+            if isinstance(value, str):
+                return str(PeerId.from_string(value))
+        except WireError:
+            pass  # refused below
+        raise self.refuse(value)
+
+
+class Mac(_String):
+    """The hardware address of an Ethernet port; the value is in lower case with colons."""
+
+    kind = "MAC address"
+    placeholder = "MAC"
+
+    def __init__(self, reload: str, help_text: str) -> None:
+        super().__init__(None, reload, help_text)
+
+    def expected(self) -> str:
+        return "a MAC address such as 00:16:3e:12:34:56"
+
+    def check(self, value: object) -> str:
+        parts = value.replace("-", ":").lower().split(":") if isinstance(value, str) else []
+        if len(parts) != 6 or not all(_is_octet(part) for part in parts):
+            raise self.refuse(value)
+        return ":".join(parts)
+
+
+class Ip4(_String):
+    """An IPv4 address."""
+
+    kind = "IPv4 address"
+    placeholder = "ADDRESS"
+
+    def expected(self) -> str:
+        return "an IPv4 address such as 192.168.1.255"
+
+    def check(self, value: object) -> str:
+        from edge.wire.ip import parse_ip4
+
+        try:
+            if isinstance(value, str):
+                parse_ip4(value)
+                return value
+        except (WireError, ValueError):
+            pass  # refused below
+        raise self.refuse(value)
+
+
+class Interface(_String):
+    """The name of a network interface, or "auto"."""
+
+    AUTO = "auto"
+    kind = "interface"
+    placeholder = "NAME"
+
+    def expected(self) -> str:
+        return 'an interface such as br-lan (1 to 15 characters, no blank or slash), or "auto"'
+
+    def check(self, value: object) -> str:
+        if (
+            isinstance(value, str)
+            and 0 < len(value) < 16
+            and value.isascii()
+            and value.isprintable()
+            and not set(value) & set(" /")
+        ):
+            return value
+        raise self.refuse(value)
+
+
 class _List(Option):
     """A list of items; as text they are separated by commas or spaces."""
 
@@ -348,7 +490,7 @@ class PeerIds(_List):
     placeholder = "PEER_ID"
 
     def item_expected(self) -> str:
-        return "a peer id such as 12D3KooW... or Qm..."
+        return PEER_ID
 
     def check_item(self, value: object) -> str:
         from edge.wire.peerid import PeerId
@@ -359,6 +501,21 @@ class PeerIds(_List):
             return str(PeerId.from_string(value))
         except WireError:
             raise RefusedError(value, self.item_expected()) from None
+
+
+class Days(_List):
+    """Days of the week; none is all of them."""
+
+    kind = "list of days"
+    placeholder = "DAY"
+
+    def item_expected(self) -> str:
+        return ", ".join(WEEKDAYS[:-1]) + " or " + WEEKDAYS[-1]
+
+    def check_item(self, value: object) -> str:
+        if isinstance(value, str) and value in WEEKDAYS:
+            return value
+        raise RefusedError(value, self.item_expected())
 
 
 class Networks(_List):
@@ -400,6 +557,10 @@ class Rule:
         if not self.allows(canonical.split("/")[1:]):
             raise RefusedError(value, self.expected)
         return canonical
+
+
+def _is_octet(text: str) -> bool:
+    return len(text) == 2 and all(char in "0123456789abcdef" for char in text)
 
 
 def _toml_string(text: str) -> str:

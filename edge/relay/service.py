@@ -44,7 +44,7 @@ _STOP_TIME = 8.0  # seconds for one of the target's connections to answer
 _IDENTIFY_WAIT = 3.0  # seconds for a peer to say who it is, where that decides
 _IDENTIFY_LOOKS = 30
 _STALLED = 3.0  # seconds without progress after which a circuit's memory may be taken back
-_SWEEP = 5.0
+_SWEEP = 5.0  # seconds, times the pace of the swarm
 _RESERVATION = "reservation"
 
 
@@ -89,6 +89,7 @@ class RelayService:
         usable_by: Callable[[Connection], list[Multiaddr]],
     ) -> None:
         self.limits = resources
+        self.admits = True  # new circuits, and slots for peers that have none
         self.admission = Admission()
         self.shaper = Shaper(swarm.loop)
         self.accounts = Accounts()
@@ -109,10 +110,14 @@ class RelayService:
     def stop(self) -> None:
         """End all circuits and reservations."""
         self._sweeper.cancel()
-        for circuit in list(self.circuits):
-            circuit.end("node stops")
+        self.end_circuits("node stops")
         for peer in list(self.reservations):
             self._drop(peer)
+
+    def end_circuits(self, reason: str) -> None:
+        """End those that are open; slots stay."""
+        for circuit in list(self.circuits):
+            circuit.end(reason)
 
     @property
     def stats(self) -> Stats:
@@ -195,6 +200,8 @@ class RelayService:
     async def _admit(self, connection: Connection, peer: PeerId) -> bool:
         """Whether `peer` gets a slot; a foreigner may have to give one up for it."""
         held = self.reservations.get(peer)
+        if held is None and not self.admits:
+            return False
         same_group = held is not None and held.group == connection.group
         others = self._per_group.get(connection.group, 0)
         if not same_group and others >= self.limits.max_reservations_per_ip:
@@ -275,7 +282,7 @@ class RelayService:
 
     def _sweep(self) -> None:
         now = self._swarm.loop.time()
-        self._sweeper = self._swarm.loop.call_later(_SWEEP, self._sweep)
+        self._sweeper = self._swarm.loop.call_later(_SWEEP * self._swarm.pace, self._sweep)
         for peer, held in list(self.reservations.items()):
             if held.expires_at <= now:
                 log.info("relay-reservation-ended", peer=peer, reason="expired")
@@ -300,6 +307,9 @@ class RelayService:
             return
         if target not in self.reservations:
             await self._refuse(stream, wire.NO_RESERVATION)
+            return
+        if not self.admits:
+            await self._refuse(stream, wire.RESOURCE_LIMIT_EXCEEDED)
             return
         usages = self.accounts.of(source), self.accounts.of(target)
         budget = self._swarm.budget.circuits

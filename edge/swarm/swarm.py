@@ -40,9 +40,10 @@ if TYPE_CHECKING:
 _BACKLOG = 256  # of the listening socket
 _ACCEPTS_PER_EVENT = 16
 _ACCEPT_PAUSE = 1.0  # seconds, when no file descriptor is left
-_SWEEP = 1.0
+_SWEEP = 1.0  # seconds, times `pace`
+_SWEEPS_PER_KEEPALIVE = 4  # at least so many, however slow the pace
 _FRAME_TIME = 30.0  # seconds for a noise message to come whole: 64 KiB at 2 KB/s
-_FORGIVEN = 50  # nuisances of a connection that each sweep forgets
+_FORGIVEN = 50  # nuisances of a connection that are forgotten each second
 _MAX_READY = 1024  # streams that wait for their handler to start
 _STARTS_PER_TURN = 4
 _SPARE_AFTER = 3.0  # seconds of idling or sticking after which memory may be taken back
@@ -50,7 +51,10 @@ _SUSPENDED = 10.0  # a sweep so late means that the process was stopped: nobody 
 
 
 class Swarm:
-    """All connections of one node. `key`: its identity; `budget`: where its memory comes from."""
+    """All connections of one node. `key`: its identity; `budget`: where its memory comes from.
+
+    `pace`: how many times longer than usual everyone's regular work may wait: 1 but in a pause.
+    """
 
     def __init__(
         self, key: Ed25519Key, limits: Limits | None = None, budget: Budget | None = None
@@ -71,6 +75,7 @@ class Swarm:
         self.admits: Callable[[Connection], str | None] = lambda _: None
         self.depth = 0  # of receive callbacks running inside each other
         self.reading: Connection | None = None  # whose event is being handled
+        self.pace = 1.0
         self.protocol_errors = 0
         self.refusals: dict[str, int] = {}
         self._ready: deque[Stream] = deque()
@@ -84,7 +89,8 @@ class Swarm:
         self._scratch = [wire.Buffers(self.limits.buffer_size)]
         self._tasks: set[asyncio.Task[None]] = set()
         self._swept_at = self.loop.time()
-        self._sweeper = self.loop.call_later(_SWEEP, self._sweep)
+        self._sweep_due = self._swept_at + _SWEEP
+        self._sweeper = self.loop.call_at(self._sweep_due, self._sweep)
 
     # --- protocols ---
 
@@ -361,9 +367,11 @@ class Swarm:
 
     def _sweep(self) -> None:
         now = self.loop.time()
-        late = now - self._swept_at - _SWEEP
-        self._swept_at = now
-        self._sweeper = self.loop.call_later(_SWEEP, self._sweep)
+        late = now - self._sweep_due
+        elapsed, self._swept_at = now - self._swept_at, now
+        longest = self.limits.keepalive_interval / _SWEEPS_PER_KEEPALIVE
+        self._sweep_due = now + max(_SWEEP, min(_SWEEP * self.pace, longest))
+        self._sweeper = self.loop.call_at(self._sweep_due, self._sweep)
         if late > _SUSPENDED:
             log.warning("suspended", seconds=int(late))
             self._forgive(late)
@@ -375,7 +383,7 @@ class Swarm:
         if self.budget.measure(resident()):
             self._close_an_idle_one()
         for connection in self.all_connections():
-            connection.session.forgive(_FORGIVEN)
+            connection.session.forgive(int(_FORGIVEN * elapsed))
             connection.keep_alive(now, limits.keepalive_interval)
             if connection.stuck_for(now) > _FRAME_TIME:
                 self.count_refusal("frame-timeout")

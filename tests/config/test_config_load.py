@@ -8,7 +8,7 @@ import pytest
 
 from edge.config.errors import ConfigError
 from edge.config.load import Config, diff, load
-from edge.config.schema import MAX_PEERS, Node, Peer, Relay, every_option
+from edge.config.schema import MAX_REPEATED, Node, Peer, Relay, every_option
 
 PEER_A = "/ip4/192.0.2.1/tcp/4001/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"
 PEER_B = "/dns4/b.example/tcp/1/p2p/12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5"
@@ -200,7 +200,7 @@ def test_every_option_is_set_by_every_source(option, toml: Load) -> None:  # typ
             "expected a multiaddr that ends in /p2p/PEER_ID",
         ),
         (
-            f'[[peer]]\naddress = "{PEER_A}"\n' * (MAX_PEERS + 1),
+            f'[[peer]]\naddress = "{PEER_A}"\n' * (MAX_REPEATED + 1),
             "kwaainet.toml:1: [[peer]]: got 65; expected at most 64",
         ),
         ("[node]\nx = " + "[" * 50000, "kwaainet.toml: not valid TOML: nested too deeply"),

@@ -12,7 +12,7 @@ from edge.config import load as loading
 from edge.config.errors import ConfigError
 from edge.config.files import MAX_FILE
 from edge.config.load import Config, load
-from edge.config.schema import MAX_PEERS, every_option
+from edge.config.schema import MAX_REPEATED, every_option
 
 PEER = "/ip4/192.0.2.1/tcp/4001/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"
 OTHER = "/dns4/b.example/tcp/1/p2p/12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5"
@@ -146,8 +146,8 @@ def test_every_option_is_read_as_in_toml(option, uci: Read, tmp_path: Path) -> N
             "kwaainet:2: [peer] address: missing; expected a multiaddr that ends in /p2p/PEER_ID",
         ),
         (
-            f"config peer\n\toption address '{PEER}'\n" * (MAX_PEERS + 1),
-            f"kwaainet:{2 * MAX_PEERS + 1}: [peer]: got 65; expected at most 64",
+            f"config peer\n\toption address '{PEER}'\n" * (MAX_REPEATED + 1),
+            f"kwaainet:{2 * MAX_REPEATED + 1}: [peer]: got 65; expected at most 64",
         ),
         ("config node\n\toption mode 'relay\n", "kwaainet:2: not valid UCI: no closing '"),
         (b"config node\n\toption mode '\xff'\n", "kwaainet:2: not UTF-8 text: byte 0xff"),

@@ -44,7 +44,7 @@ def expected(name: str, utc: int) -> int:
 
 
 def library(text: str) -> ZoneInfo:
-    """The standard library's reading of a TZ string: in a time zone file with nothing else in it."""
+    """The standard library's reading of a TZ string: a time zone file with nothing else in it."""
     block = struct.pack(">4sc15x6l", b"TZif", b"2", 0, 0, 0, 0, 1, 4)
     block += struct.pack(">lBB4s", 0, 0, 0, b"UTC")
     return ZoneInfo.from_file(io.BytesIO(block + block + b"\n" + text.encode() + b"\n"))
