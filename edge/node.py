@@ -13,8 +13,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from edge import log
-from edge.budget import LEAST_TO_SERVE, MIB, Budget, default_limit, resident
+from edge import clock, log
+from edge.budget import LEAST_TO_SERVE, MIB, Budget, default_limit, memory, resident
 from edge.config.errors import ConfigError
 from edge.config.load import diff
 from edge.crypto.errors import CryptoError
@@ -37,6 +37,12 @@ from edge.swarm.keeper import Keeper
 from edge.swarm.limits import Limits
 from edge.swarm.peerstore import PeerStore
 from edge.swarm.swarm import Swarm
+from edge.tiers import ledger
+from edge.tiers.controller import Hold, Settings
+from edge.tiers.modes import PAUSED, RELAY
+from edge.tiers.schedule import Schedule, Window
+from edge.tiers.sensors import Sensors
+from edge.tiers.service import ModeService
 from edge.wire.multiaddr import Multiaddr
 from edge.wire.peerid import PeerId
 
@@ -44,12 +50,15 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from edge.config.load import Config
-    from edge.config.schema import Relay, Section
+    from edge.config.schema import Adapt, Relay, Section
+    from edge.status.server import Answer, Request
     from edge.swarm.connection import Connection
+    from edge.tiers.controller import Decision
 
 GOODBYE = 3.0  # seconds a stop may take
 _UNKNOWN_GRACE = 60.0  # seconds after which a node nobody has observed counts as not public
 _SAVE_INTERVAL = 60.0
+_PAUSED_PACE = 10.0  # how much longer all regular work waits during a pause
 
 
 class NodeError(Exception):
@@ -61,7 +70,6 @@ class Node:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.mode = "relay"
         key = load_or_create(
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
@@ -86,13 +94,25 @@ class Node:
         self.client = RelayClient(self.swarm, self.dialer, self.addresses)
         self.keeper = Keeper(self.swarm, self.dialer, self.store)
         self.addresses.changed.append(self._decide_client)
-        self.sources = Sources(self.swarm, config.node.data_dir, self.mode, _mode_reason(config))
+        self.ledger = ledger.Ledger(config.node.data_dir)
+        self._resting: asyncio.TimerHandle | None = None
+        self.modes = ModeService(
+            Hold("machine", _mode_reason(config), RELAY),
+            _schedule(config),
+            _settings(config.adapt),
+            Sensors(memory()),
+            self.ledger,
+            self._on_mode,
+        )
+        self.modes.counts = self._counts
+        self.sources = Sources(self.swarm, config.node.data_dir, self.modes)
         self.sources.budget = self.budget
         self.sources.addresses = self.addresses
         self.sources.relay = self.relay
         self.sources.client = self.client
-        self.sources.flash_written = lambda: self.store.bytes_written
-        self.status = StatusServer(config.node.data_dir, verbs(self.sources, self.dialer))
+        self.sources.flash_written = lambda: self.store.bytes_written + self.ledger.bytes_written
+        answers = {**verbs(self.sources, self.dialer), "ledger": self._tell_ledger}
+        self.status = StatusServer(config.node.data_dir, answers)
         self._watcher: interfaces.Watcher | None = None
         self._settle_budget(config)
         self._apply(config)
@@ -106,6 +126,7 @@ class Node:
         self._watcher = interfaces.Watcher(self.swarm.loop, self._on_network_change)
         self.swarm.spawn(self.client.run())
         self.swarm.spawn(self.keeper.run())
+        self.swarm.spawn(self.modes.run())
         self.swarm.spawn(self._save_now_and_then())
         self.keeper.configure(self._bootstraps(self.config))
         self.swarm.loop.call_later(_UNKNOWN_GRACE, self._decide_client)
@@ -118,6 +139,7 @@ class Node:
         self.relay.stop()
         await self.swarm.stop()
         self.store.save(force=True)
+        self.ledger.save()
 
     def reload(self, environ: dict[str, str]) -> None:
         """Read the configuration anew and change what can be changed while serving.
@@ -147,10 +169,11 @@ class Node:
             self.budget.limit = config.node.memory_limit
         self.budget.fill_in(self.limits, self.resources)
         _admit(config.relay, self.relay.admission)
-        self.relay.shaper.configure(config.relay.rate, config.relay.rate_per_peer)
         self.addresses.external = _parsed(config.node.external_address)
         self.client.configure(_parsed(config.relay.relays))
         self.config = config
+        self.modes.configure(_schedule(config), _settings(config.adapt), config.adapt.enabled)
+        self._on_mode(self.modes.decision)
         self._decide_client()
 
     def _settle_budget(self, config: Config) -> None:
@@ -168,6 +191,30 @@ class Node:
             f"{origin}: [node] memory_limit: got {budget.limit // MIB}M; expected"
             f" {-(-least // MIB)}M or more, as the node itself takes {budget.baseline // MIB}M here"
         )
+
+    def _shape(self) -> None:
+        """The configured rate, or what the mode leaves of it."""
+        relay = self.config.relay
+        rates = [rate for rate in (relay.rate, self.modes.decision.rate) if rate]
+        self.relay.shaper.configure(min(rates, default=0), relay.rate_per_peer)
+
+    def _on_mode(self, decision: Decision) -> None:
+        """Do as was decided; a pause begins when the circuits have had time to finish."""
+        self.relay.admits = decision.admits
+        self._shape()
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
+        if decision.mode != PAUSED:
+            self.swarm.pace = 1.0
+            return
+        at_once = decision.urgent or not self.relay.circuits
+        wait = 0 if at_once else self.config.adapt.drain
+        self._resting = self.swarm.loop.call_later(wait, self._rest)
+
+    def _rest(self) -> None:
+        self.relay.end_circuits("paused")
+        self.swarm.pace = _PAUSED_PACE
 
     def _relayed_by(self, connection: Connection) -> list[Multiaddr]:
         """Where the peer on `connection` can tell others to find it through us; none: no relay."""
@@ -194,6 +241,18 @@ class Node:
     def _bootstraps(config: Config) -> list[Multiaddr]:
         return _parsed([peer.address for peer in config.peers])
 
+    # --- accounts ---
+
+    def _counts(self) -> ledger.Counts:
+        stats, counts = self.relay.stats, ledger.Counts()
+        counts.bytes_relayed = stats.bytes_to_listeners + stats.bytes_to_dialers
+        counts.circuits = stats.circuits
+        counts.reservations = len(self.relay.reservations)
+        return counts
+
+    async def _tell_ledger(self, _: Request) -> Answer:
+        return {"days": ledger.report(self.ledger)}
+
     # --- what happens ---
 
     def _on_identified(self, connection: Connection) -> None:
@@ -213,7 +272,7 @@ class Node:
 
     async def _save_now_and_then(self) -> None:
         while True:
-            await asyncio.sleep(_SAVE_INTERVAL)
+            await asyncio.sleep(_SAVE_INTERVAL * self.swarm.pace)
             self.store.save()
 
 
@@ -274,6 +333,28 @@ def _copy(section: Section, limits: Limits | Resources) -> None:
     for option in section.options():
         if hasattr(limits, option.name):
             setattr(limits, option.name, section.value(option))
+
+
+def _schedule(config: Config) -> Schedule:
+    windows = [
+        Window(each.days, each.start, each.end, each.mode, each.rate) for each in config.schedule
+    ]
+    return Schedule(windows, _zone(config))
+
+
+def _zone(config: Config) -> clock.Zone:
+    text = config.node.timezone
+    return clock.system_zone() if text == "auto" else clock.Zone.from_string(text)
+
+
+def _settings(adapt: Adapt) -> Settings:
+    settings = Settings()
+    settings.stay = adapt.stay
+    settings.max_cpu = adapt.max_cpu / 100
+    settings.max_temperature = adapt.max_temperature
+    settings.max_wan = adapt.max_wan / 100
+    settings.reduced_rate = adapt.reduced_rate
+    return settings
 
 
 def _admit(relay: Relay, admission: Admission) -> None:

@@ -1,9 +1,10 @@
 """Reads an OpenWrt configuration file into a Layer; /etc/config/kwaainet is one.
 
 Sections and options are the schema's: `config node`, `config relay`, named or not, and an anonymous
-`config peer`, `config schedule` or `config wake` for each of them. A list is a `list` for each item,
-or one `option` with its items separated by blanks. `config kwaainet` holds what the init script
-needs; it is checked here, so that a mistake is found by whoever checks the file, and not used.
+`config peer`, `config schedule` or `config wake` for each of them. A list is a `list` for each
+item, or one `option` with its items separated by blanks. `config kwaainet` holds what the init
+script needs; it is checked here, so that a mistake is found by whoever checks the file, and not
+used.
 """
 
 from edge.config.errors import ConfigError, RefusedError, suggestion

@@ -57,7 +57,6 @@ class ModeService:
         self._looks = 0
         self._seen_at = time.monotonic()
         self._controller = Controller(settings, self._allowed(), self._seen_at)
-        changed(self.decision)
 
     @property
     def decision(self) -> Decision:
