@@ -40,9 +40,10 @@ from edge.swarm.swarm import Swarm
 from edge.tiers import ledger
 from edge.tiers.controller import Hold, Settings
 from edge.tiers.modes import PAUSED, RELAY
-from edge.tiers.schedule import Schedule, Window
+from edge.tiers.schedule import MINUTES, Schedule, Window
 from edge.tiers.sensors import Sensors
 from edge.tiers.service import ModeService
+from edge.tiers.wake import Sleeper, Waker
 from edge.wire.multiaddr import Multiaddr
 from edge.wire.peerid import PeerId
 
@@ -90,6 +91,9 @@ class Node:
         self.swarm.handle(ping.PROTOCOL_ID, ping.serve)
         self.relay = RelayService(self.swarm, self.resources, self._relayed_by)
         self.swarm.admits = self.relay.admission.denied
+        self.waker = Waker()
+        self.relay.wake = self.waker.wake
+        self.relay.reserved.append(self.waker.returned)
         self.identify.identified += [self._on_identified, self.relay.on_identified]
         self.client = RelayClient(self.swarm, self.dialer, self.addresses)
         self.keeper = Keeper(self.swarm, self.dialer, self.store)
@@ -172,6 +176,9 @@ class Node:
         self.addresses.external = _parsed(config.node.external_address)
         self.client.configure(_parsed(config.relay.relays))
         self.config = config
+        sleepers = _sleepers(config)
+        self.waker.configure(sleepers, _zone(config))
+        self.relay.keep_slots(frozenset(sleeper.peer for sleeper in sleepers))
         self.modes.configure(_schedule(config), _settings(config.adapt), config.adapt.enabled)
         self._on_mode(self.modes.decision)
         self._decide_client()
@@ -340,6 +347,16 @@ def _schedule(config: Config) -> Schedule:
         Window(each.days, each.start, each.end, each.mode, each.rate) for each in config.schedule
     ]
     return Schedule(windows, _zone(config))
+
+
+def _sleepers(config: Config) -> list[Sleeper]:
+    found = []
+    for each in config.wake:
+        always = not each.days and (each.start, each.end) == (0, MINUTES)
+        window = None if always else Window(each.days, each.start, each.end)
+        peer = PeerId.from_string(each.peer)
+        found.append(Sleeper(peer, each.mac, each.interface, each.port, window, each.wait))
+    return found
 
 
 def _zone(config: Config) -> clock.Zone:

@@ -377,47 +377,24 @@ class Mac(_String):
         return ":".join(parts)
 
 
-class Ip4(_String):
-    """An IPv4 address."""
-
-    kind = "IPv4 address"
-    placeholder = "ADDRESS"
-
-    def expected(self) -> str:
-        return "an IPv4 address such as 192.168.1.255"
-
-    def check(self, value: object) -> str:
-        from edge.wire.ip import parse_ip4
-
-        try:
-            if isinstance(value, str):
-                parse_ip4(value)
-                return value
-        except (WireError, ValueError):
-            pass  # refused below
-        raise self.refuse(value)
-
-
 class Interface(_String):
-    """The name of a network interface, or "auto"."""
+    """The name of a network interface."""
 
-    AUTO = "auto"
     kind = "interface"
     placeholder = "NAME"
 
+    def __init__(self, reload: str, help_text: str) -> None:
+        super().__init__(None, reload, help_text)
+
     def expected(self) -> str:
-        return 'an interface such as br-lan (1 to 15 characters, no blank or slash), or "auto"'
+        return "a network interface such as br-lan (1 to 15 characters, no blank, no slash)"
 
     def check(self, value: object) -> str:
-        if (
-            isinstance(value, str)
-            and 0 < len(value) < 16
-            and value.isascii()
-            and value.isprintable()
-            and not set(value) & set(" /")
-        ):
-            return value
-        raise self.refuse(value)
+        if not isinstance(value, str) or not 0 < len(value) < 16 or not value.isascii():
+            raise self.refuse(value)
+        if not value.isprintable() or set(value) & set(" /"):
+            raise self.refuse(value)
+        return value
 
 
 class _List(Option):

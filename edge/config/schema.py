@@ -21,7 +21,6 @@ from edge.config.kinds import (
     Duration,
     Integer,
     Interface,
-    Ip4,
     Mac,
     Networks,
     Option,
@@ -252,11 +251,8 @@ interface = "br-lan"'''
 
     peer = PeerIdOf(SOFT, "The peer id of the node that runs on it.")
     mac = Mac(SOFT, "The MAC address that its Ethernet port wakes up to.")
-    broadcast = Ip4("255.255.255.255", SOFT,
-        "Where the magic packet is sent: its network's broadcast address, or all of this one's.")
-    interface = Interface("auto", SOFT,
-        "Which way it is sent; auto follows the routes. A name needs root or CAP_NET_RAW.")
-    port = Integer(9, 1, 65535, SOFT, "The UDP port it is sent to.")
+    interface = Interface(SOFT, "The interface of this machine at whose network it stands.")
+    port = Integer(9, 1, 65535, SOFT, "The UDP port that the magic packet is sent to.")
     days = Days((), SOFT,
         "Days on which it may be woken; none: every day.")
     start = TimeOfDay(0, SOFT, "From when on it may be woken, in local time.")

@@ -11,6 +11,7 @@ Source: libp2p/specs relay/circuit-v2.md; names as in go-libp2p's circuitv2/rela
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ from edge.wire.errors import RemoteProtocolError, WireError
 from edge.wire.protobuf import delimited
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from typing import TypeVar
 
     from edge.relay.resources import Resources
@@ -46,6 +47,7 @@ _IDENTIFY_LOOKS = 30
 _STALLED = 3.0  # seconds without progress after which a circuit's memory may be taken back
 _SWEEP = 5.0  # seconds, times the pace of the swarm
 _RESERVATION = "reservation"
+_ASLEEP = b"asleep"  # the group of slots that are kept for peers without a connection
 
 
 class Reservation:
@@ -60,6 +62,11 @@ class Reservation:
         self.expires_at = expires_at
         self.group = group
         self.foreign = foreign
+
+    @property
+    def asleep(self) -> bool:
+        """Whether it is only kept: its peer has to be woken."""
+        return self.group == _ASLEEP
 
 
 class Stats:
@@ -102,6 +109,9 @@ class RelayService:
         self._circuits_per_group: dict[bytes, int] = {}
         self._foreigners = 0  # reservations
         self._opening = 0
+        self.reserved: list[Callable[[PeerId], None]] = []  # told of every slot taken or renewed
+        self.wake: Callable[[PeerId], Awaitable[bool]] | None = None
+        self._sleepers: frozenset[PeerId] = frozenset()
         swarm.handle(wire.HOP_ID, self._hop, self._offered)
         swarm.closed.append(self._on_close)
         swarm.budget.buffers.relief.append(self._end_a_stalled_one)
@@ -132,6 +142,19 @@ class RelayService:
         now.bytes_to_listeners = self._ended.bytes_to_listeners + to_listeners
         now.bytes_to_dialers = self._ended.bytes_to_dialers + to_dialers
         return now
+
+    def keep_slots(self, sleepers: frozenset[PeerId]) -> None:
+        """Exactly `sleepers` have slots that outlast their connections.
+
+        A circuit to one that has none makes `wake` bring it back first: True when it has.
+        """
+        self._sleepers = sleepers
+        for peer, held in list(self.reservations.items()):
+            if held.asleep and peer not in sleepers:
+                self._drop(peer)
+        for peer in sleepers:
+            if peer not in self.reservations:
+                self._keep(peer)
 
     def usage(self, peer: PeerId) -> Usage | None:
         """What `peer` has made of the relay, if that is remembered."""
@@ -196,6 +219,8 @@ class RelayService:
         log.info("relay-reservation", peer=peer, ttl=ttl, renewed=renewed, ip=connection.remote)
         await stream.write(delimited(answer.encode()))
         stream.finish()
+        for tell in self.reserved:
+            tell(peer)
 
     async def _admit(self, connection: Connection, peer: PeerId) -> bool:
         """Whether `peer` gets a slot; a foreigner may have to give one up for it."""
@@ -266,6 +291,18 @@ class RelayService:
         self._swarm.protect(peer, _RESERVATION)
         self._ended.reservations += 1
 
+    def _keep(self, peer: PeerId) -> None:
+        """A slot for a peer that is not here."""
+        self.reservations[peer] = Reservation(math.inf, _ASLEEP, False)
+        self._per_group[_ASLEEP] = self._per_group.get(_ASLEEP, 0) + 1
+
+    def _end(self, peer: PeerId, reason: str | None) -> None:
+        """The reservation of `peer` is over; a sleeper's slot is kept."""
+        log.info("relay-reservation-ended", peer=peer, reason=reason, kept=peer in self._sleepers)
+        self._drop(peer)
+        if peer in self._sleepers:
+            self._keep(peer)
+
     def _drop(self, peer: PeerId) -> None:
         held = self.reservations.pop(peer, None)
         if held is None:
@@ -277,16 +314,14 @@ class RelayService:
     def _on_close(self, connection: Connection) -> None:
         peer = connection.peer
         if peer in self.reservations and not _direct(self._swarm, peer):
-            log.info("relay-reservation-ended", peer=peer, reason=connection.closed)
-            self._drop(peer)
+            self._end(peer, connection.closed)
 
     def _sweep(self) -> None:
         now = self._swarm.loop.time()
         self._sweeper = self._swarm.loop.call_later(_SWEEP * self._swarm.pace, self._sweep)
         for peer, held in list(self.reservations.items()):
             if held.expires_at <= now:
-                log.info("relay-reservation-ended", peer=peer, reason="expired")
-                self._drop(peer)
+                self._end(peer, "expired")
         longest = self.limits.duration
         for circuit in list(self.circuits):
             if longest and now - circuit.opened_at >= longest:
@@ -344,7 +379,7 @@ class RelayService:
     async def _open(self, stream: Stream, target: PeerId, usages: tuple[Usage, Usage]) -> bool:
         source = stream.connection.peer
         assert source is not None
-        destination = await self._stop(source, target)
+        destination = await self._reach(stream.connection, target)
         if destination is None:
             await self._refuse(stream, wire.CONNECTION_FAILED)
             return False
@@ -361,6 +396,20 @@ class RelayService:
             self.circuits.add(circuit)
         log.info("relay-circuit", source=source, destination=target)
         return True
+
+    async def _reach(self, caller: Connection, target: PeerId) -> Stream | None:
+        """As `_stop`; a sleeper is woken for a peer of this network, who waits meanwhile."""
+        source = caller.peer
+        assert source is not None
+        if not self.reservations[target].asleep:
+            stream = await self._stop(source, target)
+            held = self.reservations.get(target)
+            if stream is not None or held is None or not held.asleep:
+                return stream
+        await self._identified(caller)
+        if self.wake is None or not self.admission.is_own(source, caller.info):
+            return None
+        return await self._stop(source, target) if await self.wake(target) else None
 
     async def _stop(self, source: PeerId, target: PeerId) -> Stream | None:
         """A stop stream which `target` has accepted, None if none of its connections did."""
@@ -381,6 +430,8 @@ class RelayService:
                 log.debug("relay-stop-failed", peer=target, error=error)
                 if stream is not None:
                     stream.reset()
+                if target in self._sleepers:  # fell asleep without a word
+                    connection.close("does not answer", say=False)
                 continue
             except BaseException:
                 if stream is not None:
