@@ -40,7 +40,7 @@ from edge.swarm.swarm import Swarm
 from edge.tiers import ledger
 from edge.tiers.controller import Hold, Settings
 from edge.tiers.modes import PAUSED, RELAY
-from edge.tiers.schedule import MINUTES, Schedule, Window
+from edge.tiers.schedule import MINUTES, Schedule, Window, minutes
 from edge.tiers.sensors import Sensors
 from edge.tiers.service import ModeService
 from edge.tiers.wake import Sleeper, Waker
@@ -344,7 +344,8 @@ def _copy(section: Section, limits: Limits | Resources) -> None:
 
 def _schedule(config: Config) -> Schedule:
     windows = [
-        Window(each.days, each.start, each.end, each.mode, each.rate) for each in config.schedule
+        Window(each.days, minutes(each.start), minutes(each.end), each.mode, each.rate)
+        for each in config.schedule
     ]
     return Schedule(windows, _zone(config))
 
@@ -352,8 +353,9 @@ def _schedule(config: Config) -> Schedule:
 def _sleepers(config: Config) -> list[Sleeper]:
     found = []
     for each in config.wake:
-        always = not each.days and (each.start, each.end) == (0, MINUTES)
-        window = None if always else Window(each.days, each.start, each.end)
+        start, end = minutes(each.start), minutes(each.end)
+        always = not each.days and (start, end) == (0, MINUTES)
+        window = None if always else Window(each.days, start, end)
         peer = PeerId.from_string(each.peer)
         found.append(Sleeper(peer, each.mac, each.interface, each.port, window, each.wait))
     return found

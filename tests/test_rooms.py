@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 EDGE = Path(__file__).parents[1] / "edge"
-BASE = {"atomic", "budget", "log", "version"}  # modules that know no room
+BASE = {"atomic", "budget", "clock", "log", "version"}  # modules that know no room
 MAY_IMPORT = {
     "crypto": {"atomic"},
     "wire": {"crypto"},
     "swarm": {"wire", "crypto"} | BASE,
     "relay": {"swarm", "wire", "crypto"} | BASE,
     "status": {"swarm", "wire", "crypto"} | BASE,
-    "config": {"wire", "log"},
+    "tiers": {"wire"} | BASE,
+    "config": {"wire", "clock", "log"},
 }
 NO_IO = {
     "asyncio",

@@ -280,36 +280,24 @@ class Address(_String):
         return self.rule.check(value)
 
 
-class TimeOfDay(Option):
-    """Hours and minutes, 00:00 to 24:00; the value is minutes."""
+class TimeOfDay(_String):
+    """Hours and minutes, 00:00 to 24:00."""
 
     kind = "time of day"
     placeholder = "HH:MM"
 
-    def __init__(self, default: int, reload: str, help_text: str) -> None:
-        super().__init__(default, reload, help_text)
-
     def expected(self) -> str:
         return "a time of day from 00:00 to 24:00"
 
-    def check(self, value: object) -> int:
-        if not isinstance(value, str) or len(value) != 5 or value[2] != ":" or not value.isascii():
+    def check(self, value: object) -> str:
+        if not isinstance(value, str) or len(value) != 5 or not value.isascii():
             raise self.refuse(value)
-        hours, minutes = value[:2], value[3:]
-        if not (hours.isdecimal() and minutes.isdecimal() and int(minutes) < 60):
+        hours, colon, minutes = value.partition(":")
+        if len(hours) != 2 or not colon or not (hours + minutes).isdecimal():
             raise self.refuse(value)
-        total = int(hours) * 60 + int(minutes)
-        if total > 24 * 60:
+        if int(minutes) > 59 or int(hours) * 60 + int(minutes) > 24 * 60:
             raise self.refuse(value)
-        return total
-
-    def text(self, value: object) -> str:
-        assert isinstance(value, int)
-        return f"{value // 60:02}:{value % 60:02}"
-
-    if TYPE_CHECKING:
-
-        def __get__(self, section: object, owner: "type | None" = None) -> int: ...
+        return value
 
 
 class TimeZone(_String):

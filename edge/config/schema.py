@@ -231,8 +231,8 @@ mode = "paused"'''
 
     days = Days((), SOFT,
         "Days on which it begins; none: every day.")
-    start = TimeOfDay(0, SOFT, "When it begins, in local time.")
-    end = TimeOfDay(24 * 60, SOFT,
+    start = TimeOfDay("00:00", SOFT, "When it begins, in local time.")
+    end = TimeOfDay("24:00", SOFT,
         "When it ends; an end that is not after the start is on the next day.")
     mode = Choice("full", ("full", "light", "relay", "paused"), SOFT,
         "What the node does at most; full is no limit, paused keeps slots and relays nothing.")
@@ -255,8 +255,8 @@ interface = "br-lan"'''
     port = Integer(9, 1, 65535, SOFT, "The UDP port that the magic packet is sent to.")
     days = Days((), SOFT,
         "Days on which it may be woken; none: every day.")
-    start = TimeOfDay(0, SOFT, "From when on it may be woken, in local time.")
-    end = TimeOfDay(24 * 60, SOFT,
+    start = TimeOfDay("00:00", SOFT, "From when on it may be woken, in local time.")
+    end = TimeOfDay("24:00", SOFT,
         "Until when; an end that is not after the start is on the next day.")
     wait = Duration(MINUTE, 1, 5 * MINUTE, SOFT,
         "Time that a caller is held while it boots.", unit="seconds")

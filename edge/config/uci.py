@@ -82,7 +82,7 @@ class _File:
             raise ConfigError(f"{where} {option.name}: missing; expected {option.expected()}")
         others = layer.repeated.setdefault(cls.NAME, [])
         if len(others) >= MAX_REPEATED:
-            raise ConfigError(f"{where}: got one more; expected at most {MAX_REPEATED}")
+            raise ConfigError(f"{where}: got {len(others) + 1}; expected at most {MAX_REPEATED}")
         others.append(found)
 
     def section_at(self, section: "UciSection") -> type[Section]:

@@ -11,7 +11,6 @@ hour, it was ahead before: the days that are yet to come are added to today.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from typing import TYPE_CHECKING
@@ -34,7 +33,7 @@ FIELDS = (*_COUNTS, "reservation_seconds", *_SECONDS)
 COLUMNS = ("day", *FIELDS, "vda_estimate_low", "vda_estimate_high")  # of an export
 _BEHIND = 3600.0  # seconds after which a clock that lies behind the newest day is believed
 _MAX_FILE = 1 << 18
-_MOST = 1 << 62  # of a number in a file
+_MAX_DIGITS = 18  # of a number in a file
 
 
 class Counts:
@@ -70,15 +69,15 @@ class Day:
         return [round(self.values[name]) for name in FIELDS]
 
     @classmethod
-    def of(cls, row: list[object]) -> Day:
+    def of(cls, words: list[str]) -> Day:
         """What `row` gave, back from a file. Raises ValueError if it is something else."""
-        if len(row) != len(FIELDS):
+        if len(words) != len(FIELDS) or max(map(len, words)) > _MAX_DIGITS:
             raise ValueError("not a day")
         day = cls()
-        for name, number in zip(FIELDS, row, strict=True):
-            if type(number) is not int or not 0 <= number <= _MOST:
+        for name, word in zip(FIELDS, words, strict=True):
+            if not word.isdecimal():
                 raise ValueError("not a count")
-            day.values[name] = number
+            day.values[name] = int(word)
         return day
 
     @property
@@ -168,8 +167,8 @@ class Ledger:
             self.save()
 
     def _write(self, name: str, rows: Mapping[str, list[int]]) -> None:
-        lines = [json.dumps([date, *row], separators=(",", ":")) for date, row in rows.items()]
-        data = "".join(line + "\n" for line in lines).encode("ascii")
+        lines = [" ".join([date, *map(str, row)]) + "\n" for date, row in rows.items()]
+        data = "".join(lines).encode("ascii")
         try:
             write_atomic(os.path.join(self._directory, name), data)
         except OSError as error:
@@ -181,13 +180,13 @@ class Ledger:
         for name in (DAYS, TODAY):  # the second is the newer where both have a day
             for line in self._lines(name):
                 try:
-                    date, *row = json.loads(line)
-                    day = Day.of(row)
+                    date, *words = line.split(" ", len(FIELDS))
+                    day = Day.of(words)
                     if date == "undated":
                         self._undated = day
                     else:
                         self._days[_number(date)] = day
-                except (ValueError, TypeError):
+                except ValueError:
                     log.warning("ledger-line-ignored", file=name, line=line[:40])
         for date in sorted(self._days)[:-MAX_DAYS]:
             del self._days[date]
@@ -220,14 +219,39 @@ def as_csv(days: Sequence[Mapping[str, object]]) -> list[str]:
     return lines + [",".join([str(day.get(name, "")) for name in COLUMNS]) for day in days]
 
 
+def as_table(days: Sequence[Mapping[str, object]]) -> list[str]:
+    """Lines for people: the last month."""
+    head = ("DAY", "RELAYED MB", "CIRCUITS", "SLOT HOURS", "HOURS", "VDA, ESTIMATED")
+    rows = [head, *[_row(day) for day in days[-31:]]]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return ["  ".join([c.rjust(w) for c, w in zip(row, widths, strict=True)]) for row in rows]
+
+
+def _row(day: Mapping[str, object]) -> tuple[str, ...]:
+    def number(name: str) -> float:
+        value = day.get(name, 0)
+        return value if isinstance(value, int | float) else 0.0
+
+    hours = sum(number(f"{mode}_seconds") for mode in VDA_PER_HOUR) / 3600
+    low, high = number("vda_estimate_low"), number("vda_estimate_high")
+    return (
+        str(day.get("day", ""))[:10],
+        f"{number('bytes_relayed') / 1e6:.1f}",
+        f"{number('circuits'):.0f}",
+        f"{number('reservation_seconds') / 3600:.1f}",
+        f"{hours:.1f}",
+        f"{low:.0f} to {high:.0f}",
+    )
+
+
 def _name(date: int) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(date * 86400))
 
 
-def _number(date: object) -> int:
+def _number(date: str) -> int:
     """Raises ValueError."""
-    words = date.split("-") if isinstance(date, str) and len(date) == 10 else []
-    if [len(word) for word in words] != [4, 2, 2] or not "".join(words).isdigit():
+    words = date.split("-")
+    if [len(word) for word in words] != [4, 2, 2] or not "".join(words).isdecimal():
         raise ValueError("not a date")
     number = clock.days(*map(int, words))
     if _name(number) != date:

@@ -65,5 +65,10 @@ class Schedule:
         return next((window for window in self.windows if window.covers(weekday, minute)), None)
 
 
+def minutes(text: str) -> int:
+    """Of the day, from a checked HH:MM."""
+    return int(text[:2]) * 60 + int(text[3:])
+
+
 def _shown(minute: int) -> str:
     return f"{minute // 60:02}:{minute % 60:02}"
