@@ -217,15 +217,5 @@ def test_exports_agree(tmp_path: Path) -> None:
     rows = list(csv.DictReader(run("--csv").splitlines()))
     assert rows == [{name: str(value) for name, value in day.items()} for day in days]
     table = run().splitlines()
-    assert table[0].split() == [
-        "DAY",
-        "RELAYED",
-        "MB",
-        "CIRCUITS",
-        "SLOT",
-        "HOURS",
-        "HOURS",
-        "VDA,",
-        "ESTIMATED",
-    ]
+    assert table[0].endswith("HOURS  VDA, ESTIMATED")
     assert table[2].split() == ["2026-12-28", "5.2", "0", "0.0", "1.0", "5", "to", "10"]
