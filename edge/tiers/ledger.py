@@ -177,17 +177,17 @@ class Ledger:
         self.bytes_written += len(data)
 
     def _load(self) -> None:
-        for name in (DAYS, TODAY):  # the second is the newer where both have a day
-            for line in self._lines(name):
+        for file in (DAYS, TODAY):  # the second is the newer where both have a day
+            for line in self._lines(file):
                 try:
-                    date, *words = line.split(" ", len(FIELDS))
+                    name, *words = line.split(" ", len(FIELDS))
                     day = Day.of(words)
-                    if date == "undated":
+                    if name == "undated":
                         self._undated = day
                     else:
-                        self._days[_number(date)] = day
+                        self._days[_number(name)] = day
                 except ValueError:
-                    log.warning("ledger-line-ignored", file=name, line=line[:40])
+                    log.warning("ledger-line-ignored", file=file, line=line[:40])
         for date in sorted(self._days)[:-MAX_DAYS]:
             del self._days[date]
         self._today = max(self._days, default=-1)
