@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     from edge.config.load import Config
     from edge.config.schema import Adapt, Relay, Section
+    from edge.status.http import HttpServer
     from edge.status.server import Answer, Request
     from edge.swarm.connection import Connection
     from edge.tiers.controller import Decision
@@ -117,6 +118,7 @@ class Node:
         self.sources.flash_written = lambda: self.store.bytes_written + self.ledger.bytes_written
         answers = {**verbs(self.sources, self.dialer), "ledger": self._tell_ledger}
         self.status = StatusServer(config.node.data_dir, answers)
+        self.http: HttpServer | None = None
         self._watcher: interfaces.Watcher | None = None
         self._settle_budget(config)
         self._apply(config)
@@ -126,6 +128,7 @@ class Node:
         await self.status.start()
         for address in _parsed(self.config.node.listen):
             self.swarm.listen(address)
+        self._serve_http(self.config)
         self.addresses.refresh()
         self._watcher = interfaces.Watcher(self.swarm.loop, self._on_network_change)
         self.swarm.spawn(self.client.run())
@@ -140,6 +143,8 @@ class Node:
         if self._watcher is not None:
             self._watcher.close()
         await self.status.stop()
+        if self.http is not None:
+            await self.http.stop()
         self.relay.stop()
         await self.swarm.stop()
         self.store.save(force=True)
@@ -159,6 +164,10 @@ class Node:
         for change in hard:
             log.warning("restart-needed", change=change)
         self._apply(new)
+        try:
+            self._serve_http(new)
+        except StatusError as error:
+            log.error("http-not-served", error=error)
         self.keeper.configure(self._bootstraps(new))
         self.config = new
         log.info("reloaded", changes="; ".join(str(change) for change in soft) or "none")
@@ -247,6 +256,18 @@ class Node:
     @staticmethod
     def _bootstraps(config: Config) -> list[Multiaddr]:
         return _parsed([peer.address for peer in config.peers])
+
+    def _serve_http(self, config: Config) -> None:
+        """As configured, from now on. Raises StatusError."""
+        wanted = _parsed(config.status.http_listen) if config.status.http else []
+        if self.http is None and not wanted:
+            return
+        if self.http is None:
+            from edge.status.http import HttpServer
+            from edge.status.pages import pages
+
+            self.http = HttpServer(pages(self.sources))
+        self.http.configure([_ip_port(each) for each in wanted])
 
     # --- accounts ---
 
@@ -387,3 +408,10 @@ def _admit(relay: Relay, admission: Admission) -> None:
 
 def _parsed(texts: Sequence[str]) -> list[Multiaddr]:
     return [Multiaddr.from_string(text) for text in texts]
+
+
+def _ip_port(address: Multiaddr) -> tuple[str, int]:
+    """Of an address with a number for a host."""
+    target = address.host_port()
+    assert target is not None
+    return target[0], target[1]

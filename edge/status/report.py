@@ -151,6 +151,9 @@ if TYPE_CHECKING:
 
         @property
         def decision(self) -> Decision: ...
+        @property
+        def measured(self) -> Mapping[str, float]:
+            """What is known of the machine; shares are 0 to 1, heat is in degrees Celsius."""
 
     Status = dict[str, Any]  # a tree of str, int, float, bool, list and dict
 
@@ -217,6 +220,9 @@ def status(sources: Sources) -> Status:
         },
         "refusals": {"connections": _by_reason(swarm.refusals)},
     }
+    measured = sources.modes.measured
+    if measured:
+        found["machine"] = {name: round(value, 3) for name, value in measured.items()}
     if sources.addresses is not None:
         found["nat"] = sources.addresses.nat
     if sources.relay is not None:

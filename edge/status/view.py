@@ -25,6 +25,7 @@ def status_lines(answer: "Answer", colour: bool = False) -> list[str]:
     head = f"kwaainet {shown(answer['version'])}, up {span(answer['uptime'])}"
     rows = [("peer id", shown(answer["peer_id"])), ("mode", mode_text(answer))]
     rows += [
+        *_step_rows(answer.get("step", {})),
         *_address_rows(answer),
         *_relay_rows(answer),
         *_use_rows(answer),
@@ -109,6 +110,13 @@ def _host_port(words: "Sequence[str]") -> str:
 def listed(name: str, values: "Sequence[str]") -> list[tuple[str, str]]:
     """Rows of one name, which stands at the first."""
     return [(name if i == 0 else "", value) for i, value in enumerate(values)]
+
+
+def _step_rows(step: "Answer") -> list[tuple[str, str]]:
+    """What the mode controller holds back."""
+    words = [] if step.get("new_work", True) else ["no new slots or circuits"]
+    words += [f"at most {size(step['rate'])} a second"] if step.get("rate") else []
+    return [("holds back", ", ".join(words))] if words else []
 
 
 def _address_rows(answer: "Answer") -> list[tuple[str, str]]:

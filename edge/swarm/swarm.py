@@ -84,6 +84,7 @@ class Swarm:
         self._per_group: dict[bytes, int] = {}
         self._open = 0
         self._sockets: list[socket.socket] = []
+        self._resting: set[socket.socket] = set()  # of them, while no file descriptor is left
         self._dirty: list[Connection] = []
         self._flush_due = False
         self._scratch = [wire.Buffers(self.limits.buffer_size)]
@@ -186,6 +187,11 @@ class Swarm:
         self.loop.add_reader(sock, self._acceptable, sock)
         return bound
 
+    @property
+    def accepting(self) -> bool:
+        """Whether connections are accepted somewhere."""
+        return len(self._sockets) > len(self._resting)
+
     def _acceptable(self, sock: socket.socket) -> None:
         for _ in range(_ACCEPTS_PER_EVENT):
             try:
@@ -203,8 +209,10 @@ class Swarm:
         log.warning("accept-paused", error=error.strerror, seconds=_ACCEPT_PAUSE)
         self.count_refusal("file-descriptors")
         self.loop.remove_reader(sock)
+        self._resting.add(sock)
 
         def again() -> None:
+            self._resting.discard(sock)
             if sock in self._sockets:
                 self.loop.add_reader(sock, self._acceptable, sock)
 

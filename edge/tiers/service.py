@@ -51,7 +51,7 @@ class ModeService:
         self.wan: Callable[[], float | None] = lambda: None
         self.counts: Callable[[], Counts] = Counts
         self.ledger = ledger
-        self.readings = Readings()
+        self._readings = Readings()
         self._sensors = sensors
         self._changed = changed
         self._looks = 0
@@ -61,6 +61,12 @@ class ModeService:
     @property
     def decision(self) -> Decision:
         return self._controller.decision
+
+    @property
+    def measured(self) -> dict[str, float]:
+        """The last readings, those that there are."""
+        found = {name: getattr(self._readings, name) for name in Readings.__slots__}
+        return {name: float(value) for name, value in found.items() if value is not None}
 
     def configure(self, schedule: Schedule, settings: Settings, adaptive: bool) -> None:
         """From now on; readings are judged anew."""
@@ -78,10 +84,10 @@ class ModeService:
     def _look(self) -> None:
         now = time.monotonic()
         if self.adaptive:
-            self._sensors.memory(self.readings, now)
+            self._sensors.memory(self._readings, now)
             if self._looks % _OTHERS == 0 or self.decision.mode == PAUSED:
-                self._sensors.others(self.readings)
-            self.readings.wan = self.wan()
+                self._sensors.others(self._readings)
+            self._readings.wan = self.wan()
         self._looks += 1
         elapsed = now - self._seen_at
         self._seen_at = now
@@ -91,7 +97,7 @@ class ModeService:
 
     def _decide(self, now: float) -> None:
         before = self.decision
-        readings = self.readings if self.adaptive else Readings()
+        readings = self._readings if self.adaptive else Readings()
         decision = self._controller.decide(readings, self._allowed(), now)
         if decision.step == before.step:
             return

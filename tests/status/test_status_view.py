@@ -20,7 +20,8 @@ def test_status_with_every_room():
         """
         kwaainet 0.1.0, up 3 h 12 m
         peer id       12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp
-        mode          relay (the only mode this version has)
+        mode          relay (others use 83% of the WAN)
+        holds back    no new slots or circuits, at most 128.0 KiB a second
         reachable     yes, at a public address
         advertised    /ip4/203.0.113.5/tcp/4001
         listening     /ip4/0.0.0.0/tcp/4001
