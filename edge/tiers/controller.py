@@ -30,7 +30,8 @@ _POWER = {  # at most this mode, and whether at the reduced rate
 class Readings:
     """What was measured a moment ago; None for what this machine does not tell. Shares are 0 to 1.
 
-    `memory_used`: of what can be had without swapping. `memory_stalled`: of the time, for want of
+    `memory_used`: so that nothing more can be had of it without swapping; of a machine with much,
+    of the last gigabytes. `memory_stalled`: of the time, for want of
     memory, every task stood still. `cpu`, `wan`: what others than this process use of them.
     `temperature`: of the hottest part, in degrees Celsius. `battery`: its charge.
     """
@@ -164,7 +165,9 @@ class Decision(Hold):
 
     def __init__(self, holds: Sequence[Hold], now: float) -> None:
         best = holds[0]
-        self.holds = [hold for hold in holds[1:] if not best.within(hold)] or [best]
+        binding = [hold for hold in holds[1:] if not best.within(hold)] or [best]
+        # Of a cause's holds that come to the same, the newest: its reason is today's.
+        self.holds = list({(hold.cause, hold.step): hold for hold in binding}.values())
         mode, admits, rate = best.step
         for hold in self.holds:
             mode, admits, rate = _meet(Hold("", "", mode, admits, rate), hold)
@@ -239,7 +242,7 @@ class Controller:
         elif not reached.within(current) and now - current.since < self._settings.stay:
             reached = Decision([allowed[0], *current.holds, *reached.holds], now)
             if reached.step == current.step:
-                return current
+                reached.since = current.since
         self.decision = reached
         return reached
 

@@ -17,6 +17,7 @@ from edge.tiers.controller import Readings
 
 _MAX_FILE = 8192  # bytes; what is wanted stands at the beginning
 _MAX_ENTRIES = 64  # thermal zones and power supplies looked at
+_PLENTY = 8 << 30  # bytes of memory beyond which it does not matter what of it is used
 _LEAST_WAIT = 0.5  # seconds between two looks that a share can be made of
 _SANE = range(-30, 131)  # degrees; sensors that are not there tell others
 
@@ -58,11 +59,11 @@ class Sensors:
         for line in self._read("proc/meminfo").splitlines()[:8]:
             words = line.split()
             if len(words) > 1 and words[1].isdigit():
-                found[words[0]] = int(words[1]) << 10
+                found[words[0]] = int(words[1][:15]) << 10
         total, available = found.get("MemTotal:", 0), found.get("MemAvailable:")
         if not total or available is None:
             return None
-        used = 1 - min(available / total, 1.0)
+        used = 1 - min(available / min(total, _PLENTY), 1.0)
         return max(used, self._cgroup_used())
 
     def _cgroup_used(self) -> float:

@@ -29,7 +29,7 @@ _SUSPENDED = 60.0  # seconds between two looks that were no service: the machine
 
 
 class ModeService:
-    """Decides again and again. `changed(decision)` is called whenever the step is another.
+    """Decides again and again. `changed(decision)` is called when its step is another, or urgent.
 
     `best`: the most that machine and configuration allow. `wan`: the share of the WAN that others
     use. `counts`: what has been done for others since the start. `schedule`, `settings`, `drain`
@@ -99,7 +99,7 @@ class ModeService:
         before = self.decision
         readings = self._readings if self.adaptive else Readings()
         decision = self._controller.decide(readings, self._allowed(), now)
-        if decision.step == before.step:
+        if decision.step == before.step and decision.urgent <= before.urgent:
             return
         log.info(
             "mode-changed",
