@@ -330,13 +330,13 @@ VERBS = (
         operands=("ADDR",),
         switches=(("count", "N", "how many; default 4"),),
     ),
+    Verb("connect", _connect, "have the running node connect to a peer", operands=("ADDR",)),
     Verb(
         "ledger",
         _ledger,
         "what this node has given, by the day, and an estimate of it in VDA",
         switches=(_JSON, ("csv", "", "as CSV, for spreadsheets")),
     ),
-    Verb("connect", _connect, "have the running node connect to a peer", operands=("ADDR",)),
 )
 
 

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from edge import clock, log
+from edge import log, zone
 from edge.budget import LEAST_TO_SERVE, MIB, Budget, default_limit, memory, resident
 from edge.config.errors import ConfigError
 from edge.config.load import diff
@@ -92,7 +92,7 @@ class Node:
         self.swarm.handle(ping.PROTOCOL_ID, ping.serve)
         self.relay = RelayService(self.swarm, self.resources, self._relayed_by)
         self.swarm.admits = self.relay.admission.denied
-        self.waker = Waker()
+        self.waker = Waker(_utc)
         self.relay.wake = self.waker.wake
         self.relay.reserved.append(self.waker.returned)
         self.identify.identified += [self._on_identified, self.relay.on_identified]
@@ -107,6 +107,7 @@ class Node:
             _settings(config.adapt),
             Sensors(memory()),
             self.ledger,
+            _utc,
             self._on_mode,
         )
         self.modes.counts = self._counts
@@ -363,6 +364,10 @@ def _copy(section: Section, limits: Limits | Resources) -> None:
             setattr(limits, option.name, section.value(option))
 
 
+def _utc() -> float | None:
+    return time.time()
+
+
 def _schedule(config: Config) -> Schedule:
     windows = [
         Window(each.days, minutes(each.start), minutes(each.end), each.mode, each.rate)
@@ -382,9 +387,9 @@ def _sleepers(config: Config) -> list[Sleeper]:
     return found
 
 
-def _zone(config: Config) -> clock.Zone:
+def _zone(config: Config) -> zone.Zone:
     text = config.node.timezone
-    return clock.system_zone() if text == "auto" else clock.Zone.from_string(text)
+    return zone.system_zone() if text == "auto" else zone.Zone.from_string(text)
 
 
 def _settings(adapt: Adapt) -> Settings:

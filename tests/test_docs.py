@@ -36,7 +36,7 @@ UNEXPLAINED = {
     "MAX_AGENT",  # characters of a text for people
     "MAX_ADDRESSES",  # of a reservation; a message's own limit comes first
 }
-BASE = {"atomic", "budget", "clock", "log", "slim", "version"}  # one box in the picture
+BASE = {"atomic", "budget", "log", "slim", "version", "zone"}  # one box in the picture
 
 
 def name_of(path: Path) -> str:

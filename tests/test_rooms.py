@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 EDGE = Path(__file__).parents[1] / "edge"
-BASE = {"atomic", "budget", "clock", "log", "version"}  # modules that know no room
+BASE = {"atomic", "budget", "log", "version", "zone"}  # modules that know no room
 MAY_IMPORT = {
     "crypto": {"atomic"},
     "wire": {"crypto"},
@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "relay": {"swarm", "wire", "crypto"} | BASE,
     "status": {"swarm", "wire", "crypto"} | BASE,
     "tiers": {"wire"} | BASE,
-    "config": {"wire", "clock", "log"},
+    "config": {"wire", "log", "zone"},
 }
 NO_IO = {
     "asyncio",

@@ -311,7 +311,7 @@ class TimeZone(_String):
         return 'a POSIX time zone such as "CET-1CEST,M3.5.0,M10.5.0/3", or "auto"'
 
     def check(self, value: object) -> str:
-        from edge.clock import Zone, ZoneError
+        from edge.zone import Zone, ZoneError
 
         if value == self.AUTO:
             return self.AUTO

@@ -4,9 +4,9 @@ Days are UTC's. The account of today is a small file, written once an hour and o
 days before a larger one, written when a day ends. Both are replaced whole, so that a power cut
 costs an hour at most; a few kilobytes a day are all the flash sees.
 
-A clock is not trusted. While it shows a time before this program was made, or lies behind the
-newest day, what is given is kept without a date until the clock is right. If it stays behind for an
-hour, it was ahead before: the days that are yet to come are added to today.
+A clock is not trusted. While the time is not known, or lies behind the newest day, what is given
+is kept without a date until the clock is right. If it stays behind for an hour, it was ahead
+before: the days that are yet to come are added to today.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from edge import clock, log
+from edge import log
+from edge import zone as zones
 from edge.atomic import write_atomic
 from edge.tiers.modes import FULL, LIGHT, MODES, RELAY
 
@@ -105,7 +106,7 @@ class Ledger:
         self._today = -1  # the day of the last entry, -1 for none
         self._load()
 
-    def add(self, mode: str, seconds: float, counts: Counts, utc: float) -> None:
+    def add(self, mode: str, seconds: float, counts: Counts, utc: float | None) -> None:
         """`seconds` have passed in `mode`, and `counts` stands where it does, at `utc`."""
         entry = Day()
         entry.values[f"{mode}_seconds"] = seconds
@@ -138,9 +139,9 @@ class Ledger:
         if any(self._undated.row()):
             yield "undated", self._undated
 
-    def _date(self, utc: float, seconds: float) -> int | None:
+    def _date(self, utc: float | None, seconds: float) -> int | None:
         """Today, None while the clock cannot be right."""
-        if not clock.is_set(utc):
+        if utc is None:
             return None
         today = int(utc // 86400)
         if today >= max(self._days, default=today):
@@ -253,7 +254,7 @@ def _number(date: str) -> int:
     words = date.split("-")
     if [len(word) for word in words] != [4, 2, 2] or not "".join(words).isdecimal():
         raise ValueError("not a date")
-    number = clock.days(*map(int, words))
+    number = zones.days(*map(int, words))
     if _name(number) != date:
         raise ValueError("not a date")
     return number

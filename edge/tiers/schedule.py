@@ -3,17 +3,17 @@
 A window is read off the wall clock where the node stands: on the night that summer time ends, one
 from 02:00 to 03:00 lasts two hours, and on the night it begins, none. A window whose end is not
 behind its start goes over midnight and belongs to the day it starts on. Of windows that overlap
-the first one counts. As long as the clock has not been set, none does.
+the first one counts. While the time is not known, none does.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge import clock
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+
+    from edge.zone import Zone
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MINUTES = 24 * 60
@@ -53,13 +53,13 @@ class Schedule:
 
     __slots__ = ("windows", "zone")
 
-    def __init__(self, windows: Sequence[Window], zone: clock.Zone) -> None:
+    def __init__(self, windows: Sequence[Window], zone: Zone) -> None:
         self.windows = windows
         self.zone = zone
 
-    def current(self, utc: float) -> Window | None:
+    def current(self, utc: float | None) -> Window | None:
         """The window that counts at `utc`, in seconds from 1970, if any does."""
-        if not self.windows or not clock.is_set(utc):
+        if not self.windows or utc is None:
             return None
         weekday, minute = self.zone.local(utc)
         return next((window for window in self.windows if window.covers(weekday, minute)), None)

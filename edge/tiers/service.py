@@ -31,9 +31,9 @@ _SUSPENDED = 60.0  # seconds between two looks that were no service: the machine
 class ModeService:
     """Decides again and again. `changed(decision)` is called when its step is another, or urgent.
 
-    `best`: the most that machine and configuration allow. `wan`: the share of the WAN that others
-    use. `counts`: what has been done for others since the start. `schedule`, `settings`, `drain`
-    and `adaptive` may be set at any time.
+    `best`: the most that the machine is good for. `utc`: tells the time, None while it is unknown.
+    `wan`: the share of the WAN that others use. `counts`: what has been done for others since the
+    start.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class ModeService:
         settings: Settings,
         sensors: Sensors,
         ledger: Ledger,
+        utc: Callable[[], float | None],
         changed: Callable[[Decision], None],
     ) -> None:
         self.best = best
@@ -53,6 +54,7 @@ class ModeService:
         self.ledger = ledger
         self._readings = Readings()
         self._sensors = sensors
+        self._utc = utc
         self._changed = changed
         self._looks = 0
         self._seen_at = time.monotonic()
@@ -92,7 +94,7 @@ class ModeService:
         elapsed = now - self._seen_at
         self._seen_at = now
         if elapsed < _SUSPENDED:
-            self.ledger.add(self.decision.mode, elapsed, self.counts(), time.time())
+            self.ledger.add(self.decision.mode, elapsed, self.counts(), self._utc())
         self._decide(now)
 
     def _decide(self, now: float) -> None:
@@ -112,7 +114,7 @@ class ModeService:
         self._changed(decision)
 
     def _allowed(self) -> list[Hold]:
-        window = self.schedule.current(time.time())
+        window = self.schedule.current(self._utc())
         if window is None:
             return [self.best]
         reason = f"the schedule's window from {window}"

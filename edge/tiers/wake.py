@@ -3,7 +3,7 @@
 A magic packet is six bytes of ff and the MAC address sixteen times, here in a UDP broadcast on the
 interface at whose network the machine stands. It is repeated until the machine has taken its slot
 again, or for as long as a caller may be held. A machine is woken inside its window alone, never
-while the clock is not set and it has one, and not again for a while when it did not come.
+while the time is not known and it has one, and not again for a while when it did not come.
 
 Source: AMD, Magic Packet Technology (publication 20213)
 """
@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from typing import TYPE_CHECKING
 
-from edge import clock, log
+from edge import log
+from edge.zone import UTC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from edge.tiers.schedule import Window
     from edge.wire.peerid import PeerId
+    from edge.zone import Zone
 
 MAX_CALLERS = 16  # held at a time for one machine
 _AGAIN = 3.0  # seconds between two packets
@@ -51,15 +52,19 @@ class Sleeper:
 
 
 class Waker:
-    """Wakes the sleepers it is configured with. `woken`: how many have come back."""
+    """Wakes the sleepers it is configured with. `utc`: tells the time, None while it is unknown.
 
-    def __init__(self) -> None:
+    `woken`: how many have come back.
+    """
+
+    def __init__(self, utc: Callable[[], float | None]) -> None:
         self.woken = 0
+        self._utc = utc
         self._loop = asyncio.get_running_loop()
         self._sleepers: dict[PeerId, Sleeper] = {}
-        self._zone = clock.UTC
+        self._zone = UTC
 
-    def configure(self, sleepers: Iterable[Sleeper], zone: clock.Zone) -> None:
+    def configure(self, sleepers: Iterable[Sleeper], zone: Zone) -> None:
         """From now on these. Callers that wait already go on waiting."""
         self._sleepers = {sleeper.peer: sleeper for sleeper in sleepers}
         self._zone = zone
@@ -101,8 +106,8 @@ class Waker:
 
     def _refusal(self, sleeper: Sleeper) -> str | None:
         if sleeper.window is not None:
-            now = time.time()
-            if not clock.is_set(now) or not sleeper.window.covers(*self._zone.local(now)):
+            now = self._utc()
+            if now is None or not sleeper.window.covers(*self._zone.local(now)):
                 return "outside its window"
         if len(sleeper.callers) >= MAX_CALLERS:
             return "too many callers"

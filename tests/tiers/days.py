@@ -1,4 +1,4 @@
-"""Whole days for the mode controller: what a machine measures, minute by minute, and a fake clock.
+"""Whole days for the mode controller: what a machine measures, minute by minute, and a fake zones.
 
 Synthetic, with a seed: shapes of load, heat, evening traffic and power cuts as a household has
 them, with noise on top. `run` replays a day and keeps what was decided.
@@ -11,14 +11,14 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edge import clock
+from edge import zone as zones
 from edge.tiers.controller import Controller, Decision, Hold, Readings, Settings
 from edge.tiers.modes import FULL, RELAY
 from edge.tiers.schedule import Schedule, Window, minutes
 
 TICK = 6.0  # seconds between two looks, as in a pause
 HOUR, DAY = 3600, 86400
-BERLIN = clock.Zone.from_string("CET-1CEST,M3.5.0,M10.5.0/3")
+BERLIN = zones.Zone.from_string("CET-1CEST,M3.5.0,M10.5.0/3")
 ORDINARY_DAY = 1801267200  # Saturday, 2027-01-30 00:00 UTC
 AUTUMN_NIGHT = 1824843600  # Friday, 2027-10-29 23:00 UTC; on Sunday the clocks go back
 
@@ -35,7 +35,7 @@ class Day:
     start: float = ORDINARY_DAY
     hours: float = 24
     windows: tuple[Window, ...] = ()
-    zone: clock.Zone = clock.UTC
+    zone: zones.Zone = zones.UTC
     curves: tuple[str, ...] = ()
     notes: tuple[tuple[float, str], ...] = ()
 

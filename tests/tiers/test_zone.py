@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge import clock
-from edge.clock import Zone, ZoneError, is_set, system_zone
+from edge import zone as zones
+from edge.zone import Zone, ZoneError, system_zone
 
 DAY = 86400
 YEARS = (2026, 2060)  # in which the database has the strings' rules and nothing else
@@ -78,7 +78,7 @@ rules = st.one_of(
 times = st.builds("{}:{:02}".format, st.integers(0, 24), st.integers(0, 59))
 
 
-def rules_of(text: str) -> list[clock.Rule]:
+def rules_of(text: str) -> list[zones.Rule]:
     zone = Zone.from_string(text)
     assert zone._start is not None and zone._end is not None
     return [zone._start, zone._end]
@@ -96,7 +96,7 @@ def test_any_string_is_understood_as_the_standard_library_does(hours, changes, u
         return
     (one, early), (two, late) = changes
     text = f"AAA{hours}BBB,{one}/{early},{two}/{late}"
-    changed = sorted(clock.Rule.at(rule, at.year) for rule in rules_of(text))
+    changed = sorted(zones.Rule.at(rule, at.year) for rule in rules_of(text))
     if not 3 * DAY < changed[1] - changed[0] < 360 * DAY:
         return  # changes that meet or pass each other: each reads those in its own way
     assert Zone.from_string(text).offset_at(utc) == seconds_east(library(text), utc)
@@ -172,9 +172,4 @@ def test_the_machines_own_zone(tmp_path: Path) -> None:
     assert system_zone(here, "UTC0").text == "UTC0"
     assert system_zone(here, ":Asia/Tokyo").text == "IST-2IDT,M3.4.4/26,M10.5.0"
     assert system_zone((str(tmp_path / "none"), str(source)), "").text == ZONES["Europe/Berlin"]
-    assert system_zone((str(tmp_path / "none"), str(broken)), "") is clock.UTC
-
-
-def test_a_clock_that_has_not_been_set() -> None:
-    assert not is_set(0)
-    assert is_set(FIRST)
+    assert system_zone((str(tmp_path / "none"), str(broken)), "") is zones.UTC

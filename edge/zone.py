@@ -1,4 +1,4 @@
-"""Civil time without a time zone database, which no router has: POSIX TZ strings, and trust.
+"""Civil time without a time zone database, which no router has: POSIX TZ strings.
 
 A TZ string says it all: `CET-1CEST,M3.5.0,M10.5.0/3`. OpenWrt keeps it in /etc/TZ; elsewhere it is
 the last line of the file that /etc/localtime names. Offsets count east of UTC here, in seconds,
@@ -12,7 +12,6 @@ import time
 
 MAX_TEXT = 128  # characters of a TZ string
 MAX_FILE = 65536  # bytes of a time zone file that are read; the largest has 4 KiB
-SET_SINCE = 1767225600  # 2026-01-01: a clock that shows less has not been set yet
 _DAY, _HOUR = 86400, 3600
 _DEFAULT_RULES = ",M3.2.0,M11.1.0"  # where a string names a summer time and no dates
 _FILES = ("/etc/TZ", "/etc/localtime")
@@ -98,11 +97,6 @@ class Zone:
 
 
 UTC = Zone("UTC0", 0)
-
-
-def is_set(utc: float) -> bool:
-    """Whether a wall clock that shows `utc` can be right: a router starts in 1970."""
-    return utc >= SET_SINCE
 
 
 def system_zone(files: tuple[str, ...] = _FILES, environment: str | None = None) -> Zone:
