@@ -10,15 +10,17 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from typing import TYPE_CHECKING
 
-from edge import log, zone
+from edge import atomic, log, machine, zone
 from edge.budget import LEAST_TO_SERVE, MIB, Budget, default_limit, memory, resident
+from edge.clock import clock_of
 from edge.config.errors import ConfigError
 from edge.config.load import diff
 from edge.crypto.errors import CryptoError
 from edge.crypto.identity import load_or_create
+from edge.qos.service import QosService, least
+from edge.relay.accounting import MAX_PEERS
 from edge.relay.admission import Admission, Network
 from edge.relay.client import RelayClient
 from edge.relay.resources import Resources
@@ -37,6 +39,7 @@ from edge.swarm.keeper import Keeper
 from edge.swarm.limits import Limits
 from edge.swarm.peerstore import PeerStore
 from edge.swarm.swarm import Swarm
+from edge.swarm.transport import SocketTransport
 from edge.tiers import ledger
 from edge.tiers.controller import Hold, Settings
 from edge.tiers.modes import PAUSED, RELAY
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
 
     from edge.config.load import Config
     from edge.config.schema import Adapt, Relay, Section
+    from edge.relay.circuit import Circuit
     from edge.status.http import HttpServer
     from edge.status.server import Answer, Request
     from edge.swarm.connection import Connection
@@ -61,6 +65,7 @@ GOODBYE = 3.0  # seconds a stop may take
 _UNKNOWN_GRACE = 60.0  # seconds after which a node nobody has observed counts as not public
 _SAVE_INTERVAL = 60.0
 _PAUSED_PACE = 10.0  # how much longer all regular work waits during a pause
+_REMEMBERED = 256  # peers, on an ordinary machine
 
 
 class NodeError(Exception):
@@ -75,7 +80,8 @@ class Node:
         key = load_or_create(
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
-        self.budget = Budget(config.node.memory_limit or default_limit(), resident())
+        profile = machine.this_profile()
+        self.budget = Budget(config.node.memory_limit or default_limit(), resident(), profile)
         self.limits = Limits()
         self.limits.buffer_size = config.relay.buffer_size or self.budget.buffer_size
         self.resources = Resources()
@@ -85,20 +91,28 @@ class Node:
             lambda: self.swarm.listening,
             lambda: [ip for ip, _ in interfaces.addresses()],
         )
-        self.store = PeerStore(os.path.join(config.node.data_dir, "peers"))
+        remembered = int(_REMEMBERED * profile.tables)
+        self.store = PeerStore(os.path.join(config.node.data_dir, "peers"), remembered)
         self.store.load()
         self.dialer = Dialer(self.swarm)
         self.identify = IdentifyService(self.swarm, self.addresses)
         self.swarm.handle(ping.PROTOCOL_ID, ping.serve)
-        self.relay = RelayService(self.swarm, self.resources, self._relayed_by)
+        self.clock = clock_of(config.node.data_dir)
+        self.relay = RelayService(self.swarm, self.resources, self._relayed_by, self.clock.time)
+        self.relay.accounts.most = int(MAX_PEERS * profile.tables)
         self.swarm.admits = self.relay.admission.denied
-        self.waker = Waker(_utc)
+        self.waker = Waker(self._utc)
         self.relay.wake = self.waker.wake
         self.relay.reserved.append(self.waker.returned)
         self.identify.identified += [self._on_identified, self.relay.on_identified]
         self.client = RelayClient(self.swarm, self.dialer, self.addresses)
         self.keeper = Keeper(self.swarm, self.dialer, self.store)
         self.addresses.changed.append(self._decide_client)
+        self.qos = QosService(
+            config.qos, self.swarm.traffic, self.relay.shaper.set_rate, self._ports
+        )
+        self.swarm.new_socket = self.qos.marks.new_socket
+        self.relay.opened.append(self._mark_circuit)
         self.ledger = ledger.Ledger(config.node.data_dir)
         self._resting: asyncio.TimerHandle | None = None
         self.modes = ModeService(
@@ -107,16 +121,18 @@ class Node:
             _settings(config.adapt),
             Sensors(memory()),
             self.ledger,
-            _utc,
+            self._utc,
             self._on_mode,
         )
         self.modes.counts = self._counts
+        self.modes.wan = lambda: self.qos.busy
         self.sources = Sources(self.swarm, config.node.data_dir, self.modes)
         self.sources.budget = self.budget
         self.sources.addresses = self.addresses
         self.sources.relay = self.relay
         self.sources.client = self.client
-        self.sources.flash_written = lambda: self.store.bytes_written + self.ledger.bytes_written
+        self.sources.qos = self.qos
+        self.sources.flash_written = lambda: atomic.flash.written
         answers = {**verbs(self.sources, self.dialer), "ledger": self._tell_ledger}
         self.status = StatusServer(config.node.data_dir, answers)
         self.http: HttpServer | None = None
@@ -136,6 +152,7 @@ class Node:
         self.swarm.spawn(self.keeper.run())
         self.swarm.spawn(self.modes.run())
         self.swarm.spawn(self._save_now_and_then())
+        self.swarm.spawn(self.qos.run())
         self.keeper.configure(self._bootstraps(self.config))
         self.swarm.loop.call_later(_UNKNOWN_GRACE, self._decide_client)
 
@@ -150,6 +167,7 @@ class Node:
         await self.swarm.stop()
         self.store.save(force=True)
         self.ledger.save()
+        await self.qos.stop()
 
     def reload(self, environ: dict[str, str]) -> None:
         """Read the configuration anew and change what can be changed while serving.
@@ -192,6 +210,9 @@ class Node:
         self.modes.configure(_schedule(config), _settings(config.adapt), config.adapt.enabled)
         self._on_mode(self.modes.decision)
         self._decide_client()
+        for connection in [*self.swarm.pending, *self.swarm.all_connections()]:
+            if isinstance(connection.transport, SocketTransport):
+                self.qos.marks.again(connection.transport.sock)
 
     def _settle_budget(self, config: Config) -> None:
         """Set aside what the node takes before it serves anyone. Raises ConfigError."""
@@ -210,10 +231,11 @@ class Node:
         )
 
     def _shape(self) -> None:
-        """The configured rate, or what the mode leaves of it."""
+        """The configured rate, or what the mode leaves of it; a busy line takes from that."""
         relay = self.config.relay
-        rates = [rate for rate in (relay.rate, self.modes.decision.rate) if rate]
-        self.relay.shaper.configure(min(rates, default=0), relay.rate_per_peer)
+        cap = least(relay.rate, self.modes.decision.rate)
+        self.relay.shaper.configure(cap, relay.rate_per_peer)
+        self.qos.configure(self.config.qos, cap)
 
     def _on_mode(self, decision: Decision) -> None:
         """Do as was decided; a pause begins when the circuits have had time to finish."""
@@ -223,7 +245,7 @@ class Node:
             self._resting.cancel()
             self._resting = None
         if decision.mode != PAUSED:
-            self.swarm.pace = 1.0
+            self.swarm.pace = self.qos.pace = 1.0
             return
         at_once = decision.urgent or not self.relay.circuits
         wait = 0 if at_once else self.config.adapt.drain
@@ -231,7 +253,7 @@ class Node:
 
     def _rest(self) -> None:
         self.relay.end_circuits("paused")
-        self.swarm.pace = _PAUSED_PACE
+        self.swarm.pace = self.qos.pace = _PAUSED_PACE
 
     def _relayed_by(self, connection: Connection) -> list[Multiaddr]:
         """Where the peer on `connection` can tell others to find it through us; none: no relay."""
@@ -253,6 +275,10 @@ class Node:
         wanted = relay.client == "yes" or (relay.client == "auto" and needed)
         self.client.wanted = relay.reservations if wanted else 0
         self.client.wake()
+
+    def _ports(self) -> list[int]:
+        ends = [address.host_port() for address in self.swarm.listening]
+        return [end[1] for end in ends if end is not None]
 
     @staticmethod
     def _bootstraps(config: Config) -> list[Multiaddr]:
@@ -279,6 +305,10 @@ class Node:
         counts.reservations = len(self.relay.reservations)
         return counts
 
+    def _utc(self) -> float | None:
+        """The time, None while the clock cannot be right."""
+        return None if self.clock.wrong else self.clock.time()
+
     async def _tell_ledger(self, _: Request) -> Answer:
         return {"days": ledger.report(self.ledger)}
 
@@ -292,8 +322,14 @@ class Node:
         if connection.initiator and connection.direct:
             routable.insert(0, connection.remote)
         if routable:
-            self.store.learn(peer, routable, info.agent, time.time())
+            self.store.learn(peer, routable, info.agent, self.clock.time())
         self.client.wake()
+
+    def _mark_circuit(self, circuit: Circuit) -> None:
+        for leg in (circuit.source, circuit.destination):
+            transport = leg.connection.transport
+            if isinstance(transport, SocketTransport):
+                self.qos.marks.carries_circuit(transport.sock)
 
     def _on_network_change(self) -> None:
         self.addresses.forget_observations()
@@ -318,7 +354,12 @@ def main(config: Config, uvloop: bool) -> int:
 async def _run(config: Config) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
+    score = machine.go_first()
     node = Node(config)
+    profile = machine.this_profile()
+    log.info("machine", profile=profile.name, why=profile.why, oom_score=score)
+    if node.clock.wrong:
+        log.warning("clock-wrong", believed=int(node.clock.time()))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: node.reload(dict(os.environ)))
@@ -362,10 +403,6 @@ def _copy(section: Section, limits: Limits | Resources) -> None:
     for option in section.options():
         if hasattr(limits, option.name):
             setattr(limits, option.name, section.value(option))
-
-
-def _utc() -> float | None:
-    return time.time()
 
 
 def _schedule(config: Config) -> Schedule:

@@ -36,7 +36,8 @@ UNEXPLAINED = {
     "MAX_AGENT",  # characters of a text for people
     "MAX_ADDRESSES",  # of a reservation; a message's own limit comes first
 }
-BASE = {"atomic", "budget", "log", "slim", "version", "zone"}  # one box in the picture
+# One box in the picture.
+BASE = {"atomic", "budget", "clock", "log", "machine", "slim", "version", "zone"}
 
 
 def name_of(path: Path) -> str:

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 EDGE = Path(__file__).parents[1] / "edge"
-BASE = {"atomic", "budget", "log", "version", "zone"}  # modules that know no room
+# Modules that know no room.
+BASE = {"atomic", "budget", "clock", "log", "machine", "version", "zone"}
 MAY_IMPORT = {
     "crypto": {"atomic"},
     "wire": {"crypto"},
     "swarm": {"wire", "crypto"} | BASE,
     "relay": {"swarm", "wire", "crypto"} | BASE,
+    "qos": {"log"},
     "status": {"swarm", "wire", "crypto"} | BASE,
     "tiers": {"wire"} | BASE,
     "config": {"wire", "log", "zone"},

@@ -15,6 +15,7 @@ from edge.config.schema import (
     Adapt,
     Node,
     Peer,
+    Qos,
     Relay,
     Schedule,
     Section,
@@ -48,6 +49,7 @@ class Config:
         "ignored",
         "node",
         "peers",
+        "qos",
         "relay",
         "schedule",
         "status",
@@ -58,6 +60,7 @@ class Config:
         self,
         node: Node,
         relay: Relay,
+        qos: Qos,
         adapt: Adapt,
         status: Status,
         peers: list[Peer],
@@ -70,6 +73,7 @@ class Config:
     ) -> None:
         self.node = node
         self.relay = relay
+        self.qos = qos
         self.adapt = adapt
         self.status = status
         self.peers = peers
@@ -85,7 +89,7 @@ class Config:
 
     def single(self) -> list[Section]:
         """Those that stand once."""
-        return [self.node, self.relay, self.adapt, self.status]
+        return [self.node, self.relay, self.qos, self.adapt, self.status]
 
     def origin(self, section: str, option: str, index: int = 0) -> str:
         """Where a value is from: "default", "kwaainet.toml:12", "environment KWAAINET_MODE" or
@@ -138,6 +142,7 @@ def load(
     return Config(
         node=node,
         relay=_section(Relay, merged),
+        qos=_section(Qos, merged),
         adapt=_section(Adapt, merged),
         status=_section(Status, merged),
         peers=_sections(Peer, merged),

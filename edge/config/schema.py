@@ -22,6 +22,7 @@ from edge.config.kinds import (
     Integer,
     Interface,
     Mac,
+    Mark,
     Networks,
     Option,
     Path,
@@ -38,6 +39,8 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 ENVIRONMENT = "KWAAINET_"
 
 MAX_REPEATED = 64  # sections of one name
+# Those that ask for no more than an ordinary packet gets; edge/qos/marks.py has their numbers.
+CODE_POINTS = ("none", "le", "cs1", "cs0", "af11", "af12", "af13")
 
 
 class Section:
@@ -118,8 +121,9 @@ class Node(Section):
     max_connections_per_ip = Integer(32, 1, 65536, SOFT,
         "Connections from one IPv4 address or one IPv6 /64; several peers may share it.",
         unit="connections")
-    max_pending_handshakes = Integer(64, 1, 4096, SOFT,
-        "Incoming connections that have not shown an identity yet.", unit="connections")
+    max_pending_handshakes = Integer(0, 1, 4096, SOFT,
+        "Incoming connections that have not shown an identity yet; auto: 64, on small machines 16.",
+        unit="connections", zero="auto")
     max_streams_per_connection = Integer(256, 8, 4096, SOFT,
         "Streams a peer may have open on one connection.", unit="streams")
     handshake_timeout = Duration(10, 1, 5 * MINUTE, SOFT,
@@ -188,6 +192,43 @@ class Relay(Section):
         "Relays on which a slot is kept at a time.", unit="relays")
 
 
+class Qos(Section):
+    NAME = "qos"
+    HELP = "How the node gives way to others on the line: marks, caps, back-off, hooks."
+
+    dscp_relay = Choice("le", CODE_POINTS, SOFT,
+        "DSCP of connections that carry circuits; none: the system's own.")
+    dscp_control = Choice("cs1", CODE_POINTS, SOFT,
+        "DSCP of all others: handshakes, reservations, identify.")
+    priority = Integer(1, 0, 6, SOFT,
+        "SO_PRIORITY of every socket; 1 is the lowest there is, 0 an ordinary one's.")
+    mark = Mark(0x6B000000, 0x1, 0xFFFFFFFF, SOFT,
+        "SO_MARK of every socket, for firewalls, where the kernel permits it.", zero="none")
+    rate_up = Size(0, 16 * KIB, TIB, SOFT,
+        "Bytes a second that relaying may send; all of it comes in, too, so the least rate holds.",
+        unit="bytes a second", zero="unlimited")
+    rate_down = Size(0, 16 * KIB, TIB, SOFT,
+        "Bytes a second that relaying may receive.", unit="bytes a second", zero="unlimited")
+    backoff = Bool(False, SOFT,
+        "On a router: relay less while others fill the line, or the way to the gateway queues.")
+    wan = Interface(SOFT,
+        "The interface that leads to the internet; auto: where the default route goes.")
+    line_up = Size(0, 16 * KIB, TIB, SOFT,
+        "Bytes a second the line sends; auto: the most that was seen.",
+        unit="bytes a second", zero="auto")
+    line_down = Size(0, 16 * KIB, TIB, SOFT,
+        "Bytes a second the line receives; auto: the most that was seen.",
+        unit="bytes a second", zero="auto")
+    max_delay = Integer(30, 5, 1000, SOFT,
+        "What the way to the gateway may take beyond its least before relaying slows down.",
+        unit="milliseconds")
+    shaper = Choice("none", ("none", "auto", "cake", "fq_codel", "htb"), HARD,
+        "Queueing discipline that the shipped hook puts on the WAN interface; wants line_up.")
+    hooks = Path(HARD,
+        "Directory of programs that are called at start, at stop, and as back-off begins and ends.",
+        auto="/etc/kwaainet/qos.d")
+
+
 class Peer(Section):
     NAME = "peer"
     MANY = True
@@ -251,7 +292,8 @@ interface = "br-lan"'''
 
     peer = PeerIdOf(SOFT, "The peer id of the node that runs on it.")
     mac = Mac(SOFT, "The MAC address that its Ethernet port wakes up to.")
-    interface = Interface(SOFT, "The interface of this machine at whose network it stands.")
+    interface = Interface(SOFT,
+        "The interface of this machine at whose network it stands.", required=True)
     port = Integer(9, 1, 65535, SOFT, "The UDP port that the magic packet is sent to.")
     days = Days((), SOFT,
         "Days on which it may be woken; none: every day.")
@@ -273,7 +315,7 @@ class Status(Section):
 # fmt: on
 
 
-SECTIONS: tuple[type[Section], ...] = (Node, Relay, Adapt, Status, Peer, Schedule, Wake)
+SECTIONS: tuple[type[Section], ...] = (Node, Relay, Qos, Adapt, Status, Peer, Schedule, Wake)
 REPEATED = tuple(section for section in SECTIONS if section.MANY)
 
 

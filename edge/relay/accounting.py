@@ -35,17 +35,18 @@ class Usage:
 
 
 class Accounts:
-    """A peer's account is kept while it has circuits, and then until the table is full."""
+    """A peer's account is kept while it has circuits, and then until `most` are there."""
 
-    __slots__ = ("_table",)
+    __slots__ = ("_table", "most")
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_PEERS) -> None:
+        self.most = most
         self._table: dict[PeerId, Usage] = {}
 
     def of(self, peer: PeerId) -> Usage:
         """The account of `peer`, opened if there is none; the one unused for longest gives way."""
         usage = self._table.pop(peer, None) or Usage()
-        if len(self._table) >= MAX_PEERS:
+        if len(self._table) >= self.most:
             idle = next((p for p, u in self._table.items() if not u.circuits), None)
             if idle is not None:
                 del self._table[idle]

@@ -84,6 +84,7 @@ class Stats:
 
 class RelayService:
     """Serves hop on `swarm`. `usable_by`: the addresses of ours that a connection's peer can use.
+    `clock`: the wall clock, which reservations expire by.
 
     Without any such address the protocol is not offered to that peer: a relay nobody can be
     reached through is none.
@@ -94,6 +95,7 @@ class RelayService:
         swarm: Swarm,
         resources: Resources,
         usable_by: Callable[[Connection], list[Multiaddr]],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.limits = resources
         self.admits = True  # new circuits, and slots for peers that have none
@@ -102,9 +104,11 @@ class RelayService:
         self.accounts = Accounts()
         self.reservations: dict[PeerId, Reservation] = {}
         self.circuits: set[Circuit] = set()
+        self.opened: list[Callable[[Circuit], None]] = []  # told of every circuit
         self._ended = Stats()
         self._swarm = swarm
         self._usable_by = usable_by
+        self._clock = clock
         self._per_group: dict[bytes, int] = {}
         self._circuits_per_group: dict[bytes, int] = {}
         self._foreigners = 0  # reservations
@@ -208,7 +212,7 @@ class RelayService:
         renewed = peer in self.reservations
         self._hold(peer, connection)
         ttl = self.limits.reservation_ttl
-        expire = int(time.time()) + ttl
+        expire = int(self._clock()) + ttl
         answer = _status(wire.OK)
         answer.reservation = wire.Reservation(
             expire=expire,
@@ -394,6 +398,8 @@ class RelayService:
         circuit = Circuit(stream, destination, self.limits.data, usages, self.shaper, self._on_end)
         if circuit.ended is None:
             self.circuits.add(circuit)
+            for tell in self.opened:
+                tell(circuit)
         log.info("relay-circuit", source=source, destination=target)
         return True
 

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 from edge import log
 from edge.budget import CONNECTION, HANDSHAKE, Budget, default_limit, resident
+from edge.machine import is_short
 from edge.swarm.connection import Connection
 from edge.swarm.errors import LimitReached, SwarmError
 from edge.swarm.limits import Limits
-from edge.swarm.transport import CircuitTransport, SocketTransport
+from edge.swarm.transport import CircuitTransport, SocketTransport, Traffic
 from edge.wire import connection as wire
 from edge.wire.errors import WireError
 from edge.wire.ip import ip_group
@@ -73,6 +74,9 @@ class Swarm:
         self.opened: list[Callable[[Connection], None]] = []
         self.closed: list[Callable[[Connection], None]] = []
         self.admits: Callable[[Connection], str | None] = lambda _: None
+        # Told of every socket before it carries anything.
+        self.new_socket: Callable[[socket.socket], None] = lambda _: None
+        self.traffic = Traffic()
         self.depth = 0  # of receive callbacks running inside each other
         self.reading: Connection | None = None  # whose event is being handled
         self.pace = 1.0
@@ -176,6 +180,7 @@ class Swarm:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if len(ip) == 16:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            self.prepare(sock)
             sock.bind((target[0], target[1]))
             sock.listen(_BACKLOG)
         except OSError as error:
@@ -231,8 +236,17 @@ class Swarm:
             self.count_refusal(refusal)
             sock.close()
             return
+        self.prepare(sock)
         with suppress(LimitReached):  # counted where it was raised
-            self.adopt(SocketTransport(self.loop, sock), False, remote, local)
+            self.adopt(SocketTransport(self.loop, sock, self.traffic), False, remote, local)
+
+    def prepare(self, sock: socket.socket) -> None:
+        """What every socket gets, those that dial before they connect."""
+        size = self.limits.socket_buffer
+        if size:  # on the listener too: the window's scale is agreed on with the first packet
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+        self.new_socket(sock)
 
     def no_room(self, group: bytes) -> str | None:
         limits = self.limits
@@ -388,7 +402,10 @@ class Swarm:
             if now - connection.opened_at > limits.handshake_timeout:
                 self.count_refusal("handshake-timeout")
                 connection.close("handshake timed out", say=False)
-        if self.budget.measure(resident()):
+        short = is_short()
+        if short != self.budget.short:
+            log.warning("machine-memory", short=short)
+        if self.budget.measure(resident(), short):
             self._close_an_idle_one()
         for connection in self.all_connections():
             connection.session.forgive(int(_FORGIVEN * elapsed))

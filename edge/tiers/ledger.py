@@ -93,10 +93,9 @@ class Day:
 
 
 class Ledger:
-    """The account kept in `directory`. `bytes_written`: to the disk, since the start."""
+    """The account kept in `directory`."""
 
     def __init__(self, directory: str) -> None:
-        self.bytes_written = 0
         self._directory = directory
         self._days: dict[int, Day] = {}  # by days from 1970
         self._undated = Day()
@@ -174,8 +173,6 @@ class Ledger:
             write_atomic(os.path.join(self._directory, name), data)
         except OSError as error:
             log.warning("ledger-not-saved", error=error.strerror)
-            return
-        self.bytes_written += len(data)
 
     def _load(self) -> None:
         for file in (DAYS, TODAY):  # the second is the newer where both have a day

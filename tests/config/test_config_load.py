@@ -13,6 +13,7 @@ from edge.config.schema import (
     Adapt,
     Node,
     Peer,
+    Qos,
     Relay,
     Status,
     every_option,
@@ -138,7 +139,10 @@ def test_every_option_is_set_by_every_source(option, toml: Load) -> None:  # typ
     assert from_flag.origin(option.section, option.name) == f"--{option.flag}"
     sections = [config.sections() for config in (from_file, from_environment, from_flag)]
     values = [
-        next(s for s in found if option.section == s.NAME).value(option) for found in sections
+        section.value(option)
+        for found in sections
+        for section in found
+        if option.section == section.NAME
     ]
     assert values[0] == values[1] == values[2]
 
@@ -193,8 +197,8 @@ def test_every_option_is_set_by_every_source(option, toml: Load) -> None:  # typ
             "kwaainet.toml:2: [rellay]: unknown section; did you mean [relay]?",
         ),
         (
-            "[qos]\n",
-            "kwaainet.toml:1: [qos]: unknown section; expected [node] or [relay] or "
+            "[firewall]\n",
+            "kwaainet.toml:1: [firewall]: unknown section; expected [node] or [relay] or [qos] or "
             "[adapt] or [status] or [peer] or [schedule] or [wake]",
         ),
         ("relay = 3\n", "kwaainet.toml:1: [relay]: got 3; expected a section"),
@@ -457,6 +461,7 @@ def test_mistakes_in_repeated_sections(text: str, line: str, toml: Load) -> None
 
 def test_sections_are_those_of_the_schema() -> None:
     config = load(None, NO_FILE, {"peer": [PEER_A]})
-    assert [type(section) for section in config.sections()] == [Node, Relay, Adapt, Status, Peer]
+    kinds = [Node, Relay, Qos, Adapt, Status, Peer]
+    assert [type(section) for section in config.sections()] == kinds
     for section in config.sections():
         assert set(section.origins) == {option.name for option in section.options()}

@@ -203,7 +203,7 @@ def test_banner_of_a_node_that_others_reach():
         kwaainet 0.1.0
 
         peer id     {examples.ID}
-        mode        relay (the only mode this version has)
+        mode        relay (others use 83% of the WAN)
         listens at  /ip4/0.0.0.0/tcp/4001
                     /ip6/::/tcp/4001
         advertises  /ip4/203.0.113.5/tcp/4001
