@@ -246,18 +246,20 @@ class Adapt(Section):
     enabled = Bool(True, SOFT,
         "Follow memory, processor, heat, WAN and battery; the schedule counts in any case.")
     stay = Duration(2 * MINUTE, 10, DAY, SOFT,
-        "Time after a change before the node may do more again.", unit="seconds")
+        "Time after a change before the node does more again; half of it must be calm.",
+        unit="seconds")
     drain = Duration(5 * MINUTE, 1, DAY, SOFT,
         "Time that open circuits have to finish when the node pauses.", unit="seconds")
     reduced_rate = Size(128 * KIB, 16 * KIB, TIB, SOFT,
         "Bytes a second relayed in all while the node has stepped back.", unit="bytes a second")
-    max_cpu = Integer(85, 10, 100, SOFT,
-        "Use of the processor by others from which the node steps back.", unit="percent")
+    max_cpu = Integer(90, 10, 100, SOFT,
+        "Use of the processor by others beyond which the node steps back; 100: never.",
+        unit="percent")
     max_temperature = Integer(80, 40, 120, SOFT,
-        "Heat of the hottest part from which the node steps back; 15 degrees more pause it.",
+        "Heat of the hottest part beyond which it steps back; 15 degrees more pause it.",
         unit="degrees Celsius")
     max_wan = Integer(50, 5, 100, SOFT,
-        "Use of the WAN by others from which the node steps back, where it can be measured.",
+        "Use of the WAN by others beyond which it steps back, where that is known; 100: never.",
         unit="percent")
 
 

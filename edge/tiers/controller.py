@@ -4,8 +4,8 @@ It is given what was measured and what the owner allows, and decides. Everything
 against doing all there is to do is a `Hold`; the decision is what every hold lets pass. It steps
 down as soon as a hold begins, and up only when it has not changed for `stay` seconds. A hold by a
 reading begins when the reading has been over `enter` for the rule's patience, and ends when it has
-been under `leave` for CALM seconds; in between, nothing changes. A reading that cannot be had holds
-nothing.
+been under `leave` for half of `stay`; in between, nothing changes. A reading that cannot be had
+holds nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from edge.tiers.modes import FULL, LIGHT, PAUSED, RELAY, lower
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-CALM = 60.0  # seconds that a reading must be low again before its hold ends
 MEMORY_CRITICAL = "memory-critical"
 _POWER = {  # at most this mode, and whether at the reduced rate
     power.BALANCED: (LIGHT, False),
@@ -63,10 +62,15 @@ class Settings:
 
     def __init__(self) -> None:
         self.stay = 120.0
-        self.max_cpu = 0.85
+        self.max_cpu = 0.9
         self.max_temperature = 80.0
         self.max_wan = 0.5
         self.reduced_rate = 128 << 10
+
+    @property
+    def calm(self) -> float:
+        """Seconds that a reading must be low again before its hold ends."""
+        return self.stay / 2
 
 
 class Hold:
@@ -143,7 +147,7 @@ def rules(settings: Settings) -> tuple[Rule, ...]:
             "{:.0%} of the memory is in use"),
         Rule("memory", "memory_stalled", 0.1, 0.02, 5, RELAY, False,
             "everything stood still {:.0%} of the time for want of memory"),
-        Rule("cpu", "cpu", cpu, cpu * 0.7, 30, RELAY, True,
+        Rule("cpu", "cpu", cpu, cpu * 0.7, 60, RELAY, True,
             "others use {:.0%} of the processor"),
         Rule("heat", "temperature", hot, hot - 8, 10, RELAY, True,
             "it is {:.0f} degrees hot"),
@@ -189,30 +193,30 @@ class _Watch:
         self.calm_since: float | None = None
         self.hold: Hold | None = None
 
-    def update(self, value: float | None, now: float, reduced_rate: int) -> Hold | None:
+    def update(self, value: float | None, now: float, settings: Settings) -> Hold | None:
         """The hold at this reading, if there is one."""
         if self.hold is not None:
-            self._see_whether_calm(value, now)
+            self._see_whether_calm(value, now, settings.calm)
             return self.hold
-        if value is None or value < self.rule.enter:
+        if value is None or value <= self.rule.enter:
             self.over_since = None
             return None
         if self.over_since is None:
             self.over_since = now
         if now - self.over_since >= self.rule.patience:
-            rate = reduced_rate if self.rule.reduced else 0
+            rate = settings.reduced_rate if self.rule.reduced else 0
             urgent = self.rule.cause == MEMORY_CRITICAL
             reason = self.rule.reason.format(value)
             self.hold = Hold(self.rule.cause, reason, self.rule.to, False, rate, urgent)
         return self.hold
 
-    def _see_whether_calm(self, value: float | None, now: float) -> None:
+    def _see_whether_calm(self, value: float | None, now: float, calm: float) -> None:
         if value is not None and value >= self.rule.leave:
             self.calm_since = None
             return
         if self.calm_since is None:
             self.calm_since = now
-        if now - self.calm_since >= CALM:
+        if now - self.calm_since >= calm:
             self.hold = self.over_since = self.calm_since = None
 
 
@@ -247,10 +251,9 @@ class Controller:
         return reached
 
     def _holds(self, readings: Readings, now: float) -> list[Hold]:
-        reduced = self._settings.reduced_rate
         found = []
         for watch in self._watches:
-            hold = watch.update(getattr(readings, watch.rule.reading), now, reduced)
+            hold = watch.update(getattr(readings, watch.rule.reading), now, self._settings)
             if hold is not None:
                 found.append(hold)
         level = self._power.update(readings.battery, readings.charging)
@@ -258,7 +261,8 @@ class Controller:
             assert readings.battery is not None
             mode, slow = _POWER[level]
             reason = f"{level}: the battery is at {readings.battery:.0%}"
-            found.append(Hold("battery", reason, mode, rate=reduced if slow else 0))
+            rate = self._settings.reduced_rate if slow else 0
+            found.append(Hold("battery", reason, mode, rate=rate))
         return found
 
 
