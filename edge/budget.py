@@ -24,7 +24,6 @@ if TYPE_CHECKING:
         """The part of edge.swarm.limits that follows the memory."""
 
         max_connections: int
-        max_pending_handshakes: int
         max_window: int
         socket_buffer: int
 
@@ -167,8 +166,6 @@ class Budget:
         if self.profile is not None:
             limits.max_window = min(limits.max_window, self.profile.max_window)
             limits.socket_buffer = self.profile.socket_buffer
-        handshakes = self.profile.handshakes if self.profile else 64
-        limits.max_pending_handshakes = limits.max_pending_handshakes or handshakes
         slots = limits.max_connections * 3 // 4
         resources.max_reservations = resources.max_reservations or _within(8, slots, 2048)
         fit = leasable // 4 // (CIRCUIT + 16 * KIB)

@@ -1,7 +1,7 @@
 """What machine this is, as far as it decides how much a node may take, and who goes first.
 
 Under 128 MiB of memory, or on one or two cores, the node is made smaller than its memory limit
-alone would have it: smaller windows, buffers and tables, fewer handshakes at a time.
+alone would have it: smaller windows, buffers and tables.
 
 Source: proc(5): meminfo, oom_score_adj
 """
@@ -24,10 +24,10 @@ class Profile:
     """`name` and `why` are for people. Sizes in bytes; `tables`: the part of a table's usual size.
 
     `max_window`: of a stream; `buffer`: read at once; `socket_buffer`: held by the kernel for a
-    connection, each way (0: as it likes); `handshakes`: under way at a time.
+    connection, each way (0: as it likes).
     """
 
-    __slots__ = ("buffer", "handshakes", "max_window", "name", "socket_buffer", "tables", "why")
+    __slots__ = ("buffer", "max_window", "name", "socket_buffer", "tables", "why")
 
     def __init__(
         self,
@@ -37,7 +37,6 @@ class Profile:
         buffer: int,
         socket_buffer: int,
         tables: float,
-        handshakes: int,
     ) -> None:
         self.name = name
         self.why = why
@@ -45,18 +44,17 @@ class Profile:
         self.buffer = buffer
         self.socket_buffer = socket_buffer
         self.tables = tables
-        self.handshakes = handshakes
 
 
 def profile(total: int, cores: int) -> Profile:
     """For a machine with `total` bytes of memory and so many `cores`."""
     if total < LITTLE:
         why = f"{total // MIB} MiB of memory"
-        return Profile("little-memory", why, 256 * KIB, 128 * KIB, 64 * KIB, 0.25, 16)
+        return Profile("little-memory", why, 256 * KIB, 128 * KIB, 64 * KIB, 0.25)
     if cores <= FEW:
         why = "1 core" if cores == 1 else f"{cores} cores"
-        return Profile("few-cores", why, 512 * KIB, 128 * KIB, 0, 0.5, 16)
-    return Profile("ordinary", "", MIB, 256 * KIB, 0, 1.0, 64)
+        return Profile("few-cores", why, 512 * KIB, 128 * KIB, 0, 0.5)
+    return Profile("ordinary", "", MIB, 256 * KIB, 0, 1.0)
 
 
 def this_profile() -> Profile:

@@ -121,9 +121,8 @@ class Node(Section):
     max_connections_per_ip = Integer(32, 1, 65536, SOFT,
         "Connections from one IPv4 address or one IPv6 /64; several peers may share it.",
         unit="connections")
-    max_pending_handshakes = Integer(0, 1, 4096, SOFT,
-        "Incoming connections that have not shown an identity yet; auto: 64, on small machines 16.",
-        unit="connections", zero="auto")
+    max_pending_handshakes = Integer(64, 1, 4096, SOFT,
+        "Incoming connections that have not shown an identity yet.", unit="connections")
     max_streams_per_connection = Integer(256, 8, 4096, SOFT,
         "Streams a peer may have open on one connection.", unit="streams")
     handshake_timeout = Duration(10, 1, 5 * MINUTE, SOFT,

@@ -25,7 +25,7 @@ _LEFT_BY_OPKG = "-opkg"  # a new version beside one that was edited
 
 
 class Hooks:
-    """The programs in `directory`. `ran`, `failed`: how many calls, and how many of them ill."""
+    """The programs in `directory`. `ran`, `failed`: calls that have ended, and how many ill."""
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
@@ -55,7 +55,6 @@ class Hooks:
             await self._run(path, event, environment, seconds)
 
     async def _run(self, path: str, event: str, environment: dict[str, str], limit: float) -> None:
-        self.ran += 1
         with _Output(asyncio.get_running_loop()) as output:
             try:
                 process = await asyncio.create_subprocess_exec(
@@ -86,6 +85,7 @@ class Hooks:
             self._tell(path, event, ended, output.text)
 
     def _tell(self, path: str, event: str, failure: str, said: str) -> None:
+        self.ran += 1
         if failure:
             self.failed += 1
             log.warning("qos-hook-failed", hook=path, call=event, reason=failure, output=said)

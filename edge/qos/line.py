@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import socket
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,21 +28,15 @@ _OVERHEAD = 1.1  # headers, acknowledgements, handshakes
 _WORST = 1 << 32  # beyond any metric
 
 
-class Route:
-    """The way to the internet. `gateway`: 4 or 16 bytes, None where there is none to ask."""
+class Route(NamedTuple):
+    """The way to the internet. `gateway`: 4 or 16 bytes, None where there is none to ask.
 
-    __slots__ = ("gateway", "interface")
+    `index`: another one than before means that the interface was made anew.
+    """
 
-    def __init__(self, interface: str, gateway: bytes | None) -> None:
-        self.interface = interface
-        self.gateway = gateway
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Route):
-            return NotImplemented
-        return self.interface == other.interface and self.gateway == other.gateway
-
-    __hash__ = None  # type: ignore[assignment]
+    interface: str
+    gateway: bytes | None
+    index: int = 0
 
 
 def find(interface: str = "") -> Route | None:
@@ -51,10 +45,8 @@ def find(interface: str = "") -> Route | None:
         ways = [way for way in candidates if interface in ("", way[1].interface)]
         if ways:
             route = min(ways, key=lambda way: way[0])[1]
-            return Route(route.interface, route.gateway or _other_end(route.interface))
-    if interface and counters(interface) is not None:
-        return Route(interface, _other_end(interface))
-    return None
+            return _whole(route.interface, route.gateway)
+    return _whole(interface, None) if interface else None
 
 
 def counters(interface: str) -> tuple[int, int] | None:
@@ -76,6 +68,14 @@ def household(total: tuple[float, float], own: tuple[float, float]) -> tuple[flo
     """What of the line's bytes a second (up, down) is not the node's own."""
     up, down = [max(0.0, all_ - mine * _OVERHEAD) for all_, mine in zip(total, own, strict=True)]
     return up, down
+
+
+def _whole(interface: str, gateway: bytes | None) -> Route | None:
+    try:
+        index = socket.if_nametoindex(interface)
+    except OSError:
+        return None  # gone since, or never there
+    return Route(interface, gateway or _other_end(interface), index)
 
 
 def _ipv4(text: str) -> Iterator[tuple[int, Route]]:
