@@ -258,7 +258,7 @@ class Adapt(Section):
         "Heat of the hottest part beyond which it steps back; 15 degrees more pause it.",
         unit="degrees Celsius")
     max_wan = Integer(50, 5, 100, SOFT,
-        "Use of the WAN by others beyond which it steps back, where that is known; 100: never.",
+        "Use of the WAN by others beyond which it steps back, with [qos] backoff; 100: never.",
         unit="percent")
 
 

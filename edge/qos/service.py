@@ -83,10 +83,12 @@ class QosService:
         A capacity that is only learnt is believed while the line shows signs of being full.
         """
         settings, state = self._settings, self._state
+        if not settings.backoff or self._last is None:
+            return None
         shares = []
         for way, known in enumerate((settings.line_up, settings.line_down)):
             capacity = known or (state.seen[way] if state.reason != backoff.FREE else 0)
-            if capacity and self.route is not None:
+            if capacity:
                 shares.append(min(self._reading.others[way] / capacity, 1.0))
         return max(shares, default=None)
 

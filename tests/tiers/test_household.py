@@ -25,14 +25,14 @@ MIB = 1 << 20
 async def household(lab: NetLab) -> AsyncIterator[None]:
     """Three quarters of the line, out of it."""
     server = await asyncio.create_subprocess_exec(
-        *lab.within(DIALER), *["iperf3", "-s", "-1"], stdout=None
+        *lab.within(DIALER), *["iperf3", "-s", "-1"], stdout=asyncio.subprocess.DEVNULL
     )
     rate = str(LINE * 8 * 3 // 4)
     client = await asyncio.create_subprocess_exec(
         *lab.within(RELAY),
         *("iperf3", "-c", ADDRESSES[DIALER], "-u", "-b", rate, "-t", "300"),
         *("--connect-timeout", "5000"),
-        stdout=None,
+        stdout=asyncio.subprocess.DEVNULL,
     )
     try:
         yield
@@ -47,7 +47,16 @@ async def household(lab: NetLab) -> AsyncIterator[None]:
 @pytest.mark.slow
 @asynchronous(180)
 async def test_the_relay_steps_back_for_the_household_and_returns() -> None:
-    options = ["--qos-wan", "wan", "--qos-line-up", str(LINE), "--qos-line-down", str(LINE)]
+    options = [
+        "--qos-backoff",
+        "yes",
+        "--qos-wan",
+        "wan",
+        "--qos-line-up",
+        str(LINE),
+        "--qos-line-down",
+        str(LINE),
+    ]
     options += ["--adapt-enabled", "yes", "--adapt-max-cpu", "100", "--adapt-stay", "10"]
     options += ["--adapt-reduced-rate", str(REDUCED)]
     public = f"/ip4/{ADDRESSES[RELAY]}/tcp/4001"
