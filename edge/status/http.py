@@ -27,7 +27,7 @@ MAX_HEAD = 4096  # bytes of a request's head
 MAX_CLIENTS = 8
 TIMEOUT = 5.0  # seconds for the request to come and the answer to leave
 _BACKLOG = 16
-_ACCEPT_PAUSE = 1.0  # seconds, when no file descriptor is left
+_ACCEPT_PAUSE = 1.0  # seconds, when accepting fails
 _PLAIN = "text/plain; charset=utf-8"
 _PHRASES = {
     200: "OK",
@@ -47,13 +47,14 @@ class HttpServer:
         self._pages = pages
         self._timeout = timeout
         self._addresses: list[tuple[str, int]] = []
-        self._listeners: list[tuple[socket.socket, asyncio.Task[None]]] = []
+        self._loop = asyncio.get_running_loop()
+        self._listeners: list[socket.socket] = []
         self._clients: set[asyncio.Task[None]] = set()
 
     @property
     def listening(self) -> list[tuple[str, int]]:
         """The IP addresses and ports it has."""
-        return [sock.getsockname()[:2] for sock, _ in self._listeners]
+        return [sock.getsockname()[:2] for sock in self._listeners]
 
     def configure(self, addresses: Sequence[tuple[str, int]]) -> None:
         """Listen at exactly these IP addresses and ports. Raises StatusError."""
@@ -62,38 +63,48 @@ class HttpServer:
         self._close()
         for address in addresses:
             sock = _listen(*address)
-            self._listeners.append((sock, asyncio.ensure_future(self._accept(sock))))
+            self._listeners.append(sock)
+            self._loop.add_reader(sock, self._acceptable, sock)
         self._addresses = list(addresses)
 
     async def stop(self) -> None:
         """Let the clients go."""
-        tasks = [*[task for _, task in self._listeners], *self._clients]
+        tasks = list(self._clients)
         self._close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _close(self) -> None:
-        for sock, task in self._listeners:
-            task.cancel()
+        for sock in self._listeners:
+            self._loop.remove_reader(sock)
             sock.close()
         self._listeners.clear()
         self._addresses = []
 
-    async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                client, _ = await loop.sock_accept(listener)
-            except OSError:  # most likely no descriptor is left; the swarm counts and logs that
-                await asyncio.sleep(_ACCEPT_PAUSE)
-                continue
-            if len(self._clients) >= MAX_CLIENTS:
-                client.close()
-                continue
-            task = asyncio.ensure_future(self._serve(client))
-            self._clients.add(task)
-            task.add_done_callback(self._clients.discard)
+    def _acceptable(self, listener: socket.socket) -> None:
+        try:
+            client, _ = listener.accept()
+        except OSError:  # gone again, or no descriptor is left: the swarm counts and logs that
+            self._rest(listener)
+            return
+        client.setblocking(False)
+        if len(self._clients) >= MAX_CLIENTS:
+            client.close()
+            return
+        task = asyncio.ensure_future(self._serve(client))
+        self._clients.add(task)
+        task.add_done_callback(self._clients.discard)
+
+    def _rest(self, listener: socket.socket) -> None:
+        """Do not ask again at once."""
+        self._loop.remove_reader(listener)
+
+        def again() -> None:
+            if listener in self._listeners:
+                self._loop.add_reader(listener, self._acceptable, listener)
+
+        self._loop.call_later(_ACCEPT_PAUSE, again)
 
     async def _serve(self, client: socket.socket) -> None:
         loop = asyncio.get_running_loop()

@@ -124,7 +124,7 @@ def _add_memory(page: Exposition, memory: Status) -> None:
     if "limit" not in memory:
         return
     page.gauge("memory_limit_bytes", "What this process may use.", memory["limit"])
-    rooms = memory["rooms"]
+    rooms = memory.get("rooms", {})
     leased = {name: room["used"] for name, room in rooms.items()}
     refused = {name: room["refused"] for name, room in rooms.items()}
     page.gauge("memory_leased_bytes", "By use.", _labelled("room", leased))

@@ -80,10 +80,11 @@ class ModeService:
     async def run(self) -> None:
         """For ever."""
         while True:
-            self._look()
+            self.look()
             await asyncio.sleep(PAUSED_TICK if self.decision.mode == PAUSED else TICK)
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Measure, keep account, decide: one round."""
         now = time.monotonic()
         if self.adaptive:
             self._sensors.memory(self._readings, now)

@@ -25,8 +25,12 @@ MIB = 1 << 20
 async def household(lab: NetLab) -> AsyncIterator[None]:
     """Three quarters of the line, out of it."""
     server = await asyncio.create_subprocess_exec(
-        *lab.within(DIALER), *["iperf3", "-s", "-1"], stdout=asyncio.subprocess.DEVNULL
+        *lab.within(DIALER),
+        *["iperf3", "-s", "-1", "--forceflush"],
+        stdout=asyncio.subprocess.PIPE,
     )
+    assert server.stdout is not None
+    await server.stdout.readuntil(b"Server listening")
     rate = str(LINE * 8 * 3 // 4)
     client = await asyncio.create_subprocess_exec(
         *lab.within(RELAY),
