@@ -10,11 +10,11 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING
 
-from edge import atomic, log, machine, zone
+from edge import atomic, clock, log, machine, zone
 from edge.budget import LEAST_TO_SERVE, MIB, Budget, default_limit, memory, resident
-from edge.clock import clock_of
 from edge.config.errors import ConfigError
 from edge.config.load import diff
 from edge.crypto.errors import CryptoError
@@ -97,8 +97,8 @@ class Node:
         self.dialer = Dialer(self.swarm)
         self.identify = IdentifyService(self.swarm, self.addresses)
         self.swarm.handle(ping.PROTOCOL_ID, ping.serve)
-        self.clock = clock_of(config.node.data_dir)
-        self.relay = RelayService(self.swarm, self.resources, self._relayed_by, self.clock.time)
+        self._made = clock.made()
+        self.relay = RelayService(self.swarm, self.resources, self._relayed_by, self._utc)
         self.relay.accounts.most = int(MAX_PEERS * profile.tables)
         self.swarm.admits = self.relay.admission.denied
         self.waker = Waker(self._utc)
@@ -307,7 +307,7 @@ class Node:
 
     def _utc(self) -> float | None:
         """The time, None while the clock cannot be right."""
-        return None if self.clock.wrong else self.clock.time()
+        return clock.believed(self._made)
 
     async def _tell_ledger(self, _: Request) -> Answer:
         return {"days": ledger.report(self.ledger)}
@@ -322,7 +322,7 @@ class Node:
         if connection.initiator and connection.direct:
             routable.insert(0, connection.remote)
         if routable:
-            self.store.learn(peer, routable, info.agent, self.clock.time())
+            self.store.learn(peer, routable, info.agent, time.time())
         self.client.wake()
 
     def _mark_circuit(self, circuit: Circuit) -> None:
@@ -358,8 +358,8 @@ async def _run(config: Config) -> int:
     node = Node(config)
     profile = machine.this_profile()
     log.info("machine", profile=profile.name, why=profile.why, oom_score=score)
-    if node.clock.wrong:
-        log.warning("clock-wrong", believed=int(node.clock.time()))
+    if clock.believed(clock.made()) is None:
+        log.warning("clock-wrong", year=time.gmtime().tm_year)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: node.reload(dict(os.environ)))

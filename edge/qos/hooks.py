@@ -4,6 +4,9 @@ Each is called with the event as its argument and the facts in its environment, 
 both. It gets HOOK_TIME seconds and is then killed with all it has started; what it prints is
 logged. Only files that nobody but their owner could have written are called, and the owner must be
 root or the node's own user: a hook may run with rights that the one who placed it does not have.
+
+A node in a jail, or one without CAP_NET_ADMIN, is of no use to a hook that changes the firewall:
+there the init script calls them as root, by `kwaainet hooks`.
 """
 
 from __future__ import annotations
@@ -13,11 +16,22 @@ import os
 import signal
 import stat
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from edge import log
+from edge.qos import line
+from edge.qos.marks import CODE_POINTS, NONE
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge.config.schema import Qos
+    from edge.qos.line import Route
+
+EVENTS = ("start", "stop", "busy", "free")
 MAX_HOOKS = 16
 HOOK_TIME = 10.0  # seconds
+_DIRECTORY = "/etc/kwaainet/qos.d"
 _MAX_OUTPUT = 2048  # bytes that are logged
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
@@ -91,6 +105,41 @@ class Hooks:
             log.warning("qos-hook-failed", hook=path, call=event, reason=failure, output=said)
         elif said:
             log.info("qos-hook", hook=path, call=event, output=said)
+
+
+def directory(settings: Qos) -> str:
+    """Where the hooks are."""
+    return _DIRECTORY if settings.hooks == "auto" else settings.hooks
+
+
+def facts(
+    settings: Qos, route: Route | None, ports: Sequence[int], uid: int, mark: int
+) -> dict[str, str]:
+    """What hooks are told. `uid`, `mark`: of the node's sockets; `ports`: it listens on."""
+    relay = settings.dscp_relay
+    return {
+        "QOS_WAN": route.interface if route else "",
+        "QOS_PORTS": ",".join([str(port) for port in sorted(set(ports))]),
+        "QOS_UID": str(uid),
+        "QOS_MARK": f"{mark:#x}" if mark else "",
+        "QOS_DSCP": "" if relay == NONE else str(CODE_POINTS[relay]),
+        "QOS_SHAPER": settings.shaper,
+        "QOS_LINE_UP": str(settings.line_up),
+        "QOS_LINE_DOWN": str(settings.line_down),
+        "QOS_RATE": "0",
+    }
+
+
+def call_once(settings: Qos, event: str, ports: Sequence[int], uid: int) -> int:
+    """`kwaainet hooks`: the number of those that failed. Without a WAN a start is a stop."""
+    route = line.find("" if settings.wan == "auto" else settings.wan)
+    if route is None and event == "start":
+        log.info("qos-line", wan="none")
+        event = "stop"
+    mark = 0 if uid else settings.mark  # a user's node may not set one
+    hooks = Hooks(directory(settings))
+    asyncio.run(hooks.call(event, facts(settings, route, ports, uid, mark)))
+    return hooks.failed
 
 
 class _Output:

@@ -31,12 +31,12 @@ _WORST = 1 << 32  # beyond any metric
 class Route(NamedTuple):
     """The way to the internet. `gateway`: 4 or 16 bytes, None where there is none to ask.
 
-    `index`: another one than before means that the interface was made anew.
+    `number`: another one than before means that the interface was made anew.
     """
 
     interface: str
     gateway: bytes | None
-    index: int = 0
+    number: int = 0
 
 
 def find(interface: str = "") -> Route | None:
@@ -72,10 +72,10 @@ def household(total: tuple[float, float], own: tuple[float, float]) -> tuple[flo
 
 def _whole(interface: str, gateway: bytes | None) -> Route | None:
     try:
-        index = socket.if_nametoindex(interface)
+        number = socket.if_nametoindex(interface)
     except OSError:
         return None  # gone since, or never there
-    return Route(interface, gateway or _other_end(interface), index)
+    return Route(interface, gateway or _other_end(interface), number)
 
 
 def _ipv4(text: str) -> Iterator[tuple[int, Route]]:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from edge import log
 from edge.qos import backoff, line
-from edge.qos.hooks import Hooks
-from edge.qos.marks import CODE_POINTS, NONE, Marks
+from edge.qos.hooks import Hooks, directory, facts
+from edge.qos.marks import Marks
 from edge.qos.probe import TIMEOUT, Probe
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from edge.swarm.transport import Traffic
 
 TICK = 1.0  # seconds, times `pace`
-HOOKS = "/etc/kwaainet/qos.d"
 _GOODBYE = 2.0  # seconds for all hooks when the node stops
 _BASE_LOOKS = 300  # ticks in which the least delay is looked for
 _RECENT = 3  # a queue stands if none of so many probes was quick
@@ -47,7 +46,7 @@ class QosService:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.marks = Marks(settings)
-        self.hooks = Hooks(HOOKS if settings.hooks == "auto" else settings.hooks)
+        self.hooks = Hooks(directory(settings))
         self.route: Route | None = None
         self.pace = 1.0  # 1 but in a pause, when the line is looked at less often
         self._settings = settings
@@ -137,7 +136,8 @@ class QosService:
         self._set_rate(self.rate)
         await self._end_hooks()
         if route is not None:
-            self._begun = self._facts(route)
+            mark = self.marks.mark
+            self._begun = facts(self._settings, route, self._ports(), os.geteuid(), mark)
             await self.hooks.call("start", self._begun)
 
     async def _end_hooks(self) -> None:
@@ -150,23 +150,8 @@ class QosService:
         busy = reason != backoff.FREE
         log.info("qos-backoff" if busy else "qos-free", reason=reason, rate=rate)
         if self._begun is not None:
-            facts = {**self._begun, "QOS_RATE": str(self.rate)}
-            await self.hooks.call("busy" if busy else "free", facts)
-
-    def _facts(self, route: Route) -> dict[str, str]:
-        settings = self._settings
-        relay = settings.dscp_relay
-        return {
-            "QOS_WAN": route.interface,
-            "QOS_PORTS": ",".join(str(port) for port in sorted(set(self._ports()))),
-            "QOS_UID": str(os.geteuid()),
-            "QOS_MARK": f"{self.marks.mark:#x}" if self.marks.mark else "",
-            "QOS_DSCP": "" if relay == NONE else str(CODE_POINTS[relay]),
-            "QOS_SHAPER": settings.shaper,
-            "QOS_LINE_UP": str(settings.line_up),
-            "QOS_LINE_DOWN": str(settings.line_down),
-            "QOS_RATE": str(self.rate),
-        }
+            now = {**self._begun, "QOS_RATE": str(self.rate)}
+            await self.hooks.call("busy" if busy else "free", now)
 
     def _read(self, interface: str, delay: float | None) -> backoff.Reading | None:
         """Rates since the last time; None the first time, or without counters."""

@@ -46,6 +46,7 @@ _IDENTIFY_WAIT = 3.0  # seconds for a peer to say who it is, where that decides
 _IDENTIFY_LOOKS = 30
 _STALLED = 3.0  # seconds without progress after which a circuit's memory may be taken back
 _SWEEP = 5.0  # seconds, times the pace of the swarm
+_FAR_AWAY = 4_102_444_800  # the year 2100: what a slot's end is told to be while the clock is wrong
 _RESERVATION = "reservation"
 _ASLEEP = b"asleep"  # the group of slots that are kept for peers without a connection
 
@@ -84,7 +85,7 @@ class Stats:
 
 class RelayService:
     """Serves hop on `swarm`. `usable_by`: the addresses of ours that a connection's peer can use.
-    `clock`: the wall clock, which reservations expire by.
+    `clock`: the wall clock, by which peers renew; None while it is wrong.
 
     Without any such address the protocol is not offered to that peer: a relay nobody can be
     reached through is none.
@@ -95,7 +96,7 @@ class RelayService:
         swarm: Swarm,
         resources: Resources,
         usable_by: Callable[[Connection], list[Multiaddr]],
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float | None] = time.time,
     ) -> None:
         self.limits = resources
         self.admits = True  # new circuits, and slots for peers that have none
@@ -210,9 +211,8 @@ class RelayService:
             await self._refuse(stream, wire.RESERVATION_REFUSED)
             return
         renewed = peer in self.reservations
-        self._hold(peer, connection)
-        ttl = self.limits.reservation_ttl
-        expire = int(self._clock()) + ttl
+        ttl, expire = self._term()
+        self._hold(peer, connection, ttl)
         answer = _status(wire.OK)
         answer.reservation = wire.Reservation(
             expire=expire,
@@ -284,9 +284,19 @@ class RelayService:
             held.foreign = False
             self._foreigners -= 1
 
-    def _hold(self, peer: PeerId, connection: Connection) -> None:
+    def _term(self) -> tuple[float, int]:
+        """Seconds that a slot lasts, and its end by the wall clock, for the peer to renew by.
+
+        While that clock is wrong a slot lasts as long as its peer stays.
+        """
+        now = self._clock()
+        if now is None:
+            return math.inf, _FAR_AWAY
+        return self.limits.reservation_ttl, int(now) + self.limits.reservation_ttl
+
+    def _hold(self, peer: PeerId, connection: Connection, ttl: float) -> None:
         self._drop(peer)
-        expires_at = self._swarm.loop.time() + self.limits.reservation_ttl
+        expires_at = self._swarm.loop.time() + ttl
         foreign = not self.admission.is_own(peer, connection.info)
         group = connection.group
         self.reservations[peer] = Reservation(expires_at, group, foreign)

@@ -176,10 +176,10 @@ def _use_rows(answer: "Answer") -> list[tuple[str, str]]:
         rest = f" ({', '.join(parts)})" if parts else ""
         rows.append(("memory", f"{size(memory['rss'])}{limit}{rest}"))
     if memory.get("profile_reason"):
-        profile, why = shown(memory["profile"]), shown(memory["profile_reason"])
-        rows.append(("small", f"{profile}, for {why}: windows, buffers and tables are smaller"))
+        why = shown(memory["profile_reason"])
+        rows.append(("machine", f"small, {why}: less for windows, buffers and tables"))
     if memory.get("short"):
-        rows.append(("", "the machine has next to none left: nothing new is taken on"))
+        rows.append(("machine", "next to no memory left: nothing new is taken on"))
     if "flash" in answer:
         rows.append(("flash", f"{size(answer['flash']['written'])} written since start"))
     return rows

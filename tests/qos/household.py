@@ -5,7 +5,7 @@
     router        5.1.1.30 ----+
                   192.168.7.1 ---- household 192.168.7.2
 
-The node runs on the router. Its peers are on the internet, and push circuits through it without end.
+The node runs on the router. Its peers are on the internet and push circuits through it for ever.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from tests.counterparts.base import Setup
+from tests.counterparts.base import Setup, until
 from tests.counterparts.edge_node import EdgeNode
 from tests.counterparts.netlab import ADDRESSES, DIALER, GATEWAY, PEER, RELAY, NetLab
 from tests.counterparts.ours_peer import OurPeer
@@ -63,15 +63,20 @@ async def saturated(lab: NetLab, relay: EdgeNode) -> AsyncIterator[None]:
 
 
 async def until_hooked(relay: EdgeNode, calls: int) -> None:
-    """Until so many calls of hooks have ended well."""
-    while (hooks := (await relay.status())["qos"]["hooks"])["ran"] < calls:
-        await asyncio.sleep(0.1)
-    assert hooks == {"ran": calls, "failed": 0}, relay.log()
+    """Until so many calls of hooks have ended, all of them well."""
+
+    async def hooked() -> bool:
+        return bool((await relay.status())["qos"]["hooks"]["ran"] >= calls)
+
+    await until(hooked)
+    assert (await relay.status())["qos"]["hooks"] == {"ran": calls, "failed": 0}, relay.log()
 
 
 async def until_relayed(relay: EdgeNode, count: int) -> None:
-    while (await relay.status())["bytes"]["relayed"] < count:
-        await asyncio.sleep(0.2)
+    async def relayed() -> bool:
+        return bool((await relay.status())["bytes"]["relayed"] >= count)
+
+    await until(relayed)
 
 
 async def upload(lab: NetLab, port: int, seconds: float) -> float:
