@@ -59,7 +59,8 @@ if TYPE_CHECKING:
     from edge.status.http import HttpServer
     from edge.status.server import Answer, Request
     from edge.swarm.connection import Connection
-    from edge.tiers.controller import Decision
+    from edge.tiers.controller import Decision as Step
+    from edge.tiers.decision import Decision
 
 GOODBYE = 3.0  # seconds a stop may take
 _UNKNOWN_GRACE = 60.0  # seconds after which a node nobody has observed counts as not public
@@ -73,15 +74,19 @@ class NodeError(Exception):
 
 
 class Node:
-    """One running node. `config`: what it was started or last reloaded with."""
+    """One running node. `config`: what it was started or last reloaded with.
 
-    def __init__(self, config: Config) -> None:
+    `decision`: what the machine is fit for, None if nobody asked or could tell.
+    """
+
+    def __init__(self, config: Config, decision: Decision | None = None) -> None:
         self.config = config
         key = load_or_create(
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
         profile = machine.this_profile()
-        self.budget = Budget(config.node.memory_limit or default_limit(), resident(), profile)
+        share = decision.relay_memory if decision else default_limit()
+        self.budget = Budget(config.node.memory_limit or share, resident(), profile)
         self.limits = Limits()
         self.limits.buffer_size = config.relay.buffer_size or self.budget.buffer_size
         self.resources = Resources()
@@ -116,7 +121,7 @@ class Node:
         self.ledger = ledger.Ledger(config.node.data_dir)
         self._resting: asyncio.TimerHandle | None = None
         self.modes = ModeService(
-            Hold("machine", _mode_reason(config), RELAY),
+            Hold("machine", _mode_reason(config.node.mode, decision), RELAY),
             _schedule(config),
             _settings(config.adapt),
             Sensors(memory()),
@@ -127,6 +132,7 @@ class Node:
         self.modes.counts = self._counts
         self.modes.wan = lambda: self.qos.busy
         self.sources = Sources(self.swarm, config.node.data_dir, self.modes)
+        self.sources.decision = decision._asdict() if decision else None
         self.sources.budget = self.budget
         self.sources.addresses = self.addresses
         self.sources.relay = self.relay
@@ -237,7 +243,7 @@ class Node:
         self.relay.shaper.configure(cap, relay.rate_per_peer)
         self.qos.configure(self.config.qos, cap)
 
-    def _on_mode(self, decision: Decision) -> None:
+    def _on_mode(self, decision: Step) -> None:
         """Do as was decided; a pause begins when the circuits have had time to finish."""
         self.relay.admits = decision.admits
         self._shape()
@@ -341,21 +347,21 @@ class Node:
             self.store.save()
 
 
-def main(config: Config, uvloop: bool) -> int:
+def main(config: Config, uvloop: bool, decision: Decision | None) -> int:
     """Run a node until it is told to stop; returns the exit status. `uvloop`: as its loop."""
     try:
         _make_data_dir(config.node.data_dir)
-        return _run_loop(_run(config), uvloop)
+        return _run_loop(_run(config, decision), uvloop)
     except (NodeError, SwarmError, StatusError, CryptoError) as error:
         print(f"kwaainet: {error}", file=sys.stderr)
         return 1
 
 
-async def _run(config: Config) -> int:
+async def _run(config: Config, decision: Decision | None) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     score = machine.go_first()
-    node = Node(config)
+    node = Node(config, decision)
     profile = machine.this_profile()
     log.info("machine", profile=profile.name, why=profile.why, oom_score=score)
     if clock.believed(clock.made()) is None:
@@ -392,10 +398,16 @@ def _make_data_dir(path: str) -> None:
         raise NodeError(f"{path}: cannot be the data directory: {error.strerror}") from None
 
 
-def _mode_reason(config: Config) -> str:
-    if config.node.mode in ("auto", "relay"):
-        return "configured" if config.node.mode == "relay" else "the only mode this version has"
-    return f"{config.node.mode} was asked for, but this version only relays"
+def _mode_reason(asked: str, decision: Decision | None) -> str:
+    if asked == "relay":
+        return "configured"
+    if asked != "auto":
+        return f"{asked} was asked for, but this version only relays"
+    if decision is None:
+        return "what else the machine is fit for is unknown"
+    if decision.mode != "relay":
+        return f"fit for {decision.mode}, but this version only relays"
+    return decision.reasons[0].rstrip(".")
 
 
 def _copy(section: Section, limits: Limits | Resources) -> None:

@@ -20,6 +20,7 @@ from edge.config.schema import (
     Schedule,
     Section,
     Status,
+    Tier,
     Wake,
 )
 
@@ -53,6 +54,7 @@ class Config:
         "relay",
         "schedule",
         "status",
+        "tier",
         "wake",
     )
 
@@ -63,6 +65,7 @@ class Config:
         qos: Qos,
         adapt: Adapt,
         status: Status,
+        tier: Tier,
         peers: list[Peer],
         schedule: list[Schedule],
         wake: list[Wake],
@@ -76,6 +79,7 @@ class Config:
         self.qos = qos
         self.adapt = adapt
         self.status = status
+        self.tier = tier
         self.peers = peers
         self.schedule = schedule
         self.wake = wake
@@ -89,7 +93,7 @@ class Config:
 
     def single(self) -> list[Section]:
         """Those that stand once."""
-        return [self.node, self.relay, self.qos, self.adapt, self.status]
+        return [self.node, self.relay, self.qos, self.tier, self.adapt, self.status]
 
     def origin(self, section: str, option: str, index: int = 0) -> str:
         """Where a value is from: "default", "kwaainet.toml:12", "environment KWAAINET_MODE" or
@@ -143,6 +147,7 @@ def load(
         node=node,
         relay=_section(Relay, merged),
         qos=_section(Qos, merged),
+        tier=_section(Tier, merged),
         adapt=_section(Adapt, merged),
         status=_section(Status, merged),
         peers=_sections(Peer, merged),

@@ -171,7 +171,7 @@ _MEMORY = {"VmRSS": "rss", "RssAnon": "anonymous", "VmHWM": "peak"}
 class Sources:
     """The rooms that status is gathered from. What may be None is set when its room exists.
 
-    `flash_written`: bytes put into files since the start.
+    `decision`: what the machine is fit for. `flash_written`: bytes put into files since the start.
     """
 
     __slots__ = (
@@ -179,6 +179,7 @@ class Sources:
         "budget",
         "client",
         "data_dir",
+        "decision",
         "flash_written",
         "modes",
         "qos",
@@ -192,6 +193,7 @@ class Sources:
         self.data_dir = data_dir
         self.modes = modes
         self.started_at = swarm.loop.time()
+        self.decision: Status | None = None
         self.budget: Budget | None = None
         self.addresses: AddressBook | None = None
         self.relay: Relay | None = None
@@ -231,6 +233,8 @@ def status(sources: Sources) -> Status:
     measured = sources.modes.measured
     if measured:
         found["machine"] = {name: round(value, 3) for name, value in measured.items()}
+    if sources.decision is not None:
+        found["decision"] = sources.decision
     if sources.addresses is not None:
         found["nat"] = sources.addresses.nat
     if sources.relay is not None:

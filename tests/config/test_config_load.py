@@ -16,6 +16,7 @@ from edge.config.schema import (
     Qos,
     Relay,
     Status,
+    Tier,
     every_option,
 )
 
@@ -112,6 +113,7 @@ def test_peers_of_the_last_source_replace_all(toml: Load) -> None:
 
 
 AN_ITEM = {  # of the lists that are empty by default
+    "roles": "relay,cache",
     "external_address": "/ip4/192.0.2.9/tcp/4001",
     "relays": PEER_A,
     "allow_peers": PEER_A.rpartition("/")[2],
@@ -199,7 +201,7 @@ def test_every_option_is_set_by_every_source(option, toml: Load) -> None:  # typ
         (
             "[firewall]\n",
             "kwaainet.toml:1: [firewall]: unknown section; expected [node] or [relay] or [qos] or "
-            "[adapt] or [status] or [peer] or [schedule] or [wake]",
+            "[tier] or [adapt] or [status] or [peer] or [schedule] or [wake]",
         ),
         ("relay = 3\n", "kwaainet.toml:1: [relay]: got 3; expected a section"),
         ("[[relay]]\n", "kwaainet.toml:1: [relay]: got [a table]; expected a section"),
@@ -461,7 +463,7 @@ def test_mistakes_in_repeated_sections(text: str, line: str, toml: Load) -> None
 
 def test_sections_are_those_of_the_schema() -> None:
     config = load(None, NO_FILE, {"peer": [PEER_A]})
-    kinds = [Node, Relay, Qos, Adapt, Status, Peer]
+    kinds = [Node, Relay, Qos, Tier, Adapt, Status, Peer]
     assert [type(section) for section in config.sections()] == kinds
     for section in config.sections():
         assert set(section.origins) == {option.name for option in section.options()}
