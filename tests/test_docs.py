@@ -128,7 +128,9 @@ def test_settings_given_as_examples_are_accepted() -> None:
     assert len(examples) >= 4
     for example in examples:
         name, _, value = example.partition(" = ")
-        OPTIONS[name].check(ast.literal_eval(value.replace("true", "True")))
+        OPTIONS[name].check(
+            ast.literal_eval(value.replace("true", "True").replace("false", "False"))
+        )
 
 
 def test_defaults_in_the_operating_guide_are_the_schemas() -> None:

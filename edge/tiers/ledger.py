@@ -23,7 +23,7 @@ from edge.tiers.modes import FULL, LIGHT, MODES, RELAY
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-MAX_DAYS = 400
+MAX_DAYS = 190  # half a year; their file is written once a day
 INTERVAL = 3600.0  # seconds between two writes
 # VDA an hour, the least and the most, as the network's plan has it: an estimate, nothing is paid.
 VDA_PER_HOUR = {FULL: (100, 100), LIGHT: (20, 40), RELAY: (5, 10)}

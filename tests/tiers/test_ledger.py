@@ -132,7 +132,7 @@ def test_a_full_ledger_writes_little_in_a_day(tmp_path: Path) -> None:
         now = NOON - DAY // 2 + ledger.MAX_DAYS * DAY + minute * 60
         account.add(RELAY, 60, counts(minute << 30, minute, 100), now)
     assert len(list(account.days())) == ledger.MAX_DAYS
-    assert 24 * 50 < flash.written - before < 28 << 10
+    assert 24 * 50 < flash.written - before < 14 << 10
 
 
 @pytest.mark.parametrize(
