@@ -60,7 +60,9 @@ class QosService:
         self._last: tuple[float, tuple[int, int], tuple[int, int]] | None = None
         self._delays: deque[float] = deque(maxlen=_BASE_LOOKS)
         self._unanswered = 0
-        self._begun: dict[str, str] | None = None  # what the hooks' start was called with
+        self._facts: dict[str, str] | None = None  # for hooks, while there is a WAN
+        self._begun: dict[str, str] | None = None  # what their start was called with
+        self._news = asyncio.Event()  # for hooks
 
     def configure(self, settings: Qos, cap: int) -> None:
         """New settings, from now on. `cap`: as the relay's own section has it."""
@@ -93,16 +95,21 @@ class QosService:
 
     async def run(self) -> None:
         """Watch, until cancelled."""
-        while True:
-            began = self._loop.time()
-            await self._watch()
-            await asyncio.sleep(max(0.1, began + TICK * self.pace - self._loop.time()))
+        telling = asyncio.create_task(self._tell_hooks())
+        try:
+            while True:
+                began = self._loop.time()
+                await self._watch()
+                await asyncio.sleep(max(0.1, began + TICK * self.pace - self._loop.time()))
+        finally:
+            telling.cancel()
 
     async def stop(self) -> None:
-        """Have the hooks undo what they did."""
+        """Have the hooks undo what they did; `run` has ended."""
+        self._facts = None
         with suppress(TimeoutError):
             async with asyncio.timeout(_GOODBYE):
-                await self._end_hooks()
+                await self._follow_the_wan()
 
     # --- once a second ---
 
@@ -110,8 +117,7 @@ class QosService:
         wanted = self._settings.wan
         route = line.find("" if wanted == "auto" else wanted)
         if route != self.route:
-            log.info("qos-line", wan=route.interface if route else "none")
-            await self._on_line(route)
+            self._on_line(route)
         if route is None or not self._settings.backoff:
             return
         delay = await self._delay(route)
@@ -125,33 +131,51 @@ class QosService:
         self._state = backoff.decide(before, reading, policy)
         self._set_rate(self.rate)
         if (before.reason == backoff.FREE) != (self._state.reason == backoff.FREE):
-            await self._on_turn()
+            event = "qos-backoff" if self._busy else "qos-free"
+            log.info(event, reason=self._state.reason, rate=self._state.rate)
+            self._news.set()
 
-    async def _on_line(self, route: Route | None) -> None:
+    def _on_line(self, route: Route | None) -> None:
+        log.info("qos-line", wan=route.interface if route else "none")
         self.route = route
         self._last = None
         self._delays.clear()
         self._unanswered = 0
         self._state = backoff.START
         self._set_rate(self.rate)
-        await self._end_hooks()
+        self._facts = None
         if route is not None:
             mark = self.marks.mark
-            self._begun = facts(self._settings, route, self._ports(), os.geteuid(), mark)
-            await self.hooks.call("start", self._begun)
+            self._facts = facts(self._settings, route, self._ports(), os.geteuid(), mark)
+        self._news.set()
 
-    async def _end_hooks(self) -> None:
-        begun, self._begun = self._begun, None
+    @property
+    def _busy(self) -> bool:
+        return self._state.reason != backoff.FREE
+
+    async def _tell_hooks(self) -> None:
+        """Beside the watch, which a slow hook must not hold up; it is told what is so by then."""
+        busy = False
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            if await self._follow_the_wan():
+                busy = False
+            if self._begun is not None and busy != self._busy:
+                busy = self._busy
+                now = {**self._begun, "QOS_RATE": str(self.rate)}
+                await self.hooks.call("busy" if busy else "free", now)
+
+    async def _follow_the_wan(self) -> bool:
+        """Stop and start as it has become another one; whether it has."""
+        if self._facts is self._begun:  # not ==: an interface made anew has lost what hooks did
+            return False
+        begun, self._begun = self._begun, self._facts
         if begun is not None:
             await self.hooks.call("stop", begun)
-
-    async def _on_turn(self) -> None:
-        reason, rate = self._state.reason, self._state.rate
-        busy = reason != backoff.FREE
-        log.info("qos-backoff" if busy else "qos-free", reason=reason, rate=rate)
         if self._begun is not None:
-            now = {**self._begun, "QOS_RATE": str(self.rate)}
-            await self.hooks.call("busy" if busy else "free", now)
+            await self.hooks.call("start", self._begun)
+        return True
 
     def _read(self, interface: str, delay: float | None) -> backoff.Reading | None:
         """Rates since the last time; None the first time, or without counters."""

@@ -193,6 +193,7 @@ async def test_a_wan_that_comes_goes_and_is_another_one(lab: NetLab) -> None:
         give_internet(lab)
         async with saturated(lab, relay):  # it has relayed on all the while
             await until_wan(relay, "wan")
+            await until_hooked(relay, 10)
 
 
 async def until_wan(relay: EdgeNode, name: str | None) -> None:
