@@ -274,7 +274,7 @@ def _tier(config: "Config", args: Arguments) -> int:
         return 0
 
     from edge.status.text import has_colour
-    from edge.status.view import tier_lines
+    from edge.status.tier import tier_lines
 
     print("\n".join(tier_lines(answer, has_colour(sys.stdout))))
     return 0

@@ -3,7 +3,7 @@
 An answer may come from a node of another version: what it does not hold is not shown.
 """
 
-from edge.status.text import bold, counted, pairs, short_peer, shown, size, span, table, wrapped
+from edge.status.text import bold, counted, pairs, short_peer, shown, size, span, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     Answer = Mapping[str, Any]
 
-_REASON_WIDTH = 90  # columns
 WIDE = 140  # columns a terminal must have for whole peer ids
 _BACKOFF = {
     "off": "",
@@ -63,28 +62,6 @@ def peers_lines(answer: "Answer", width: int = 0, colour: bool = False) -> list[
     lines[0] = bold(lines[0], colour)
     left = answer["total"] - len(peers)
     return [*lines, f"and {left} more"] if left > 0 else lines
-
-
-def tier_lines(answer: "Answer", colour: bool = False) -> list[str]:
-    """`kwaainet tier`: what was found, what was decided, why."""
-    profile, decision = answer["profile"], answer["decision"]
-    found = [(name, text) for name, text in _found(profile) if text]
-    low, high = decision["contribution"]
-    decided = [
-        ("mode", f"{shown(decision['mode'])} (tier {decision['tier']})"),
-        ("roles", ", ".join([shown(role) for role in decision["roles"]])),
-        ("blocks", _blocks(decision) or "none"),
-        ("cache", size(decision["cache_size"]) if decision["cache_size"] else "none"),
-        ("relay", _relay_share(decision)),
-        ("contribution", f"{_range(low, high)} VDA an hour, as the network's plan has it"),
-    ]
-    why = [line for reason in decision["reasons"] for line in wrapped(shown(reason), _REASON_WIDTH)]
-    return [
-        *[bold("Found", colour), *pairs(found, indent="  "), ""],
-        *[bold("Decided", colour), *pairs(decided, indent="  "), ""],
-        *[bold("Why", colour), *[f"  {line}" for line in why], ""],
-        "This version relays and does nothing else yet, whatever the mode.",
-    ]
 
 
 def mode_text(answer: "Answer") -> str:
@@ -154,114 +131,19 @@ def _step_rows(step: "Answer") -> list[tuple[str, str]]:
 def _fitness(decision: "Answer") -> str:
     """In a few words."""
     low, high = decision["contribution"]
-    words = [", ".join([shown(role) for role in decision["roles"]]), _blocks(decision)]
-    words.append(f"{_range(low, high)} VDA an hour")
+    words = [", ".join([shown(role) for role in decision["roles"]]), blocks_text(decision)]
+    words.append(f"{range_text(low, high)} VDA an hour")
     text = "; ".join([word for word in words if word])
     return f"{shown(decision['mode'])}, tier {decision['tier']}: {text}"
 
 
-def _blocks(decision: "Answer") -> str:
+def blocks_text(decision: "Answer") -> str:
     low, high = decision["blocks"]
-    return f"{_range(low, high)} model block{'s' if high > 1 else ''}" if high else ""
+    return f"{range_text(low, high)} model block{'s' if high > 1 else ''}" if high else ""
 
 
-def _range(low: int, high: int) -> str:
+def range_text(low: int, high: int) -> str:
     return str(low) if low == high else f"{low} to {high}"
-
-
-def _relay_share(decision: "Answer") -> str:
-    slots, circuits = decision["relay_reservations"], decision["relay_circuits"]
-    return f"{size(decision['relay_memory'])}, {slots} reservations, {circuits} circuits at most"
-
-
-def _found(profile: "Answer") -> list[tuple[str, str]]:
-    """Names and texts of a profile's facts; an empty text where nothing is known."""
-    return [
-        ("machine", _joined(profile, "model", "machine")),
-        ("system", _system(profile)),
-        ("memory", _memory(profile)),
-        ("processor", _processor(profile)),
-        (
-            "speed",
-            f"copies {size(profile['copy_speed'])} a second"
-            if "copy_speed" in profile
-            else "unknown",
-        ),
-        ("gpu", _joined(profile, "gpu", "gpu_name") or "unknown"),
-        ("disk", _disk(profile)),
-        ("heat", _heat(profile)),
-        ("power", _power(profile)),
-        ("links", _links(profile)),
-    ]
-
-
-def _joined(profile: "Answer", *names: str) -> str:
-    return ", ".join([shown(profile[name]) for name in names if name in profile])
-
-
-def _system(profile: "Answer") -> str:
-    text = shown(profile.get("system", "unknown"))
-    container = profile.get("container", "none")
-    return text if container == "none" else f"{text}, in a container ({shown(container)})"
-
-
-def _memory(profile: "Answer") -> str:
-    if "memory" not in profile:
-        return "unknown"
-    words = [size(profile["memory"])]
-    for name, label in (("memory_available", "free"), ("memory_limit", "for this cgroup")):
-        if name in profile:
-            words.append(f"{size(profile[name])} {label}")
-    if profile.get("swap"):
-        zram = f", {size(profile['zram'])} of it zram" if profile.get("zram") else ""
-        words.append(f"swap {size(profile['swap'])}{zram}")
-    return ", ".join(words)
-
-
-def _processor(profile: "Answer") -> str:
-    words = [shown(profile["cpu"])] if "cpu" in profile else []
-    words.append(counted(profile["cores"], "core") if "cores" in profile else "cores unknown")
-    if "cpu_limit" in profile and profile["cpu_limit"] != profile.get("cores"):
-        words.append(f"{profile['cpu_limit']:g} of them for this cgroup")
-    if "cpu_mhz" in profile:
-        words.append(f"{profile['cpu_mhz']} MHz")
-    if "fpu" in profile:
-        words.append(" ".join(profile.get("vector", ())) or ("FPU" if profile["fpu"] else "no FPU"))
-    return ", ".join(words)
-
-
-def _disk(profile: "Answer") -> str:
-    words = [shown(profile.get("disk", "of unknown kind"))]
-    if "disk_free" in profile:
-        words.append(f"{size(profile['disk_free'])} free of {size(profile['disk_size'])}")
-    if "disk_wear" in profile:
-        words.append(f"{profile['disk_wear']} % worn")
-    return ", ".join(words)
-
-
-def _heat(profile: "Answer") -> str:
-    words = [f"{profile['temperature']:.0f} degrees C"] if "temperature" in profile else []
-    if "throttled" in profile:
-        words.append("throttled now" if profile["throttled"] else "not throttled")
-    return ", ".join(words) or "unknown"
-
-
-def _power(profile: "Answer") -> str:
-    words = [shown(profile["power"])] if "power" in profile else []
-    if "charge" in profile:
-        charging = ", charging" if profile.get("charging") else ""
-        words.append(f"battery at {profile['charge']} %{charging}")
-    return ", ".join(words) or "unknown"
-
-
-def _links(profile: "Answer") -> str:
-    words = []
-    if "wan" in profile:
-        speed = f"{profile['wan_speed']} Mbit/s" if "wan_speed" in profile else "of unknown speed"
-        words.append(f"default route by {shown(profile['wan'])}, {speed}")
-    if "lan_speed" in profile:
-        words.append(f"others up to {profile['lan_speed']} Mbit/s")
-    return "; ".join(words) or "unknown"
 
 
 def _address_rows(answer: "Answer") -> list[tuple[str, str]]:

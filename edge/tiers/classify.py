@@ -137,6 +137,13 @@ def _mib(size: int) -> str:
     return f"{size // MIB} MiB"
 
 
+def _memory(machine: Machine) -> str:
+    """Of which `inference_memory` is the size."""
+    free = machine.profile.memory_available
+    now = free is not None and machine.inference_memory == int(free * FREE_SHARE)
+    return f"{_mib(machine.inference_memory)} of {'free ' if now else ''}memory for inference"
+
+
 def _blocks(count: int) -> str:
     return "1 block" if count == 1 else f"{count} blocks"
 
@@ -182,7 +189,7 @@ RULES = (
         lambda m: "it has no FPU" if m.profile.fpu is False else "it may have no FPU"),
     Rule(RELAY, "one block does not fit into `INFERENCE_SHARE` of its memory",
         lambda m: m.memory is not None and m.fit_memory < LIGHT_BLOCKS[0],
-        lambda m: f"{_mib(m.inference_memory)} for inference: a block has {_mib(m.block_size)}"),
+        lambda m: f"{_memory(m)}: a block has {_mib(m.block_size)}"),
     Rule(RELAY, "a token takes longer than `TOKEN_TIME` through one block",
         lambda m: m.fit_speed is not None and m.fit_speed < LIGHT_BLOCKS[0],
         _speed),
@@ -191,7 +198,7 @@ RULES = (
         lambda m: f"it has {_cores(m)}, and one must be left"),
     Rule(LIGHT, "`FULL_BLOCKS` do not fit into `INFERENCE_SHARE` of its memory",
         lambda m: m.fit_memory < FULL_BLOCKS[0],
-        lambda m: f"{_mib(m.inference_memory)} for inference hold {_blocks(m.fit_memory)}"),
+        lambda m: f"{_memory(m)} hold {_blocks(m.fit_memory)}"),
     Rule(LIGHT, "a token takes longer than `TOKEN_TIME` through `FULL_BLOCKS`, or that is unknown",
         lambda m: not m.computes and (m.fit_speed is None or m.fit_speed < FULL_BLOCKS[0]),
         _speed),
@@ -285,7 +292,7 @@ def _reasons(machine: Machine, fit: str, mode: str, whys: list[str]) -> list[str
 
 
 def _strength(machine: Machine) -> str:
-    memory = f"{_mib(machine.inference_memory)} for inference hold {_blocks(machine.fit_memory)}"
+    memory = f"{_memory(machine)} hold {_blocks(machine.fit_memory)}"
     if machine.computes:
         return f"{memory}, and its GPU ({machine.gpu}) computes them"
     return f"{memory}, and {_speed(machine)}"

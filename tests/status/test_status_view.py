@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from edge.status import text, view
 from edge.status.banner import banner_text
+from edge.status.tier import tier_lines
 
 
 def golden(block):
@@ -60,7 +61,7 @@ def test_status_of_a_node_with_few_rooms():
 
 def test_tier_of_a_machine_that_is_known():
     answer = {"profile": examples.PROFILE, "decision": examples.STATUS["decision"]}
-    assert view.tier_lines(answer) == golden(
+    assert tier_lines(answer) == golden(
         r"""
         Found
           machine    Raspberry Pi 400 Rev 1.0, aarch64
@@ -101,7 +102,7 @@ def test_tier_of_a_machine_of_which_nothing_is_known():
         "contribution": [5, 10],
         "reasons": ["How much memory it has is unknown.", "word " * 30],
     }
-    lines = view.tier_lines({"profile": {}, "decision": decision})
+    lines = tier_lines({"profile": {}, "decision": decision})
     assert lines[:10] == golden(
         """
         Found

@@ -122,8 +122,8 @@ def test_a_mini_pc_is_full() -> None:
     assert decision.relay_memory == 2 * GIB
     assert decision.contribution == (100, 100)
     assert decision.reasons == (
-        "4096 MiB for inference hold 9 blocks, and it copies 8000 MB/s, enough for 9 blocks in"
-        " 0.5 s a token.",
+        "4096 MiB of memory for inference hold 9 blocks, and it copies 8000 MB/s, enough for"
+        " 9 blocks in 0.5 s a token.",
     )
 
 
@@ -134,8 +134,12 @@ def test_a_mini_pc_is_full() -> None:
         ({"memory": None}, RELAY, "How much memory it has is unknown."),
         ({"fpu": False}, RELAY, "It has no FPU."),
         ({"fpu": None}, RELAY, "It may have no FPU."),
-        ({"memory": 512 * MIB}, RELAY, "256 MiB for inference: a block has 416 MiB."),
-        ({"memory_limit": 512 * MIB}, RELAY, "256 MiB for inference: a block has 416 MiB."),
+        ({"memory": 512 * MIB}, RELAY, "256 MiB of memory for inference: a block has 416 MiB."),
+        (
+            {"memory_limit": 512 * MIB},
+            RELAY,
+            "256 MiB of memory for inference: a block has 416 MiB.",
+        ),
         (
             {"copy_speed": 400 * 10**6},
             RELAY,
@@ -143,8 +147,8 @@ def test_a_mini_pc_is_full() -> None:
         ),
         ({"cores": 1}, RELAY, "It has 1 core, and one must be left."),
         ({"cpu_limit": 0.5}, RELAY, "It has 0.5 cores, and one must be left."),
-        ({"memory": 2 * GIB}, LIGHT, "1024 MiB for inference hold 2 blocks."),
-        ({"memory_available": GIB}, LIGHT, "768 MiB for inference hold 1 block."),
+        ({"memory": 2 * GIB}, LIGHT, "1024 MiB of memory for inference hold 2 blocks."),
+        ({"memory_available": GIB}, LIGHT, "768 MiB of free memory for inference hold 1 block."),
         ({"copy_speed": None}, LIGHT, "How fast it copies memory is unknown."),
         ({"cores": 2}, LIGHT, "It has 2 cores and no GPU for inference."),
         ({"disk": "sd"}, LIGHT, "Its disk (sd) is no place for a full node's cache."),
