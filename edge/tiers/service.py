@@ -72,6 +72,8 @@ class ModeService:
 
     def configure(self, schedule: Schedule, settings: Settings, adaptive: bool) -> None:
         """From now on; readings are judged anew."""
+        if not adaptive:
+            self._readings = Readings()
         self.schedule = schedule
         self.adaptive = adaptive
         self._controller.configure(settings)
@@ -100,8 +102,7 @@ class ModeService:
 
     def _decide(self, now: float) -> None:
         before = self.decision
-        readings = self._readings if self.adaptive else Readings()
-        decision = self._controller.decide(readings, self._allowed(), now)
+        decision = self._controller.decide(self._readings, self._allowed(), now)
         if decision.step == before.step and decision.urgent <= before.urgent:
             return
         log.info(
