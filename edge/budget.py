@@ -42,10 +42,14 @@ _RESERVE = 0.1  # of what can be leased: fragmentation, and objects too small to
 
 # Bytes that one of each costs, measured by bench/ with 1000 of them and rounded up.
 CONNECTION = 20 * KIB
-HANDSHAKE = 16 * KIB
+HANDSHAKE = 8 * KIB  # without what it holds of a frame
 STREAM = 2 * KIB
+HANDLER = 2 * KIB  # a stream's, while a task serves it
 CIRCUIT = 6 * KIB
-PEER_ENTRY = 1 * KIB  # in a table: an account, a reservation, a remembered peer
+PEER_ENTRY = 1 * KIB  # in a table: an account, a reservation
+REMEMBERED = 3 * KIB  # a peer in the peer store, with as many addresses as it may have
+SMALL_TABLES = 192 * KIB  # all that is in observed addresses, failed dials and relays that rest
+MAX_REMEMBERED = 256
 
 # What is not leased while the machine has no memory to give; what is being served goes on.
 GROWTH = ("connections", "handshakes", "circuits", "tables")
@@ -152,6 +156,12 @@ class Budget:
         return self.leasable - self._correction
 
     @property
+    def max_remembered(self) -> int:
+        """Peers that the peer store has room for."""
+        most = int(MAX_REMEMBERED * self.profile.tables) if self.profile else MAX_REMEMBERED
+        return _within(16, self.tables.ceiling // 4 // REMEMBERED, most)
+
+    @property
     def buffer_size(self) -> int:
         """Bytes to read at once."""
         size = 256 * KIB if self.limit >= ROOMY // 2 else 128 * KIB
@@ -181,8 +191,12 @@ class Budget:
         self.short = short
         unaccounted = max(0, resident - self.baseline - self.used)
         spare = (self.limit - self.baseline) - self.leasable
-        self._correction = min(max(0, unaccounted - spare), self.leasable // 2)
+        self._correction = min(max(0, unaccounted - spare), self.leasable * 3 // 4)
         return short or resident > self.limit * 0.95
+
+    def hoards(self, resident: int) -> bool:
+        """Whether the C library keeps much that nobody uses: worth `give_back`."""
+        return resident - self.baseline - self.used > self.leasable // 4
 
 
 def _within(least: int, count: int, most: int) -> int:
@@ -208,6 +222,20 @@ def resident() -> int:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 0
+
+
+def give_back() -> None:
+    """Have the C library return to the kernel what it keeps of memory that was freed.
+
+    glibc keeps what lies below something in use: after a flood of large buffers as much as all of
+    them took. Where there is no malloc_trim (musl returns memory by itself) nothing happens.
+    """
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).malloc_trim(0)
+    except (ImportError, OSError, AttributeError):
+        return
 
 
 def cgroup_files(cgroups: str) -> list[str]:

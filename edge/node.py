@@ -14,7 +14,16 @@ import time
 from typing import TYPE_CHECKING
 
 from edge import atomic, clock, log, machine, zone
-from edge.budget import LEAST_TO_SERVE, MIB, Budget, default_limit, memory, resident
+from edge.budget import (
+    LEAST_TO_SERVE,
+    MIB,
+    REMEMBERED,
+    SMALL_TABLES,
+    Budget,
+    default_limit,
+    memory,
+    resident,
+)
 from edge.config.errors import ConfigError
 from edge.config.load import diff
 from edge.crypto.errors import CryptoError
@@ -65,8 +74,7 @@ if TYPE_CHECKING:
 GOODBYE = 3.0  # seconds a stop may take
 _UNKNOWN_GRACE = 60.0  # seconds after which a node nobody has observed counts as not public
 _SAVE_INTERVAL = 60.0
-_PAUSED_PACE = 10.0  # how much longer all regular work waits during a pause
-_REMEMBERED = 256  # peers, on an ordinary machine
+_PAUSED_SLOWDOWN = 10.0  # how much longer all regular work waits during a pause
 
 
 class NodeError(Exception):
@@ -96,8 +104,9 @@ class Node:
             lambda: self.swarm.listening,
             lambda: [ip for ip, _ in interfaces.addresses()],
         )
-        remembered = int(_REMEMBERED * profile.tables)
-        self.store = PeerStore(os.path.join(config.node.data_dir, "peers"), remembered)
+        self.store = PeerStore(
+            os.path.join(config.node.data_dir, "peers"), self.budget.max_remembered
+        )
         self.store.load()
         self.dialer = Dialer(self.swarm)
         self.identify = IdentifyService(self.swarm, self.addresses)
@@ -224,6 +233,8 @@ class Node:
         """Set aside what the node takes before it serves anyone. Raises ConfigError."""
         budget = self.budget
         budget.baseline = resident()
+        # What strangers can fill and what has a fixed capacity is leased as a whole.
+        budget.tables.take(SMALL_TABLES + budget.max_remembered * REMEMBERED)
         least = budget.baseline + LEAST_TO_SERVE
         if budget.limit >= least:
             return
@@ -251,7 +262,7 @@ class Node:
             self._resting.cancel()
             self._resting = None
         if decision.mode != PAUSED:
-            self.swarm.pace = self.qos.pace = 1.0
+            self.swarm.slowdown = self.qos.slowdown = 1.0
             return
         at_once = decision.urgent or not self.relay.circuits
         wait = 0 if at_once else self.config.adapt.drain
@@ -259,7 +270,7 @@ class Node:
 
     def _rest(self) -> None:
         self.relay.end_circuits("paused")
-        self.swarm.pace = self.qos.pace = _PAUSED_PACE
+        self.swarm.slowdown = self.qos.slowdown = _PAUSED_SLOWDOWN
 
     def _relayed_by(self, connection: Connection) -> list[Multiaddr]:
         """Where the peer on `connection` can tell others to find it through us; none: no relay."""
@@ -343,8 +354,8 @@ class Node:
 
     async def _save_now_and_then(self) -> None:
         while True:
-            await asyncio.sleep(_SAVE_INTERVAL * self.swarm.pace)
-            self.store.save()
+            await asyncio.sleep(_SAVE_INTERVAL * self.swarm.slowdown)
+            self.store.save_in_background()
 
 
 def main(config: Config, uvloop: bool, decision: Decision | None) -> int:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edge.qos.line import Route
     from edge.swarm.transport import Traffic
 
-TICK = 1.0  # seconds, times `pace`
+TICK = 1.0  # seconds, times `slowdown`
 _GOODBYE = 2.0  # seconds for all hooks when the node stops
 _BASE_LOOKS = 300  # ticks in which the least delay is looked for
 _RECENT = 3  # a queue stands if none of so many probes was quick
@@ -48,7 +48,7 @@ class QosService:
         self.marks = Marks(settings)
         self.hooks = Hooks(directory(settings))
         self.route: Route | None = None
-        self.pace = 1.0  # 1 but in a pause, when the line is looked at less often
+        self.slowdown = 1.0  # 1 but in a pause, when the line is looked at less often
         self._settings = settings
         self._cap = 0
         self._traffic = traffic
@@ -100,7 +100,7 @@ class QosService:
             while True:
                 began = self._loop.time()
                 await self._watch()
-                await asyncio.sleep(max(0.1, began + TICK * self.pace - self._loop.time()))
+                await asyncio.sleep(max(0.1, began + TICK * self.slowdown - self._loop.time()))
         finally:
             telling.cancel()
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 REFUSED_BACKOFF = 30.0  # seconds, the first time
 UNREACHED_BACKOFF = 2.0
 LONGEST_BACKOFF = 900.0
-_TICK = 2.0  # seconds, times the pace of the swarm
+_TICK = 2.0  # seconds, times the slowdown of the swarm
 _EXCHANGE_TIME = 30.0
 _RELAY = "relay"
 _MAX_BACKOFFS = 256
@@ -125,7 +125,7 @@ class RelayClient:
     async def _answer(self, stream: Stream, status: int) -> None:
         answer = wire.StopMessage(type=wire.StopMessage.STATUS, status=status)
         await stream.write(delimited(answer.encode()))
-        stream.finish()
+        stream.dismiss()
 
     # --- circuits from us ---
 
@@ -173,7 +173,7 @@ class RelayClient:
             while len(self.reservations) > self.wanted:
                 self._give_up(next(reversed(self.reservations)))
             try:
-                async with asyncio.timeout(_TICK * self._swarm.pace):
+                async with asyncio.timeout(_TICK * self._swarm.slowdown):
                     await self._wake.wait()
             except TimeoutError:
                 continue
@@ -229,7 +229,7 @@ class RelayClient:
             except BaseException:
                 stream.reset()
                 raise
-            stream.finish()
+            stream.dismiss()
             self._hold(relay, connection, answer)
         except (WireError, SwarmError, TimeoutError) as error:
             self._failed(relay, error)

@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING
 
 from edge import log
-from edge.budget import CIRCUIT
+from edge.budget import CIRCUIT, PEER_ENTRY
 from edge.relay.accounting import Accounts, Usage
 from edge.relay.admission import Admission
 from edge.relay.circuit import Circuit
@@ -45,7 +45,7 @@ _STOP_TIME = 8.0  # seconds for one of the target's connections to answer
 _IDENTIFY_WAIT = 3.0  # seconds for a peer to say who it is, where that decides
 _IDENTIFY_LOOKS = 30
 _STALLED = 3.0  # seconds without progress after which a circuit's memory may be taken back
-_SWEEP = 5.0  # seconds, times the pace of the swarm
+_SWEEP = 5.0  # seconds, times the slowdown of the swarm
 _FAR_AWAY = 4_102_444_800  # the year 2100: what a slot's end is told to be while the clock is wrong
 _RESERVATION = "reservation"
 _ASLEEP = b"asleep"  # the group of slots that are kept for peers without a connection
@@ -102,7 +102,7 @@ class RelayService:
         self.admits = True  # new circuits, and slots for peers that have none
         self.admission = Admission()
         self.shaper = Shaper(swarm.loop)
-        self.accounts = Accounts()
+        self.accounts = Accounts(swarm.budget.tables)
         self.reservations: dict[PeerId, Reservation] = {}
         self.circuits: set[Circuit] = set()
         self.opened: list[Callable[[Circuit], None]] = []  # told of every circuit
@@ -191,11 +191,13 @@ class RelayService:
     async def _refuse(self, stream: Stream, status: int) -> None:
         name = wire.STATUS_NAMES[status]
         assert stream.connection.peer is not None
-        self.accounts.of(stream.connection.peer).refusals += 1
+        usage = self.accounts.of(stream.connection.peer)
+        if usage is not None:
+            usage.refusals += 1
         self._count_refusal(name)
         log.info("relay-refused", peer=stream.connection.peer, status=name)
         await stream.write(delimited(_status(status).encode()))
-        stream.finish()
+        stream.dismiss()
 
     def _count_refusal(self, name: str) -> None:
         self._ended.refusals[name] = self._ended.refusals.get(name, 0) + 1
@@ -211,6 +213,9 @@ class RelayService:
             await self._refuse(stream, wire.RESERVATION_REFUSED)
             return
         renewed = peer in self.reservations
+        if not renewed and not self._swarm.budget.tables.take(PEER_ENTRY):
+            await self._refuse(stream, wire.RESERVATION_REFUSED)
+            return
         ttl, expire = self._term()
         self._hold(peer, connection, ttl)
         answer = _status(wire.OK)
@@ -222,7 +227,7 @@ class RelayService:
         answer.limit = self._limit()
         log.info("relay-reservation", peer=peer, ttl=ttl, renewed=renewed, ip=connection.remote)
         await stream.write(delimited(answer.encode()))
-        stream.finish()
+        stream.dismiss()
         for tell in self.reserved:
             tell(peer)
 
@@ -295,7 +300,7 @@ class RelayService:
         return self.limits.reservation_ttl, int(now) + self.limits.reservation_ttl
 
     def _hold(self, peer: PeerId, connection: Connection, ttl: float) -> None:
-        self._drop(peer)
+        self._take_back(peer)
         expires_at = self._swarm.loop.time() + ttl
         foreign = not self.admission.is_own(peer, connection.info)
         group = connection.group
@@ -318,12 +323,18 @@ class RelayService:
             self._keep(peer)
 
     def _drop(self, peer: PeerId) -> None:
+        if self._take_back(peer):
+            self._swarm.budget.tables.give(PEER_ENTRY)
+
+    def _take_back(self, peer: PeerId) -> bool:
+        """Whether `peer` had a slot; its lease remains, for the one that takes its place."""
         held = self.reservations.pop(peer, None)
         if held is None:
-            return
+            return False
         self._foreigners -= held.foreign
         _decrement(self._per_group, held.group)
         self._swarm.unprotect(peer, _RESERVATION)
+        return True
 
     def _on_close(self, connection: Connection) -> None:
         peer = connection.peer
@@ -332,7 +343,7 @@ class RelayService:
 
     def _sweep(self) -> None:
         now = self._swarm.loop.time()
-        self._sweeper = self._swarm.loop.call_later(_SWEEP * self._swarm.pace, self._sweep)
+        self._sweeper = self._swarm.loop.call_later(_SWEEP * self._swarm.slowdown, self._sweep)
         for peer, held in list(self.reservations.items()):
             if held.expires_at <= now:
                 self._end(peer, "expired")
@@ -360,10 +371,10 @@ class RelayService:
         if not self.admits:
             await self._refuse(stream, wire.RESOURCE_LIMIT_EXCEEDED)
             return
-        usages = self.accounts.of(source), self.accounts.of(target)
+        usages = self.accounts.both(source, target)
         budget = self._swarm.budget.circuits
         group = stream.connection.group
-        if not self._has_room(usages, group) or not budget.take(CIRCUIT):
+        if usages is None or not self._has_room(usages, group) or not budget.take(CIRCUIT):
             await self._refuse(stream, wire.RESOURCE_LIMIT_EXCEEDED)
             return
         self._opening += 1

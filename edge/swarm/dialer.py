@@ -58,8 +58,13 @@ class Dialer:
         if task is None:
             task = asyncio.ensure_future(self._connect(peer, addresses, again))
             self._under_way[peer] = task
-            task.add_done_callback(lambda _: self._under_way.pop(peer, None))
+            task.add_done_callback(lambda done: self._over(peer, done))
         return await asyncio.shield(task)
+
+    def _over(self, peer: PeerId, task: asyncio.Task[Connection]) -> None:
+        del self._under_way[peer]
+        if not task.cancelled():
+            task.exception()  # whoever waits is told; if nobody does any more, nobody need be
 
     async def _connect(
         self, peer: PeerId, addresses: Sequence[Multiaddr], again: bool

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import binascii
 import contextlib
+import errno
 import gc
 import os
 import random
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 from typing import TYPE_CHECKING
@@ -19,7 +21,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edge import log
-from edge.atomic import flash
+from edge.atomic import flash, write_atomic
+from edge.swarm import peerstore
 from edge.swarm.peerstore import (
     MAX_ADDRESS,
     MAX_AGENT,
@@ -306,6 +309,75 @@ def test_without_a_path_nothing_is_written(tmp_path: Path, monkeypatch: pytest.M
     store.save(force=True)
     assert os.listdir(tmp_path) == []
     assert flash.written == 0
+
+
+# --- a slow disk ---
+
+
+class SlowDisk:
+    """Takes over `write_atomic`; a write waits until it is let through, and may be refused."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun = threading.Semaphore(0)
+        self.let_through = threading.Semaphore(0)
+        self.full = False
+        monkeypatch.setattr(peerstore, "write_atomic", self._write)
+
+    def _write(self, path: str, data: bytes) -> None:
+        self.begun.release()
+        assert self.let_through.acquire(timeout=20)
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_atomic(path, data)
+
+    def has_begun(self) -> None:
+        assert self.begun.acquire(timeout=20)
+
+
+def due(path: Path, clock: Clock) -> PeerStore:
+    store = PeerStore(str(path), clock=clock)
+    store.learn(peer(1), [tcp(1)])
+    clock.now += SETTLE
+    return store
+
+
+def test_a_slow_disk_is_waited_for_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, path, disk = Clock(), tmp_path / "peers", SlowDisk(monkeypatch)
+    store = due(path, clock)
+    store.save_in_background()
+    disk.has_begun()
+    assert not path.exists()
+    store.learn(peer(2), [tcp(2)])
+    store.save_in_background()  # one at a time
+    disk.let_through.release(2)
+    store.save(force=True)  # waits for the first, then writes what is newer
+    assert sorted(decode(path.read_bytes())) == [peer(1), peer(2)]
+    disk.has_begun()
+    assert not disk.begun.acquire(blocking=False)
+    written = flash.written
+    store.save(force=True)  # there is nothing new
+    assert flash.written == written
+
+
+def test_what_a_slow_disk_refuses_is_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, path, disk = Clock(), tmp_path / "peers", SlowDisk(monkeypatch)
+    store = due(path, clock)
+    disk.full = True
+    store.save_in_background()
+    disk.has_begun()
+    disk.let_through.release()
+    with store._writing:
+        disk.full = False
+    clock.now += RETRY
+    disk.let_through.release()
+    store.save_in_background()
+    disk.has_begun()
+    store.save(force=True)
+    assert list(decode(path.read_bytes())) == [peer(1)]
 
 
 # --- the file ---
