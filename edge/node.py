@@ -124,7 +124,7 @@ class Node:
         self.sources.client = self.client
         self.sources.qos = self.qos
         self.sources.flash_written = lambda: atomic.flash.written
-        self.status = StatusServer(config.node.data_dir, verbs(self.sources, self.dialer))
+        self.status = StatusServer(config.node.run_dir, verbs(self.sources, self.dialer))
         self._watcher: interfaces.Watcher | None = None
         self._settle_budget(config)
         self._apply(config)
@@ -135,7 +135,7 @@ class Node:
         for address in _parsed(self.config.node.listen):
             self.swarm.listen(address)
         self.addresses.refresh()
-        self._watcher = interfaces.Watcher(self.swarm.loop, self._on_network_change)
+        self._watcher = interfaces.Watcher(self.swarm.loop, self.learn_addresses_anew)
         self.swarm.spawn(self.client.run())
         self.swarm.spawn(self.keeper.run())
         self.swarm.spawn(self._save_now_and_then())
@@ -170,6 +170,11 @@ class Node:
         self.keeper.configure(self._bootstraps(new))
         self.config = new
         log.info("reloaded", changes="; ".join(str(change) for change in soft) or "none")
+
+    def learn_addresses_anew(self) -> None:
+        """The network has changed, by what the kernel says or whoever sent SIGUSR1 knows."""
+        self.addresses.forget_observations()
+        self.addresses.refresh()
 
     # --- decisions ---
 
@@ -257,10 +262,6 @@ class Node:
             if isinstance(transport, SocketTransport):
                 self.qos.marks.carries_circuit(transport.sock)
 
-    def _on_network_change(self) -> None:
-        self.addresses.forget_observations()
-        self.addresses.refresh()
-
     async def _save_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(_SAVE_INTERVAL)
@@ -270,7 +271,8 @@ class Node:
 def main(config: Config, uvloop: bool, decision: Decision | None) -> int:
     """Run a node until it is told to stop; returns the exit status. `uvloop`: as its loop."""
     try:
-        _make_data_dir(config.node.data_dir)
+        _make_directory(config.node.data_dir, "the data directory")
+        _make_directory(config.node.run_dir, "the directory of the status socket")
         return _run_loop(_run(config, decision), uvloop)
     except (NodeError, SwarmError, StatusError, CryptoError) as error:
         print(f"kwaainet: {error}", file=sys.stderr)
@@ -291,6 +293,7 @@ async def _run(config: Config, decision: Decision | None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: node.reload(dict(os.environ)))
+    loop.add_signal_handler(signal.SIGUSR1, node.learn_addresses_anew)
     try:
         await node.start()
         if sys.stdout.isatty():
@@ -313,11 +316,11 @@ def _run_loop(work: Coroutine[None, None, int], uvloop: bool) -> int:
     return int(run(work))
 
 
-def _make_data_dir(path: str) -> None:
+def _make_directory(path: str, what: str) -> None:
     try:
         os.makedirs(path, mode=0o700, exist_ok=True)
     except OSError as error:
-        raise NodeError(f"{path}: cannot be the data directory: {error.strerror}") from None
+        raise NodeError(f"{path}: cannot be {what}: {error.strerror}") from None
 
 
 def _mode_reason(asked: str, decision: Decision | None) -> str:
