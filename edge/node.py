@@ -149,7 +149,7 @@ class Node:
         self.sources.qos = self.qos
         self.sources.flash_written = lambda: atomic.flash.written
         answers = {**verbs(self.sources, self.dialer), "ledger": self._tell_ledger}
-        self.status = StatusServer(config.node.data_dir, answers)
+        self.status = StatusServer(config.node.run_dir, answers)
         self.http: HttpServer | None = None
         self._watcher: interfaces.Watcher | None = None
         self._settle_budget(config)
@@ -162,7 +162,7 @@ class Node:
             self.swarm.listen(address)
         self._serve_http(self.config)
         self.addresses.refresh()
-        self._watcher = interfaces.Watcher(self.swarm.loop, self._on_network_change)
+        self._watcher = interfaces.Watcher(self.swarm.loop, self.learn_addresses_anew)
         self.swarm.spawn(self.client.run())
         self.swarm.spawn(self.keeper.run())
         self.swarm.spawn(self.modes.run())
@@ -205,6 +205,11 @@ class Node:
         self.keeper.configure(self._bootstraps(new))
         self.config = new
         log.info("reloaded", changes="; ".join(str(change) for change in soft) or "none")
+
+    def learn_addresses_anew(self) -> None:
+        """The network has changed, by what the kernel says or whoever sent SIGUSR1 knows."""
+        self.addresses.forget_observations()
+        self.addresses.refresh()
 
     # --- decisions ---
 
@@ -348,10 +353,6 @@ class Node:
             if isinstance(transport, SocketTransport):
                 self.qos.marks.carries_circuit(transport.sock)
 
-    def _on_network_change(self) -> None:
-        self.addresses.forget_observations()
-        self.addresses.refresh()
-
     async def _save_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(_SAVE_INTERVAL * self.swarm.slowdown)
@@ -361,7 +362,8 @@ class Node:
 def main(config: Config, uvloop: bool, decision: Decision | None) -> int:
     """Run a node until it is told to stop; returns the exit status. `uvloop`: as its loop."""
     try:
-        _make_data_dir(config.node.data_dir)
+        _make_directory(config.node.data_dir, "the data directory")
+        _make_directory(config.node.run_dir, "the directory of the status socket")
         return _run_loop(_run(config, decision), uvloop)
     except (NodeError, SwarmError, StatusError, CryptoError) as error:
         print(f"kwaainet: {error}", file=sys.stderr)
@@ -380,6 +382,7 @@ async def _run(config: Config, decision: Decision | None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: node.reload(dict(os.environ)))
+    loop.add_signal_handler(signal.SIGUSR1, node.learn_addresses_anew)
     try:
         await node.start()
         if sys.stdout.isatty():
@@ -402,11 +405,11 @@ def _run_loop(work: Coroutine[None, None, int], uvloop: bool) -> int:
     return int(run(work))
 
 
-def _make_data_dir(path: str) -> None:
+def _make_directory(path: str, what: str) -> None:
     try:
         os.makedirs(path, mode=0o700, exist_ok=True)
     except OSError as error:
-        raise NodeError(f"{path}: cannot be the data directory: {error.strerror}") from None
+        raise NodeError(f"{path}: cannot be {what}: {error.strerror}") from None
 
 
 def _mode_reason(asked: str, decision: Decision | None) -> str:

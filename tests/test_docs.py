@@ -10,6 +10,7 @@ import pytest
 from edge import cli
 from edge.config.document import _default
 from edge.config.schema import ENVIRONMENT, every_option
+from edge.config.uci import Service
 from edge.tiers import classify
 from tests.test_rooms import EDGE, room_imports
 
@@ -114,7 +115,7 @@ def test_commands_have_verbs_and_flags_that_exist(page: Path) -> None:
 def test_options_exist(page: Path) -> None:
     if page.name == "status.md":
         return  # its words are keys of the report, which tests/status compares
-    names = set(OPTIONS) | OTHER_NAMES
+    names = set(OPTIONS) | {option.name for option in Service.options()} | OTHER_NAMES
     for word in code_in(page):
         name, _, value = word.partition(" = ")
         if value or re.fullmatch(r"[a-z]+(_[a-z]+)+", word):
@@ -136,6 +137,14 @@ def test_settings_given_as_examples_are_accepted() -> None:
 def test_defaults_in_the_operating_guide_are_the_schemas() -> None:
     for option, default, _ in rows("operating.md", "option"):
         assert default == _default(OPTIONS[option.strip("`")]), option
+
+
+def test_the_services_options_are_those_of_the_router_page() -> None:
+    documented = {option.strip("`"): default for option, default, _ in rows("openwrt.md", "option")}
+    assert documented == {
+        option.name: str(int(option.initial()))  # type: ignore[call-overload]
+        for option in Service.options()
+    }
 
 
 def templates() -> list[str]:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = "/etc/kwaainet/kwaainet.toml"
 UCI_FILE = "/etc/config/kwaainet"
+ROUTER_DATA_DIR = "/etc/kwaainet"  # on flash, and kept by sysupgrade
+ROUTER_RUN_DIR = "/var/run/kwaainet"  # in memory
 FILE_VARIABLE = ENVIRONMENT + "CONFIG"
 
 
@@ -141,8 +143,7 @@ def load(
     merged.put(text.read_environment(environ, FILE_VARIABLE))
     merged.put(text.read_flags(flags))
     node = _section(Node, merged)
-    if node.data_dir == Path.AUTO:
-        node.set("data_dir", default_data_dir(environ))
+    _settle_directories(node, path, environ)
     return Config(
         node=node,
         relay=_section(Relay, merged),
@@ -201,6 +202,14 @@ def hard(config: Config) -> list[str]:
         for option in section.options()
         if option.reload == HARD
     ]
+
+
+def _settle_directories(node: Node, file: str | None, environ: "Mapping[str, str]") -> None:
+    on_router = file == UCI_FILE and node.data_dir == Path.AUTO
+    if node.data_dir == Path.AUTO:
+        node.set("data_dir", ROUTER_DATA_DIR if on_router else default_data_dir(environ))
+    if node.run_dir == Path.AUTO:
+        node.set("run_dir", ROUTER_RUN_DIR if on_router else node.data_dir)
 
 
 def _default_file() -> str | None:

@@ -107,8 +107,12 @@ class Node(Section):
     external_address = Addresses((), EXTERNAL, SOFT,
         "Addresses others reach this node at, such as a forwarded port; advertised unconfirmed.")
     data_dir = Path(HARD,
-        "Directory of the identity, the peer store and the status socket.",
-        auto="/var/lib/kwaainet for root, else $XDG_DATA_HOME/kwaainet or ~/.local/share/kwaainet")
+        "Directory of the identity and the peer store, which must outlive a reboot.",
+        auto="/var/lib/kwaainet for root, else $XDG_DATA_HOME/kwaainet or ~/.local/share/kwaainet;"
+             " on OpenWrt /etc/kwaainet")
+    run_dir = Path(HARD,
+        "Directory of the status socket, which need not outlive a reboot.",
+        auto="the data directory; on OpenWrt /var/run/kwaainet")
     log_level = Choice("info", ("debug", "info", "warning", "error"), SOFT,
         "The least grave lines that are logged.")
     memory_limit = Size(0, 16 * MIB, TIB, SOFT,

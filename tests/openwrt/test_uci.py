@@ -174,6 +174,19 @@ def test_the_default_file_is_toml_then_uci(tmp_path: Path, monkeypatch: pytest.M
     assert load(None, {}, {}).node.mode == "light"
 
 
+def test_the_routers_file_splits_what_is_kept_from_what_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "kwaainet"
+    file.write_text("")
+    monkeypatch.setattr(loading, "UCI_FILE", str(file))
+    node = load(str(file), {}, {}).node
+    assert (node.data_dir, node.run_dir) == ("/etc/kwaainet", "/var/run/kwaainet")
+    file.write_text("config node\n\toption data_dir '/mnt/kwaainet'\n")
+    node = load(str(file), {}, {}).node
+    assert (node.data_dir, node.run_dir) == ("/mnt/kwaainet", "/mnt/kwaainet")
+
+
 def check_config(*words: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "edge", "check-config", *words]
     environ = {name: text for name, text in os.environ.items() if "KWAAINET" not in name}
