@@ -377,6 +377,8 @@ async def _run(config: Config, decision: Decision | None) -> int:
     node = Node(config, decision)
     profile = machine.this_profile()
     log.info("machine", profile=profile.name, why=profile.why, oom_score=score)
+    if decision is not None:
+        log.info("tier", fit=decision.mode, tier=decision.tier, reason=decision.reasons[0])
     if clock.believed(clock.made()) is None:
         log.warning("clock-wrong", year=time.gmtime().tm_year)
     for number in (signal.SIGTERM, signal.SIGINT):
