@@ -19,7 +19,7 @@ lint: ## format, lint and strict types
 	.venv/bin/mypy
 
 test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers, the compiled hot path
-	@tools/need iproute2 nftables dnsmasq-base faketime shellcheck busybox signify-openbsd qemu-system-mips
+	@tools/need iproute2 nftables dnsmasq-base faketime iperf3 shellcheck busybox signify-openbsd qemu-system-mips
 	.venv/bin/pytest $(ARGS)
 	$(MAKE) compiled
 

@@ -34,8 +34,8 @@ respawn: '3600' '10' '0'
 term_timeout: '10'
 stdout: '1'
 stderr: '1'
-jail: 'kwaainet' 'procfs' 'ronly'
-mount: '/var/etc/kwaainet' '/etc/resolv.conf' '/etc/hosts' '/tmp/resolv.conf'
+jail: 'kwaainet' 'procfs' 'sysfs' 'ronly'
+mount: '/var/etc/kwaainet' '/etc/resolv.conf' '/etc/hosts' '/tmp/resolv.conf' '/etc/TZ' '/tmp/TZ'
 mount_rw: '/etc/kwaainet' '/var/run/kwaainet'
 """
 LIMITED = "config node\n\toption memory_limit '32M'\n"
