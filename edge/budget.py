@@ -36,6 +36,7 @@ LEAST = 24 * MIB  # the least that the default is
 LEAST_TO_SERVE = 4 * MIB  # beyond the process itself, below which serving makes no sense
 ROOMY = 128 * MIB  # the limit from which streams may have large windows
 _RESERVE = 0.1  # of what can be leased: fragmentation, and objects too small to lease
+_LOOKS = 32  # times that the kernel is asked while the whole is being leased
 
 # Bytes that one of each costs, measured by bench/ with 1000 of them and rounded up.
 CONNECTION = 20 * KIB
@@ -90,6 +91,8 @@ class Room:
             self.used += size
             self._budget.used += size
             self.peak = max(self.peak, self.used)
+            if self._budget.used > self._budget.look_at:
+                self._budget.look()
             return True
         self.refused += 1
         return False
@@ -108,12 +111,19 @@ class Room:
 
 
 class Budget:
-    """`limit`: bytes the process may use. `baseline`: what it uses before it serves."""
+    """`limit`: bytes the process may use. `baseline`: what it uses before it serves.
 
-    def __init__(self, limit: int, baseline: int) -> None:
+    `resident`: asks the kernel what it uses now.
+    """
+
+    def __init__(
+        self, limit: int, baseline: int, resident: Callable[[], int] | None = None
+    ) -> None:
         self.limit = limit
         self.baseline = baseline
         self.used = 0
+        self.look_at = 0  # leases in all, from which the kernel is to be asked again
+        self._resident = resident
         self._correction = 0
         self.connections = self._room("connections")
         self.handshakes = self._room("handshakes")
@@ -160,12 +170,19 @@ class Budget:
         fit = leasable // 4 // (CIRCUIT + 16 * KIB)
         resources.max_circuits = resources.max_circuits or _within(8, fit, 2048)
 
+    def look(self) -> None:
+        """So much has been leased since the last look that it is time for another."""
+        self.look_at = self.used + self.leasable // _LOOKS
+        if self._resident is not None:
+            self.measure(self._resident())
+
     def measure(self, resident: int) -> bool:
         """The kernel counts `resident` bytes. True if that is near the limit: let go of things.
 
         The budget is narrowed by what the leases fall short of the truth, and widened again as
         the process shrinks.
         """
+        self.look_at = self.used + self.leasable // _LOOKS
         unaccounted = max(0, resident - self.baseline - self.used)
         spare = (self.limit - self.baseline) - self.leasable
         self._correction = min(max(0, unaccounted - spare), self.leasable * 3 // 4)

@@ -73,7 +73,7 @@ class Node:
         key = load_or_create(
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
-        self.budget = Budget(config.node.memory_limit or default_limit(), resident())
+        self.budget = Budget(config.node.memory_limit or default_limit(), resident(), resident)
         self.limits = Limits()
         self.limits.buffer_size = config.relay.buffer_size or self.budget.buffer_size
         self.resources = Resources()

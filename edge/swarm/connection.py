@@ -373,6 +373,10 @@ class Connection:
         if self.heard:
             self.heard = False
             self.heard_at = now
+        elif isinstance(self.transport, SocketTransport):
+            self.transport.look()
+            if self.closed is not None:
+                return
         silence = now - self.heard_at
         if silence >= 2 * interval:
             self.close("keep-alive timed out", say=False)

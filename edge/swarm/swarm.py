@@ -430,6 +430,8 @@ class Swarm:
                 connection.close("handshake timed out", say=False)
         self._measure()
         for connection in self.all_connections():
+            if connection.closed is not None:
+                continue  # another one's turn has ended it
             connection.session.forgive(_FORGIVEN)
             connection.keep_alive(now, limits.keepalive_interval)
             if connection.stuck_for(now) > _FRAME_TIME:
