@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    from edge.machine import Profile
+
     class SwarmLimits(Protocol):
         """The part of edge.swarm.limits that follows the memory."""
 
         max_connections: int
         max_window: int
+        socket_buffer: int
 
     class RelayLimits(Protocol):
         """The part of edge.relay.resources that follows the memory."""
@@ -48,6 +51,9 @@ PEER_ENTRY = 1 * KIB  # in a table: an account, a reservation
 REMEMBERED = 3 * KIB  # a peer in the peer store, with as many addresses as it may have
 SMALL_TABLES = 192 * KIB  # all that is in observed addresses, failed dials and relays that rest
 MAX_REMEMBERED = 256
+
+# What is not leased while the machine has no memory to give; what is being served goes on.
+GROWTH = ("connections", "handshakes", "circuits", "tables")
 
 # The share of the budget each room may take at most. They add up to more than one: a node that
 # relays much has many circuits, one that is only reached has many connections.
@@ -83,7 +89,10 @@ class Room:
     @property
     def pressed(self) -> bool:
         """Whether more than half is taken: time to hold back before anything must be refused."""
-        return self.used * 2 > self.ceiling or self._budget.used * 4 > self._budget.available * 3
+        budget = self._budget
+        return (
+            budget.short or self.used * 2 > self.ceiling or budget.used * 4 > budget.available * 3
+        )
 
     def take(self, size: int) -> bool:
         """Lease `size` bytes (a negative size gives them back). False: they do not fit."""
@@ -104,6 +113,8 @@ class Room:
 
     def _fits(self, size: int) -> bool:
         budget = self._budget
+        if budget.short and self.name in GROWTH:
+            return False
         return self.used + size <= self.ceiling and budget.used + size <= budget.available
 
     def _relieved(self) -> bool:
@@ -113,14 +124,21 @@ class Room:
 class Budget:
     """`limit`: bytes the process may use. `baseline`: what it uses before it serves.
 
-    `resident`: asks the kernel what it uses now.
+    `profile`: what kind of machine it serves on. `resident`: asks the kernel what the process uses
+    now. `short`: the machine has no memory to give just now.
     """
 
     def __init__(
-        self, limit: int, baseline: int, resident: Callable[[], int] | None = None
+        self,
+        limit: int,
+        baseline: int,
+        profile: Profile | None = None,
+        resident: Callable[[], int] | None = None,
     ) -> None:
         self.limit = limit
         self.baseline = baseline
+        self.profile = profile
+        self.short = False
         self.used = 0
         self.look_at = 0  # leases in all, from which the kernel is to be asked again
         self._resident = resident
@@ -152,12 +170,14 @@ class Budget:
     @property
     def max_remembered(self) -> int:
         """Peers that the peer store has room for."""
-        return _within(16, self.tables.ceiling // 4 // REMEMBERED, MAX_REMEMBERED)
+        most = int(MAX_REMEMBERED * self.profile.tables) if self.profile else MAX_REMEMBERED
+        return _within(16, self.tables.ceiling // 4 // REMEMBERED, most)
 
     @property
     def buffer_size(self) -> int:
         """Bytes to read at once."""
-        return 256 * KIB if self.limit >= ROOMY // 2 else 128 * KIB
+        size = 256 * KIB if self.limit >= ROOMY // 2 else 128 * KIB
+        return min(size, self.profile.buffer) if self.profile else size
 
     def fill_in(self, limits: SwarmLimits, resources: RelayLimits) -> None:
         """Counts that are 0 (auto) become what there is memory for."""
@@ -165,6 +185,9 @@ class Budget:
         fit = leasable // 2 // (CONNECTION + 2 * STREAM)
         limits.max_connections = limits.max_connections or _within(16, fit, 4096)
         limits.max_window = 1 * MIB if self.limit >= ROOMY else 256 * KIB
+        if self.profile is not None:
+            limits.max_window = min(limits.max_window, self.profile.max_window)
+            limits.socket_buffer = self.profile.socket_buffer
         slots = limits.max_connections * 3 // 4
         resources.max_reservations = resources.max_reservations or _within(8, slots, 2048)
         fit = leasable // 4 // (CIRCUIT + 16 * KIB)
@@ -174,19 +197,21 @@ class Budget:
         """So much has been leased since the last look that it is time for another."""
         self.look_at = self.used + self.leasable // _LOOKS
         if self._resident is not None:
-            self.measure(self._resident())
+            self.measure(self._resident(), self.short)
 
-    def measure(self, resident: int) -> bool:
-        """The kernel counts `resident` bytes. True if that is near the limit: let go of things.
+    def measure(self, resident: int, short: bool = False) -> bool:
+        """The kernel counts `resident` bytes. True if that is near the limit, or if the machine
+        is `short` of memory: let go of things.
 
         The budget is narrowed by what the leases fall short of the truth, and widened again as
         the process shrinks.
         """
         self.look_at = self.used + self.leasable // _LOOKS
+        self.short = short
         unaccounted = max(0, resident - self.baseline - self.used)
         spare = (self.limit - self.baseline) - self.leasable
         self._correction = min(max(0, unaccounted - spare), self.leasable * 3 // 4)
-        return resident > self.limit * 0.95
+        return short or resident > self.limit * 0.95
 
     def hoards(self, resident: int) -> bool:
         """Whether the C library keeps much that nobody uses: worth `give_back`."""

@@ -82,7 +82,7 @@ def test_leases_that_fall_short_of_the_truth_narrow_the_budget_and_recover() -> 
 
 def test_the_kernel_is_asked_again_as_leases_grow() -> None:
     """Each lease costs twice what it says: the limit is kept all the same, without a sweep."""
-    whole = Budget(64 * MIB, 24 * MIB, lambda: 24 * MIB + 2 * whole.used)
+    whole = Budget(64 * MIB, 24 * MIB, resident=lambda: 24 * MIB + 2 * whole.used)
     while whole.connections.take(64 * KIB) or whole.buffers.take(64 * KIB):
         assert 24 * MIB + 2 * whole.used <= 64 * MIB + 2 * whole.leasable // 32
     assert whole.used > 16 * MIB - 64 * KIB
@@ -100,6 +100,7 @@ def test_what_the_c_library_keeps_is_given_back() -> None:
 def test_counts_follow_the_memory() -> None:
     class Any:
         max_connections = max_window = max_reservations = max_circuits = 0
+        socket_buffer = 0
 
     counts = []
     for limit in (24, 64, 1024):

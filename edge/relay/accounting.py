@@ -38,14 +38,15 @@ class Usage:
 
 
 class Accounts:
-    """A peer's account is kept while it has circuits, and then until the table is full.
+    """A peer's account is kept while it has circuits, and then until `most` are there.
 
     `room`: where the memory for it comes from.
     """
 
-    __slots__ = ("_room", "_table")
+    __slots__ = ("_room", "_table", "most")
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, most: int = MAX_PEERS) -> None:
+        self.most = most
         self._table: dict[PeerId, Usage] = {}
         self._room = room
         room.relief.append(self._forget_one)
@@ -57,7 +58,7 @@ class Accounts:
         """
         usage = self._table.pop(peer, None)
         if usage is None:
-            if len(self._table) >= MAX_PEERS:
+            if len(self._table) >= self.most:
                 self._forget_one()
             if not self._room.take(PEER_ENTRY):
                 return None

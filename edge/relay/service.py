@@ -11,6 +11,7 @@ Source: libp2p/specs relay/circuit-v2.md; names as in go-libp2p's circuitv2/rela
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ _IDENTIFY_WAIT = 3.0  # seconds for a peer to say who it is, where that decides
 _IDENTIFY_LOOKS = 30
 _STALLED = 3.0  # seconds without progress after which a circuit's memory may be taken back
 _SWEEP = 5.0
+_FAR_AWAY = 4_102_444_800  # the year 2100: what a slot's end is told to be while the clock is wrong
 _RESERVATION = "reservation"
 
 
@@ -77,6 +79,7 @@ class Stats:
 
 class RelayService:
     """Serves hop on `swarm`. `usable_by`: the addresses of ours that a connection's peer can use.
+    `clock`: the wall clock, by which peers renew; None while it is wrong.
 
     Without any such address the protocol is not offered to that peer: a relay nobody can be
     reached through is none.
@@ -87,6 +90,7 @@ class RelayService:
         swarm: Swarm,
         resources: Resources,
         usable_by: Callable[[Connection], list[Multiaddr]],
+        clock: Callable[[], float | None] = time.time,
     ) -> None:
         self.limits = resources
         self.admission = Admission()
@@ -94,9 +98,11 @@ class RelayService:
         self.accounts = Accounts(swarm.budget.tables)
         self.reservations: dict[PeerId, Reservation] = {}
         self.circuits: set[Circuit] = set()
+        self.opened: list[Callable[[Circuit], None]] = []  # told of every circuit
         self._ended = Stats()
         self._swarm = swarm
         self._usable_by = usable_by
+        self._clock = clock
         self._per_group: dict[bytes, int] = {}
         self._circuits_per_group: dict[bytes, int] = {}
         self._foreigners = 0  # reservations
@@ -183,9 +189,8 @@ class RelayService:
         if not renewed and not self._swarm.budget.tables.take(PEER_ENTRY):
             await self._refuse(stream, wire.RESERVATION_REFUSED)
             return
-        self._hold(peer, connection)
-        ttl = self.limits.reservation_ttl
-        expire = int(time.time()) + ttl
+        ttl, expire = self._term()
+        self._hold(peer, connection, ttl)
         answer = _status(wire.OK)
         answer.reservation = wire.Reservation(
             expire=expire,
@@ -253,9 +258,19 @@ class RelayService:
             held.foreign = False
             self._foreigners -= 1
 
-    def _hold(self, peer: PeerId, connection: Connection) -> None:
+    def _term(self) -> tuple[float, int]:
+        """Seconds that a slot lasts, and its end by the wall clock, for the peer to renew by.
+
+        While that clock is wrong a slot lasts as long as its peer stays.
+        """
+        now = self._clock()
+        if now is None:
+            return math.inf, _FAR_AWAY
+        return self.limits.reservation_ttl, int(now) + self.limits.reservation_ttl
+
+    def _hold(self, peer: PeerId, connection: Connection, ttl: float) -> None:
         self._take_back(peer)
-        expires_at = self._swarm.loop.time() + self.limits.reservation_ttl
+        expires_at = self._swarm.loop.time() + ttl
         foreign = not self.admission.is_own(peer, connection.info)
         group = connection.group
         self.reservations[peer] = Reservation(expires_at, group, foreign)
@@ -360,6 +375,8 @@ class RelayService:
         circuit = Circuit(stream, destination, self.limits.data, usages, self.shaper, self._on_end)
         if circuit.ended is None:
             self.circuits.add(circuit)
+            for tell in self.opened:
+                tell(circuit)
         log.info("relay-circuit", source=source, destination=target)
         return True
 

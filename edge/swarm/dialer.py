@@ -140,11 +140,13 @@ class Dialer:
         sock = socket.socket(socket.AF_INET if len(ip) == 4 else socket.AF_INET6)
         try:
             sock.setblocking(False)
+            self._swarm.prepare(sock)
             await loop.sock_connect(sock, (target[0], target[1]))
         except BaseException:
             sock.close()
             raise
-        return await self._upgrade(SocketTransport(loop, sock), address, peer, limited=False)
+        transport = SocketTransport(loop, sock, self._swarm.traffic)
+        return await self._upgrade(transport, address, peer, limited=False)
 
     async def _through_relay(self, address: Multiaddr, peer: PeerId | None) -> Connection:
         target = address.peer_id() or peer

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
 
 SAVE_INTERVAL = 3600.0  # seconds from one save to the next
+PER_DAY = 48 << 10  # bytes written a day, those at the end not counted: a large file waits longer
 SETTLE = 300.0  # seconds from the start to the first save: by then there is something to keep
 RETRY = 600.0  # seconds after a save failed
 MAX_PEERS = 1024
@@ -43,6 +44,7 @@ MAX_ADDRESS = 200  # characters; a circuit through a relay with a long name has 
 MAX_AGENT = 64  # characters
 MAX_FILE = 4 << 20  # bytes: more than all of these can fill
 
+_DAY = 86400.0
 _HEADER = "kwaainet-peers 1"
 _CHECKSUM = "checksum "
 _NO_AGENT = "-"
@@ -91,7 +93,6 @@ class PeerStore:
     ) -> None:
         if not (0 < max_peers <= MAX_PEERS and 0 < max_addresses <= MAX_ADDRESSES):
             raise ValueError(f"peer store of {max_peers} peers with {max_addresses} addresses")
-        self.bytes_written = 0
         self._path = path
         self._max_peers = max_peers
         self._max_addresses = max_addresses
@@ -244,8 +245,7 @@ class PeerStore:
             say("peerstore-unwritable", path=self._path, error=error.strerror)
             self._complained = True
             return
-        self.bytes_written += len(data)
-        self._due = now + SAVE_INTERVAL
+        self._due = now + max(SAVE_INTERVAL, len(data) * (_DAY / PER_DAY))
         self._complained = False
 
     def _move_aside(self, why: CorruptPeerStore) -> None:

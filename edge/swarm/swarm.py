@@ -25,11 +25,12 @@ from edge.budget import (
     give_back,
     resident,
 )
+from edge.machine import is_short
 from edge.swarm.connection import Connection
 from edge.swarm.errors import LimitReached, SwarmError
 from edge.swarm.limits import Limits
 from edge.swarm.pace import Pace
-from edge.swarm.transport import CircuitTransport, SocketTransport
+from edge.swarm.transport import CircuitTransport, SocketTransport, Traffic
 from edge.wire import connection as wire
 from edge.wire.errors import WireError
 from edge.wire.ip import ip_group
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from edge.swarm.stream import Stream
     from edge.wire.peerid import PeerId
 
+    SocketAddress = tuple[str, int] | tuple[str, int, int, int]
     Handler = Callable[[Stream], Awaitable[None]]
     Offered = Callable[[Connection], bool]
 
@@ -81,6 +83,9 @@ class Swarm:
         self.opened: list[Callable[[Connection], None]] = []
         self.closed: list[Callable[[Connection], None]] = []
         self.admits: Callable[[Connection], str | None] = lambda _: None
+        # Told of every socket before it carries anything.
+        self.new_socket: Callable[[socket.socket], None] = lambda _: None
+        self.traffic = Traffic()
         self.depth = 0  # of receive callbacks running inside each other
         self.reading: Connection | None = None  # whose event is being handled
         self.relayed = 0  # bytes that circuits have received: what `pace` protects
@@ -209,6 +214,7 @@ class Swarm:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if len(ip) == 16:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            self.prepare(sock)
             sock.bind((target[0], target[1]))
             sock.listen(_BACKLOG)
         except OSError as error:
@@ -228,7 +234,7 @@ class Swarm:
                 return
             began = time.perf_counter()
             try:
-                accepted, _peer = sock.accept()
+                accepted, peer = sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
@@ -238,7 +244,7 @@ class Swarm:
                 self.count_refusal("file-descriptors")
                 self._pause_accepting(sock, _ACCEPT_PAUSE)
                 return
-            self._accepted(accepted)
+            self._accepted(accepted, peer)
             self.pace.spent(began)
 
     def _pause_accepting(self, sock: socket.socket, seconds: float) -> None:
@@ -250,10 +256,10 @@ class Swarm:
 
         self.loop.call_later(seconds, again)
 
-    def _accepted(self, sock: socket.socket) -> None:
+    def _accepted(self, sock: socket.socket, peer: SocketAddress) -> None:
         sock.setblocking(False)
         try:
-            remote, local = _multiaddr(sock.getpeername()), _multiaddr(sock.getsockname())
+            remote, local = _multiaddr(peer), _multiaddr(sock.getsockname())
         except OSError:
             sock.close()  # gone again already
             return
@@ -263,8 +269,17 @@ class Swarm:
             self.count_refusal(refusal)
             sock.close()
             return
+        self.prepare(sock)
         with suppress(LimitReached):  # counted where it was raised
-            self.adopt(SocketTransport(self.loop, sock), False, remote, local)
+            self.adopt(SocketTransport(self.loop, sock, self.traffic), False, remote, local)
+
+    def prepare(self, sock: socket.socket) -> None:
+        """What every socket gets, those that dial before they connect."""
+        size = self.limits.socket_buffer
+        if size:  # on the listener too: the window's scale is agreed on with the first packet
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+        self.new_socket(sock)
 
     def no_room(self, group: bytes) -> str | None:
         limits = self.limits
@@ -445,7 +460,10 @@ class Swarm:
         if self.budget.hoards(resident()) and self._gives_back_at <= self.loop.time():
             self._gives_back_at = self.loop.time() + _GIVE_BACK
             give_back()
-        if self.budget.measure(resident()):
+        short = is_short()
+        if short != self.budget.short:
+            log.warning("machine-memory", short=short)
+        if self.budget.measure(resident(), short):
             self._close_an_idle_one()
 
     def _forgive(self, seconds: float) -> None:
@@ -532,7 +550,7 @@ def _least_wanted(connection: Connection) -> tuple[int, float]:
     return len(connection.session.streams), connection.opened_at
 
 
-def _multiaddr(name: tuple[str, int] | tuple[str, int, int, int]) -> Multiaddr:
+def _multiaddr(name: SocketAddress) -> Multiaddr:
     host = name[0].split("%")[0]
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return Multiaddr.from_ip(socket.inet_pton(family, host), name[1])
