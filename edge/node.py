@@ -171,8 +171,7 @@ class Node:
         log.set_level(config.node.log_level)
         _copy(config.node, self.limits)
         _copy(config.relay, self.resources)
-        if config.node.memory_limit:
-            self.budget.limit = config.node.memory_limit
+        self._set_memory_limit(config.node.memory_limit or default_limit())
         self.budget.fill_in(self.limits, self.resources)
         _admit(config.relay, self.relay.admission)
         self.relay.shaper.configure(config.relay.rate, config.relay.rate_per_peer)
@@ -184,6 +183,12 @@ class Node:
         for connection in [*self.swarm.pending, *self.swarm.all_connections()]:
             if isinstance(connection.transport, SocketTransport):
                 self.qos.marks.again(connection.transport.sock)
+
+    def _set_memory_limit(self, limit: int) -> None:
+        least = self.budget.baseline + LEAST_TO_SERVE
+        if limit < least:
+            log.warning("memory-limit-too-low", limit=limit, least=least)
+        self.budget.limit = max(limit, least)
 
     def _settle_budget(self, config: Config) -> None:
         """Set aside what the node takes before it serves anyone. Raises ConfigError."""
