@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from edge.config.schema import Relay, Section
     from edge.relay.circuit import Circuit
     from edge.swarm.connection import Connection
+    from edge.tiers.decision import Decision
 
 GOODBYE = 3.0  # seconds a stop may take
 _UNKNOWN_GRACE = 60.0  # seconds after which a node nobody has observed counts as not public
@@ -69,16 +70,20 @@ class NodeError(Exception):
 
 
 class Node:
-    """One running node. `config`: what it was started or last reloaded with."""
+    """One running node. `config`: what it was started or last reloaded with.
 
-    def __init__(self, config: Config) -> None:
+    `decision`: what the machine is fit for, None if nobody asked or could tell.
+    """
+
+    def __init__(self, config: Config, decision: Decision | None = None) -> None:
         self.config = config
         self.mode = "relay"
         key = load_or_create(
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
-        limit = config.node.memory_limit or default_limit()
         profile = machine.this_profile()
+        self._share = decision.relay_memory if decision else default_limit()
+        limit = config.node.memory_limit or self._share
         self.budget = Budget(limit, resident(), profile, resident)
         self.limits = Limits()
         self.limits.buffer_size = config.relay.buffer_size or self.budget.buffer_size
@@ -111,14 +116,16 @@ class Node:
         )
         self.swarm.new_socket = self.qos.marks.new_socket
         self.relay.opened.append(self._mark_circuit)
-        self.sources = Sources(self.swarm, config.node.data_dir, self.mode, _mode_reason(config))
+        reason = _mode_reason(config.node.mode, decision)
+        self.sources = Sources(self.swarm, config.node.data_dir, self.mode, reason)
+        self.sources.decision = decision._asdict() if decision else None
         self.sources.budget = self.budget
         self.sources.addresses = self.addresses
         self.sources.relay = self.relay
         self.sources.client = self.client
         self.sources.qos = self.qos
         self.sources.flash_written = lambda: atomic.flash.written
-        self.status = StatusServer(config.node.data_dir, verbs(self.sources, self.dialer))
+        self.status = StatusServer(config.node.run_dir, verbs(self.sources, self.dialer))
         self._watcher: interfaces.Watcher | None = None
         self._settle_budget(config)
         self._apply(config)
@@ -129,7 +136,7 @@ class Node:
         for address in _parsed(self.config.node.listen):
             self.swarm.listen(address)
         self.addresses.refresh()
-        self._watcher = interfaces.Watcher(self.swarm.loop, self._on_network_change)
+        self._watcher = interfaces.Watcher(self.swarm.loop, self.learn_addresses_anew)
         self.swarm.spawn(self.client.run())
         self.swarm.spawn(self.keeper.run())
         self.swarm.spawn(self._save_now_and_then())
@@ -165,13 +172,18 @@ class Node:
         self.config = new
         log.info("reloaded", changes="; ".join(str(change) for change in soft) or "none")
 
+    def learn_addresses_anew(self) -> None:
+        """The network has changed, by what the kernel says or whoever sent SIGUSR1 knows."""
+        self.addresses.forget_observations()
+        self.addresses.refresh()
+
     # --- decisions ---
 
     def _apply(self, config: Config) -> None:
         log.set_level(config.node.log_level)
         _copy(config.node, self.limits)
         _copy(config.relay, self.resources)
-        self._set_memory_limit(config.node.memory_limit or default_limit())
+        self._set_memory_limit(config.node.memory_limit or self._share)
         self.budget.fill_in(self.limits, self.resources)
         _admit(config.relay, self.relay.admission)
         self.relay.shaper.configure(config.relay.rate, config.relay.rate_per_peer)
@@ -256,31 +268,28 @@ class Node:
             if isinstance(transport, SocketTransport):
                 self.qos.marks.carries_circuit(transport.sock)
 
-    def _on_network_change(self) -> None:
-        self.addresses.forget_observations()
-        self.addresses.refresh()
-
     async def _save_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(_SAVE_INTERVAL)
             self.store.save_in_background()
 
 
-def main(config: Config, uvloop: bool) -> int:
+def main(config: Config, uvloop: bool, decision: Decision | None) -> int:
     """Run a node until it is told to stop; returns the exit status. `uvloop`: as its loop."""
     try:
-        _make_data_dir(config.node.data_dir)
-        return _run_loop(_run(config), uvloop)
+        _make_directory(config.node.data_dir, "the data directory")
+        _make_directory(config.node.run_dir, "the directory of the status socket")
+        return _run_loop(_run(config, decision), uvloop)
     except (NodeError, SwarmError, StatusError, CryptoError) as error:
         print(f"kwaainet: {error}", file=sys.stderr)
         return 1
 
 
-async def _run(config: Config) -> int:
+async def _run(config: Config, decision: Decision | None) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     score = machine.go_first()
-    node = Node(config)
+    node = Node(config, decision)
     profile = machine.this_profile()
     log.info("machine", profile=profile.name, why=profile.why, oom_score=score)
     if clock.believed(clock.made()) is None:
@@ -288,6 +297,7 @@ async def _run(config: Config) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: node.reload(dict(os.environ)))
+    loop.add_signal_handler(signal.SIGUSR1, node.learn_addresses_anew)
     try:
         await node.start()
         if sys.stdout.isatty():
@@ -310,17 +320,23 @@ def _run_loop(work: Coroutine[None, None, int], uvloop: bool) -> int:
     return int(run(work))
 
 
-def _make_data_dir(path: str) -> None:
+def _make_directory(path: str, what: str) -> None:
     try:
         os.makedirs(path, mode=0o700, exist_ok=True)
     except OSError as error:
-        raise NodeError(f"{path}: cannot be the data directory: {error.strerror}") from None
+        raise NodeError(f"{path}: cannot be {what}: {error.strerror}") from None
 
 
-def _mode_reason(config: Config) -> str:
-    if config.node.mode in ("auto", "relay"):
-        return "configured" if config.node.mode == "relay" else "the only mode this version has"
-    return f"{config.node.mode} was asked for, but this version only relays"
+def _mode_reason(asked: str, decision: Decision | None) -> str:
+    if asked == "relay":
+        return "configured"
+    if asked != "auto":
+        return f"{asked} was asked for, but this version only relays"
+    if decision is None:
+        return "what else the machine is fit for is unknown"
+    if decision.mode != "relay":
+        return f"fit for {decision.mode}, but this version only relays"
+    return decision.reasons[0].rstrip(".")
 
 
 def _copy(section: Section, limits: Limits | Resources) -> None:

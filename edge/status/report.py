@@ -81,6 +81,18 @@ if TYPE_CHECKING:
             """Open now, with the peer at either end."""
 
         @property
+        def circuits_total(self) -> int:
+            """Circuits that have ended."""
+
+        @property
+        def seconds(self) -> float:
+            """How long those were open, together."""
+
+        @property
+        def refusals(self) -> Mapping[str, int]:
+            """By the name of the status code that was answered."""
+
+        @property
         def bytes_from(self) -> int: ...
         @property
         def bytes_to(self) -> int: ...
@@ -139,7 +151,7 @@ _MEMORY = {"VmRSS": "rss", "RssAnon": "anonymous", "VmHWM": "peak"}
 class Sources:
     """The rooms that status is gathered from. What may be None is set when its room exists.
 
-    `flash_written`: bytes put into files since the start.
+    `decision`: what the machine is fit for. `flash_written`: bytes put into files since the start.
     """
 
     __slots__ = (
@@ -147,6 +159,7 @@ class Sources:
         "budget",
         "client",
         "data_dir",
+        "decision",
         "flash_written",
         "mode",
         "mode_reason",
@@ -162,6 +175,7 @@ class Sources:
         self.mode = mode
         self.mode_reason = mode_reason
         self.started_at = swarm.loop.time()
+        self.decision: Status | None = None
         self.budget: Budget | None = None
         self.addresses: AddressBook | None = None
         self.relay: Relay | None = None
@@ -191,6 +205,8 @@ def status(sources: Sources) -> Status:
         },
         "refusals": {"connections": _by_reason(swarm.refusals)},
     }
+    if sources.decision is not None:
+        found["decision"] = sources.decision
     if sources.addresses is not None:
         found["nat"] = sources.addresses.nat
     if sources.relay is not None:
@@ -323,6 +339,9 @@ def _add_usage(row: Status, peer: PeerId, relay: Relay) -> None:
     row["circuits"] = usage.circuits if usage else 0
     row["bytes_from"] = usage.bytes_from if usage else 0
     row["bytes_to"] = usage.bytes_to if usage else 0
+    row["circuits_ended"] = usage.circuits_total if usage else 0
+    row["seconds"] = round(usage.seconds, 1) if usage else 0.0
+    row["refusals"] = _by_reason(usage.refusals) if usage else {}
 
 
 def _relayed(peer: PeerId, relay: Relay | None) -> int:
