@@ -199,4 +199,9 @@ async def test_shares_of_a_peer_and_of_an_address_change(per: str, tmp_path: Pat
         assert await second.connect(first) == circuit.RESOURCE_LIMIT_EXCEEDED
         one.set({}, {f"max_circuits_per_{per}": 2})
         assert await second.connect(first) == circuit.OK
+        usage = one.node.relay.usage(second.swarm.peer_id)
+        assert usage is not None
+        assert usage.circuits == 2
+        assert usage.refusals.pop("RESOURCE_LIMIT_EXCEEDED") == 1
+        assert usage.refusals == ({"RESERVATION_REFUSED": 1} if per == "ip" else {})
         await asyncio.gather(first.swarm.stop(), second.swarm.stop())

@@ -143,6 +143,9 @@ PEERS = {
             "circuits": 1,
             "bytes_from": 1073741824,
             "bytes_to": 2048,
+            "circuits_ended": 3,
+            "seconds": 61.5,
+            "refusals": {"no_reservation": 1},
         },
         {
             "peer_id": OTHER,
@@ -158,6 +161,9 @@ PEERS = {
             "circuits": 0,
             "bytes_from": 0,
             "bytes_to": 0,
+            "circuits_ended": 0,
+            "seconds": 0.0,
+            "refusals": {},
         },
         {
             "peer_id": RSA,
@@ -171,6 +177,9 @@ PEERS = {
             "circuits": 0,
             "bytes_from": 0,
             "bytes_to": 0,
+            "circuits_ended": 0,
+            "seconds": 0.0,
+            "refusals": {},
         },
     ],
 }
