@@ -153,7 +153,7 @@ class Connection:
         swarm.depth += 1
         try:
             if self._wire is None:
-                began = time.perf_counter()
+                began = swarm.pace.worked()
                 self._continue_upgrade(bytes(self._level.rx_view[:length]))
                 swarm.pace.spent(began)
             else:

@@ -89,7 +89,7 @@ class Swarm:
         self.depth = 0  # of receive callbacks running inside each other
         self.reading: Connection | None = None  # whose event is being handled
         self.relayed = 0  # bytes that circuits have received: what `pace` protects
-        self.pace = Pace(time.perf_counter)
+        self.pace = Pace(time.monotonic, time.thread_time)
         self.protocol_errors = 0
         self.refusals: dict[str, int] = {}
         # Streams that wait for their handler to start; the connections take turns.
@@ -140,7 +140,7 @@ class Swarm:
         if wait:
             self.loop.call_later(wait, self._start_handlers)
             return
-        self._started_at = time.perf_counter()
+        self._started_at = self.pace.worked()
         for _ in range(_STARTS_PER_TURN):
             if self._ready:
                 self._start_handler()
@@ -232,7 +232,7 @@ class Swarm:
             if wait:
                 self._pause_accepting(sock, wait)
                 return
-            began = time.perf_counter()
+            began = self.pace.worked()
             try:
                 accepted, peer = sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
