@@ -70,7 +70,10 @@ class Node:
             self.peer_id = found[-1] if found else ""
             return len(found) >= times
 
-        await asyncio.wait_for(until(said, every=0.5), PATIENCE)
+        try:
+            await asyncio.wait_for(until(said, every=0.5), PATIENCE)
+        except TimeoutError:
+            raise GuestError(f"the node is not ready: {await self.log()}") from None
 
     async def log(self) -> str:
         return await self._router.run("cat /tmp/syslog /tmp/output 2>/dev/null || true")
