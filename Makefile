@@ -32,6 +32,10 @@ unit: ## the fast tests alone
 	@tools/venv test dev
 	.venv/bin/pytest -m "not peers and not netns and not slow" $(ARGS)
 
+fuzz: ## every codec and state machine under atheris, SECONDS=60 each; ARGS for single targets
+	@tools/venv test fuzz
+	.venv/bin/python -m tests.fuzz.run --seconds $${SECONDS:-60} $(ARGS)
+
 bench: ## our relay beside its peers under the same load; QUICK=1 for a rough look, ARGS for more
 	@tools/venv test dev
 	tools/compile
@@ -58,4 +62,4 @@ docs-pictures: ## draw docs/*.svg from docs/*.dot; each ends with the hash of it
 	    echo "<!-- source: sha256 $$(sha256sum <$$f | cut -c1-64) -->" >>$$svg; \
 	done
 
-.PHONY: help run lint test compiled unit bench ipk feed apk docs-pictures
+.PHONY: help run lint test compiled unit fuzz bench ipk feed apk docs-pictures

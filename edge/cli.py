@@ -276,6 +276,19 @@ def _connect(config: "Config", args: Arguments) -> int:
     return client.connect(config, args.positionals[1])
 
 
+def _hooks(config: "Config", args: Arguments) -> int:
+    from edge.qos import hooks
+
+    event, uid = args.positionals[1], args.switches.get("uid", "0")
+    if event not in hooks.EVENTS:
+        expected = f"{', '.join(hooks.EVENTS[:-1])} or {hooks.EVENTS[-1]}"
+        raise ConfigError(f"kwaainet hooks: got {shown(event)}; expected {expected}")
+    if not (uid.isascii() and uid.isdecimal() and len(uid) < 11):
+        raise ConfigError(f"--uid: got {shown(uid)}; expected a user's number")
+    ports = [int(address.split("/")[4]) for address in config.node.listen]
+    return 1 if hooks.call_once(config.qos, event, ports, int(uid)) else 0
+
+
 _JSON = ("json", "", "as JSON, for programs")
 _SHORT = {"-h": "help", "-V": "version"}
 
@@ -307,6 +320,13 @@ VERBS = (
         switches=(("count", "N", "how many; default 4"),),
     ),
     Verb("connect", _connect, "have the running node connect to a peer", operands=("ADDR",)),
+    Verb(
+        "hooks",
+        _hooks,
+        "call the programs of [qos] as a node does that may not, for init scripts",
+        operands=("EVENT",),
+        switches=(("uid", "N", "the user that the node runs as; default 0"),),
+    ),
 )
 
 

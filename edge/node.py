@@ -13,12 +13,22 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from edge import log
-from edge.budget import LEAST_TO_SERVE, MIB, Budget, default_limit, resident
+from edge import atomic, clock, log, machine
+from edge.budget import (
+    LEAST_TO_SERVE,
+    MIB,
+    REMEMBERED,
+    SMALL_TABLES,
+    Budget,
+    default_limit,
+    resident,
+)
 from edge.config.errors import ConfigError
 from edge.config.load import diff
 from edge.crypto.errors import CryptoError
 from edge.crypto.identity import load_or_create
+from edge.qos.service import QosService
+from edge.relay.accounting import MAX_PEERS
 from edge.relay.admission import Admission, Network
 from edge.relay.client import RelayClient
 from edge.relay.resources import Resources
@@ -37,6 +47,7 @@ from edge.swarm.keeper import Keeper
 from edge.swarm.limits import Limits
 from edge.swarm.peerstore import PeerStore
 from edge.swarm.swarm import Swarm
+from edge.swarm.transport import SocketTransport
 from edge.wire.multiaddr import Multiaddr
 from edge.wire.peerid import PeerId
 
@@ -45,6 +56,7 @@ if TYPE_CHECKING:
 
     from edge.config.load import Config
     from edge.config.schema import Relay, Section
+    from edge.relay.circuit import Circuit
     from edge.swarm.connection import Connection
 
 GOODBYE = 3.0  # seconds a stop may take
@@ -65,7 +77,8 @@ class Node:
         key = load_or_create(
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
-        self.budget = Budget(config.node.memory_limit or default_limit(), resident())
+        profile = machine.this_profile()
+        self.budget = Budget(config.node.memory_limit or default_limit(), resident(), profile)
         self.limits = Limits()
         self.limits.buffer_size = config.relay.buffer_size or self.budget.buffer_size
         self.resources = Resources()
@@ -75,23 +88,35 @@ class Node:
             lambda: self.swarm.listening,
             lambda: [ip for ip, _ in interfaces.addresses()],
         )
-        self.store = PeerStore(os.path.join(config.node.data_dir, "peers"))
+        self.store = PeerStore(
+            os.path.join(config.node.data_dir, "peers"), self.budget.max_remembered
+        )
         self.store.load()
         self.dialer = Dialer(self.swarm)
         self.identify = IdentifyService(self.swarm, self.addresses)
         self.swarm.handle(ping.PROTOCOL_ID, ping.serve)
-        self.relay = RelayService(self.swarm, self.resources, self._relayed_by)
+        made = clock.made()
+        self.relay = RelayService(
+            self.swarm, self.resources, self._relayed_by, lambda: clock.believed(made)
+        )
+        self.relay.accounts.most = int(MAX_PEERS * profile.tables)
         self.swarm.admits = self.relay.admission.denied
         self.identify.identified += [self._on_identified, self.relay.on_identified]
         self.client = RelayClient(self.swarm, self.dialer, self.addresses)
         self.keeper = Keeper(self.swarm, self.dialer, self.store)
         self.addresses.changed.append(self._decide_client)
+        self.qos = QosService(
+            config.qos, self.swarm.traffic, self.relay.shaper.set_rate, self._ports
+        )
+        self.swarm.new_socket = self.qos.marks.new_socket
+        self.relay.opened.append(self._mark_circuit)
         self.sources = Sources(self.swarm, config.node.data_dir, self.mode, _mode_reason(config))
         self.sources.budget = self.budget
         self.sources.addresses = self.addresses
         self.sources.relay = self.relay
         self.sources.client = self.client
-        self.sources.flash_written = lambda: self.store.bytes_written
+        self.sources.qos = self.qos
+        self.sources.flash_written = lambda: atomic.flash.written
         self.status = StatusServer(config.node.run_dir, verbs(self.sources, self.dialer))
         self._watcher: interfaces.Watcher | None = None
         self._settle_budget(config)
@@ -107,6 +132,7 @@ class Node:
         self.swarm.spawn(self.client.run())
         self.swarm.spawn(self.keeper.run())
         self.swarm.spawn(self._save_now_and_then())
+        self.swarm.spawn(self.qos.run())
         self.keeper.configure(self._bootstraps(self.config))
         self.swarm.loop.call_later(_UNKNOWN_GRACE, self._decide_client)
 
@@ -118,6 +144,7 @@ class Node:
         self.relay.stop()
         await self.swarm.stop()
         self.store.save(force=True)
+        await self.qos.stop()
 
     def reload(self, environ: dict[str, str]) -> None:
         """Read the configuration anew and change what can be changed while serving.
@@ -153,15 +180,21 @@ class Node:
         self.budget.fill_in(self.limits, self.resources)
         _admit(config.relay, self.relay.admission)
         self.relay.shaper.configure(config.relay.rate, config.relay.rate_per_peer)
+        self.qos.configure(config.qos, config.relay.rate)
         self.addresses.external = _parsed(config.node.external_address)
         self.client.configure(_parsed(config.relay.relays))
         self.config = config
         self._decide_client()
+        for connection in [*self.swarm.pending, *self.swarm.all_connections()]:
+            if isinstance(connection.transport, SocketTransport):
+                self.qos.marks.again(connection.transport.sock)
 
     def _settle_budget(self, config: Config) -> None:
         """Set aside what the node takes before it serves anyone. Raises ConfigError."""
         budget = self.budget
         budget.baseline = resident()
+        # What strangers can fill and what has a fixed capacity is leased as a whole.
+        budget.tables.take(SMALL_TABLES + budget.max_remembered * REMEMBERED)
         least = budget.baseline + LEAST_TO_SERVE
         if budget.limit >= least:
             return
@@ -195,6 +228,10 @@ class Node:
         self.client.wanted = relay.reservations if wanted else 0
         self.client.wake()
 
+    def _ports(self) -> list[int]:
+        ends = [address.host_port() for address in self.swarm.listening]
+        return [end[1] for end in ends if end is not None]
+
     @staticmethod
     def _bootstraps(config: Config) -> list[Multiaddr]:
         return _parsed([peer.address for peer in config.peers])
@@ -212,10 +249,16 @@ class Node:
             self.store.learn(peer, routable, info.agent, time.time())
         self.client.wake()
 
+    def _mark_circuit(self, circuit: Circuit) -> None:
+        for leg in (circuit.source, circuit.destination):
+            transport = leg.connection.transport
+            if isinstance(transport, SocketTransport):
+                self.qos.marks.carries_circuit(transport.sock)
+
     async def _save_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(_SAVE_INTERVAL)
-            self.store.save()
+            self.store.save_in_background()
 
 
 def main(config: Config, uvloop: bool) -> int:
@@ -232,7 +275,12 @@ def main(config: Config, uvloop: bool) -> int:
 async def _run(config: Config) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
+    score = machine.go_first()
     node = Node(config)
+    profile = machine.this_profile()
+    log.info("machine", profile=profile.name, why=profile.why, oom_score=score)
+    if clock.believed(clock.made()) is None:
+        log.warning("clock-wrong", year=time.gmtime().tm_year)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: node.reload(dict(os.environ)))

@@ -83,6 +83,7 @@ def test_leases_that_fall_short_of_the_truth_narrow_the_budget_and_recover() -> 
 def test_counts_follow_the_memory() -> None:
     class Any:
         max_connections = max_window = max_reservations = max_circuits = 0
+        socket_buffer = 0
 
     counts = []
     for limit in (24, 64, 1024):

@@ -23,6 +23,10 @@ VERBS = {verb.name: verb for verb in cli.VERBS}
 SOURCE = "\n".join(path.read_text() for path in sorted(EDGE.rglob("*.py")))
 # Words in `code` that look like options and are names of something else.
 OTHER_NAMES = {
+    "oom_score_adj",
+    "layer_cake",
+    "pfifo_fast",
+    "piece_of_cake",
     "buffer_updated",
     "get_buffer",
     "recv_into",
@@ -37,7 +41,7 @@ UNEXPLAINED = {
     "MAX_AGENT",  # characters of a text for people
     "MAX_ADDRESSES",  # of a reservation; a message's own limit comes first
 }
-BASE = {"atomic", "budget", "log", "slim", "version"}  # one box in the picture
+BASE = {"atomic", "budget", "clock", "log", "machine", "slim", "version"}  # one box in the picture
 
 
 def name_of(path: Path) -> str:

@@ -9,7 +9,7 @@ import os
 from edge.config import text
 from edge.config.kinds import HARD, SOFT, Path
 from edge.config.layer import Found, Layer
-from edge.config.schema import ENVIRONMENT, Node, Peer, Relay, Section
+from edge.config.schema import ENVIRONMENT, Node, Peer, Qos, Relay, Section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,12 +31,13 @@ class Config:
     `ignored`: KWAAINET_* variables that are none of ours (KwaaiNet's other programs have some too).
     """
 
-    __slots__ = ("_flags", "_requested", "file", "ignored", "node", "peers", "relay")
+    __slots__ = ("_flags", "_requested", "file", "ignored", "node", "peers", "qos", "relay")
 
     def __init__(
         self,
         node: Node,
         relay: Relay,
+        qos: Qos,
         peers: list[Peer],
         ignored: list[str],
         file: str | None,
@@ -45,6 +46,7 @@ class Config:
     ) -> None:
         self.node = node
         self.relay = relay
+        self.qos = qos
         self.peers = peers
         self.ignored = ignored
         self.file = file
@@ -52,7 +54,7 @@ class Config:
         self._flags = flags
 
     def sections(self) -> list[Section]:
-        return [self.node, self.relay, *self.peers]
+        return [self.node, self.relay, self.qos, *self.peers]
 
     def origin(self, section: str, option: str, index: int = 0) -> str:
         """Where a value is from: "default", "kwaainet.toml:12", "environment KWAAINET_MODE" or
@@ -104,6 +106,7 @@ def load(
     return Config(
         node=node,
         relay=_section(Relay, merged),
+        qos=_section(Qos, merged),
         peers=[_peer(found) for found in merged.peers or []],
         ignored=merged.ignored,
         file=path,
@@ -116,7 +119,7 @@ def diff(old: Config, new: Config) -> tuple[list[Change], list[Change]]:
     """What changed: (what SIGHUP can change, what needs a restart)."""
     soft: list[Change] = []
     hard: list[Change] = []
-    for before, after in ((old.node, new.node), (old.relay, new.relay)):
+    for before, after in ((old.node, new.node), (old.relay, new.relay), (old.qos, new.qos)):
         for option in before.options():
             was, now = option.text(before.value(option)), option.text(after.value(option))
             if was != now:

@@ -19,6 +19,8 @@ from edge.config.kinds import (
     Choice,
     Duration,
     Integer,
+    Interface,
+    Mark,
     Networks,
     Option,
     Path,
@@ -32,6 +34,8 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 ENVIRONMENT = "KWAAINET_"
 
 MAX_PEERS = 64
+# Those that ask for no more than an ordinary packet gets; edge/qos/marks.py has their numbers.
+CODE_POINTS = ("none", "le", "cs1", "cs0", "af11", "af12", "af13")
 
 
 class Section:
@@ -179,6 +183,43 @@ class Relay(Section):
         "Relays on which a slot is kept at a time.", unit="relays")
 
 
+class Qos(Section):
+    NAME = "qos"
+    HELP = "How the node gives way to others on the line: marks, caps, back-off, hooks."
+
+    dscp_relay = Choice("le", CODE_POINTS, SOFT,
+        "DSCP of connections that carry circuits; none: the system's own.")
+    dscp_control = Choice("cs1", CODE_POINTS, SOFT,
+        "DSCP of all others: handshakes, reservations, identify.")
+    priority = Integer(1, 0, 6, SOFT,
+        "SO_PRIORITY of every socket; 1 is the lowest there is, 0 an ordinary one's.")
+    mark = Mark(0x6B000000, 0x1, 0xFFFFFFFF, SOFT,
+        "SO_MARK of every socket, for firewalls, where the kernel permits it.", zero="none")
+    rate_up = Size(0, 16 * KIB, TIB, SOFT,
+        "Bytes a second that relaying may send; all of it comes in, too, so the least rate holds.",
+        unit="bytes a second", zero="unlimited")
+    rate_down = Size(0, 16 * KIB, TIB, SOFT,
+        "Bytes a second that relaying may receive.", unit="bytes a second", zero="unlimited")
+    backoff = Bool(False, SOFT,
+        "On a router: relay less while others fill the line, or the way to the gateway queues.")
+    wan = Interface(SOFT,
+        "The interface that leads to the internet; auto: where the default route goes.")
+    line_up = Size(0, 16 * KIB, TIB, SOFT,
+        "Bytes a second the line sends; auto: the most that was seen.",
+        unit="bytes a second", zero="auto")
+    line_down = Size(0, 16 * KIB, TIB, SOFT,
+        "Bytes a second the line receives; auto: the most that was seen.",
+        unit="bytes a second", zero="auto")
+    max_delay = Integer(30, 5, 1000, SOFT,
+        "What the way to the gateway may take beyond its least before relaying slows down.",
+        unit="milliseconds")
+    shaper = Choice("none", ("none", "auto", "cake", "fq_codel", "htb"), HARD,
+        "Queueing discipline that the shipped hook puts on the WAN interface; wants line_up.")
+    hooks = Path(HARD,
+        "Directory of programs that are called at start, at stop, and as back-off begins and ends.",
+        auto="/etc/kwaainet/qos.d")
+
+
 class Peer(Section):
     NAME = "peer"
     MANY = True
@@ -188,7 +229,7 @@ class Peer(Section):
 # fmt: on
 
 
-SECTIONS: tuple[type[Section], ...] = (Node, Relay, Peer)
+SECTIONS: tuple[type[Section], ...] = (Node, Relay, Qos, Peer)
 
 
 def section_named(name: str) -> type[Section]:

@@ -76,7 +76,8 @@ def test_the_makefile_installs_every_file_and_the_binary(real: recipe.Recipe) ->
 
 
 def test_the_configuration_and_the_identity_outlive_upgrades(real: recipe.Recipe) -> None:
-    assert real.conffiles == ["/etc/config/kwaainet"]
+    hooks = ["/etc/kwaainet/qos.d/10-tc", "/etc/kwaainet/qos.d/20-nft"]
+    assert real.conffiles == ["/etc/config/kwaainet", *hooks]
     (kept,) = [file.data for file in real.files if file.path == "lib/upgrade/keep.d/kwaainet"]
     assert kept == b"/etc/kwaainet/\n"
 

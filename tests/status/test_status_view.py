@@ -32,7 +32,12 @@ def test_status_with_every_room():
         relayed       1.2 GiB to listeners, 34.0 MiB to dialers
         connections   14 open with 12 peers, 1 pending, at most 512
         memory        23.0 MiB of 64.0 MiB (anonymous 15.0 MiB, peak 24.0 MiB)
+        machine       small, 61 MiB of memory: less for windows, buffers and tables
+        machine       next to no memory left: nothing new is taken on
         flash         12.0 KiB written since start
+        marks         DSCP le, priority 1, not permitted: mark
+        may relay     1.0 MiB/s: others need the line
+        on pppoe-wan  others 2.0 MiB/s up, 64.0 KiB/s down; 3.4 ms of queue to the gateway
         refused       connections: 31 connections per ip, 2 handshake timeout
         refused       relay: 4 no reservation
         """
