@@ -1,8 +1,8 @@
 """A root directory in which our init script runs under busybox ash, with the real node's checks.
 
 An overlay of this machine's root in namespaces of its own, with a WAN that leads nowhere: what is
-written there is gone with it. rc.common, procd and uci are the stand-ins beside this file; `kwaainet` is this checkout.
-Needs root, overlayfs and Debian's busybox.
+written there is gone with it. rc.common, procd and uci are the stand-ins beside this file;
+`kwaainet` is this checkout. Needs root, overlayfs, iproute2 and Debian's busybox.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class RouterRoot:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A command in there, with busybox's applets and the stand-ins as its PATH."""
-        enter = ["nsenter", "-t", str(self._holder.pid), "-mn", "--", "chroot"]
+        enter = ["nsenter", "-t", str(self._holder.pid), "-m", "-n", "--", "chroot"]
         root = str(self._directory / "root")
         return subprocess.run(
             [*enter, root, "/bin/busybox", "env", "-i", "PATH=/standin:/applets", *words],
