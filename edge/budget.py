@@ -203,15 +203,15 @@ def _within(least: int, count: int, most: int) -> int:
     return min(max(least, count), most)
 
 
-def default_limit() -> int:
-    """A quarter of the memory there is (the machine's or the cgroup's), at least LEAST."""
-    return max(LEAST, memory() // 4)
+def default_limit(total: int = 0) -> int:
+    """A quarter of `total` bytes (0: of the machine's or the cgroup's), at least LEAST."""
+    return max(LEAST, (total or memory()) // 4)
 
 
 def memory() -> int:
     """Bytes of memory this process could use: the machine's, or its cgroup's if that is less."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limits = [_cgroup_limit(path) for path in _cgroup_files()]
+    limits = [_cgroup_limit(path) for path in cgroup_files(_own_cgroups())]
     return min([total, *[limit for limit in limits if limit]])
 
 
@@ -238,15 +238,10 @@ def give_back() -> None:
         return
 
 
-def _cgroup_files() -> list[str]:
-    """Where this process' cgroups (v2 and its parents, v1) keep their memory limits."""
+def cgroup_files(cgroups: str) -> list[str]:
+    """Where `cgroups` (/proc/self/cgroup; v2 and its parents, v1) keep their memory limits."""
     found = ["/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-    try:
-        with open("/proc/self/cgroup", encoding="ascii", errors="replace") as file:
-            lines = file.read().splitlines()
-    except OSError:
-        return found
-    for line in lines:
+    for line in cgroups.splitlines():
         if line.startswith("0::"):
             path = line[3:].rstrip("/")
             while path:
@@ -254,6 +249,14 @@ def _cgroup_files() -> list[str]:
                 path = path.rpartition("/")[0]
             found.append("/sys/fs/cgroup/memory.max")
     return found
+
+
+def _own_cgroups() -> str:
+    try:
+        with open("/proc/self/cgroup", encoding="ascii", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 def _cgroup_limit(path: str) -> int:

@@ -203,10 +203,19 @@ def _run(config: "Config", args: Arguments) -> int:
             f'{origin}: [node] loop: got "uvloop"; expected auto: it is not installed'
         )
     slim.trim(keep_ssl=uvloop)
-    _load_crypto(config)
-    from edge import node
+    if config.node.mode == "relay":  # need not know what else the machine could be
+        _load_crypto(config)
+        from edge import node
 
-    return node.main(config, uvloop)
+        return node.main(config, uvloop, None)
+
+    from edge.tiers import decide
+
+    child = decide.start(config.node.data_dir, config.node.mode, config.tier)
+    _load_crypto(config)
+    from edge import node  # while the child looks around
+
+    return node.main(config, uvloop, decide.finish(child))
 
 
 def _check_config(config: "Config", args: Arguments) -> int:
@@ -252,6 +261,23 @@ def _status(config: "Config", args: Arguments) -> int:
     from edge.status import client
 
     return client.status(config, "json" in args.switches)
+
+
+def _tier(config: "Config", args: Arguments) -> int:
+    from edge.tiers.decide import look
+
+    answer = look(config.node.data_dir, config.node.mode, config.tier)
+    if "json" in args.switches:
+        import json
+
+        print(json.dumps(answer, indent=2))
+        return 0
+
+    from edge.status.text import has_colour
+    from edge.status.tier import tier_lines
+
+    print("\n".join(tier_lines(answer, has_colour(sys.stdout))))
+    return 0
 
 
 def _peers(config: "Config", args: Arguments) -> int:
@@ -303,6 +329,12 @@ VERBS = (
             ("hard", "", "the options that take effect at a start only, for init scripts"),
             ("uci", "", f"without --config the file is {UCI_FILE}, whatever else there is"),
         ),
+    ),
+    Verb(
+        "tier",
+        _tier,
+        "what this machine is, and what it is fit for; needs no running node",
+        switches=(_JSON,),
     ),
     Verb("id", _id, "print this node's peer id; makes the key if there is none yet"),
     Verb("status", _status, "what the running node does and uses", switches=(_JSON,)),

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from edge.config.schema import Relay, Section
     from edge.relay.circuit import Circuit
     from edge.swarm.connection import Connection
+    from edge.tiers.decision import Decision
 
 GOODBYE = 3.0  # seconds a stop may take
 _UNKNOWN_GRACE = 60.0  # seconds after which a node nobody has observed counts as not public
@@ -69,16 +70,20 @@ class NodeError(Exception):
 
 
 class Node:
-    """One running node. `config`: what it was started or last reloaded with."""
+    """One running node. `config`: what it was started or last reloaded with.
 
-    def __init__(self, config: Config) -> None:
+    `decision`: what the machine is fit for, None if nobody asked or could tell.
+    """
+
+    def __init__(self, config: Config, decision: Decision | None = None) -> None:
         self.config = config
         self.mode = "relay"
         key = load_or_create(
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
         profile = machine.this_profile()
-        self.budget = Budget(config.node.memory_limit or default_limit(), resident(), profile)
+        share = decision.relay_memory if decision else default_limit()
+        self.budget = Budget(config.node.memory_limit or share, resident(), profile)
         self.limits = Limits()
         self.limits.buffer_size = config.relay.buffer_size or self.budget.buffer_size
         self.resources = Resources()
@@ -110,7 +115,9 @@ class Node:
         )
         self.swarm.new_socket = self.qos.marks.new_socket
         self.relay.opened.append(self._mark_circuit)
-        self.sources = Sources(self.swarm, config.node.data_dir, self.mode, _mode_reason(config))
+        reason = _mode_reason(config.node.mode, decision)
+        self.sources = Sources(self.swarm, config.node.data_dir, self.mode, reason)
+        self.sources.decision = decision._asdict() if decision else None
         self.sources.budget = self.budget
         self.sources.addresses = self.addresses
         self.sources.relay = self.relay
@@ -261,22 +268,22 @@ class Node:
             self.store.save_in_background()
 
 
-def main(config: Config, uvloop: bool) -> int:
+def main(config: Config, uvloop: bool, decision: Decision | None) -> int:
     """Run a node until it is told to stop; returns the exit status. `uvloop`: as its loop."""
     try:
         _make_directory(config.node.data_dir, "the data directory")
         _make_directory(config.node.run_dir, "the directory of the status socket")
-        return _run_loop(_run(config), uvloop)
+        return _run_loop(_run(config, decision), uvloop)
     except (NodeError, SwarmError, StatusError, CryptoError) as error:
         print(f"kwaainet: {error}", file=sys.stderr)
         return 1
 
 
-async def _run(config: Config) -> int:
+async def _run(config: Config, decision: Decision | None) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     score = machine.go_first()
-    node = Node(config)
+    node = Node(config, decision)
     profile = machine.this_profile()
     log.info("machine", profile=profile.name, why=profile.why, oom_score=score)
     if clock.believed(clock.made()) is None:
@@ -314,10 +321,16 @@ def _make_directory(path: str, what: str) -> None:
         raise NodeError(f"{path}: cannot be {what}: {error.strerror}") from None
 
 
-def _mode_reason(config: Config) -> str:
-    if config.node.mode in ("auto", "relay"):
-        return "configured" if config.node.mode == "relay" else "the only mode this version has"
-    return f"{config.node.mode} was asked for, but this version only relays"
+def _mode_reason(asked: str, decision: Decision | None) -> str:
+    if asked == "relay":
+        return "configured"
+    if asked != "auto":
+        return f"{asked} was asked for, but this version only relays"
+    if decision is None:
+        return "what else the machine is fit for is unknown"
+    if decision.mode != "relay":
+        return f"fit for {decision.mode}, but this version only relays"
+    return decision.reasons[0].rstrip(".")
 
 
 def _copy(section: Section, limits: Limits | Resources) -> None:

@@ -11,6 +11,7 @@ from edge import cli
 from edge.config.document import _default
 from edge.config.schema import ENVIRONMENT, every_option
 from edge.config.uci import Service
+from edge.tiers import classify
 from tests.test_rooms import EDGE, room_imports
 
 ROOT = Path(__file__).parents[1]
@@ -190,6 +191,19 @@ def test_every_bound_of_a_protocol_is_in_the_wire_formats() -> None:
         text = (ROOT / path).read_text()
         for name in re.findall(r"^(MAX_\w+) = ", text, re.MULTILINE):
             assert f"`{path}` `{name}`" in named or name in UNEXPLAINED, (path, name)
+
+
+def test_the_rules_of_the_tiers_are_the_codes() -> None:
+    assert rows("tiers.md", "mode at most") == [[rule.cap, rule.name] for rule in classify.RULES]
+
+
+def test_every_threshold_of_the_tiers_is_explained() -> None:
+    text = (EDGE / "tiers" / "classify.py").read_text()
+    named = re.findall(r"^([A-Z][A-Z_]+) = [^{\n]*[0-9]", text, re.MULTILINE)
+    stated = {
+        name.strip("`"): ast.literal_eval(value) for name, value, _ in rows("tiers.md", "constant")
+    }
+    assert stated == {name: getattr(classify, name) for name in named}
 
 
 def test_portable_modules_are_those_marked() -> None:

@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "qos": {"log"},
     "status": {"swarm", "wire", "crypto"} | BASE,
     "config": {"wire", "log"},
+    "tiers": BASE,
 }
 NO_IO = {
     "asyncio",

@@ -384,6 +384,23 @@ class Addresses(_List):
         return self.rule.check(value)
 
 
+class Choices(_List):
+    kind = "list of choices"
+
+    def __init__(self, choices: "tuple[str, ...]", reload: str, help_text: str) -> None:
+        super().__init__((), reload, help_text)
+        self.choices = choices
+        self.placeholder = "|".join(choices)
+
+    def item_expected(self) -> str:
+        return ", ".join(self.choices[:-1]) + " or " + self.choices[-1]
+
+    def check_item(self, value: object) -> str:
+        if isinstance(value, str) and value in self.choices:
+            return value
+        raise RefusedError(value, self.item_expected())
+
+
 class PeerIds(_List):
     kind = "list of peer id"
     placeholder = "PEER_ID"

@@ -17,6 +17,7 @@ from edge.config.kinds import (
     Addresses,
     Bool,
     Choice,
+    Choices,
     Duration,
     Integer,
     Interface,
@@ -220,6 +221,32 @@ class Qos(Section):
         auto="/etc/kwaainet/qos.d")
 
 
+class Tier(Section):
+    NAME = "tier"
+    HELP = "What this machine is and is fit for, where the probe or the rules should not decide."
+
+    memory = Size(0, 8 * MIB, 64 * TIB, HARD,
+        "Memory of the machine; auto: what the kernel says, or the cgroup's limit.",
+        unit="bytes", zero="auto")
+    gpu = Choice("auto", ("auto", "none", "cuda", "jetson", "mali", "other"), HARD,
+        "The GPU; inference can use cuda and jetson.")
+    storage = Choice("auto", ("auto", "nvme", "ssd", "hdd", "emmc", "sd", "usb", "flash", "ram",
+        "network", "virtual"), HARD,
+        "What the data directory lies on.")
+    router = Choice("auto", ("auto", "yes", "no"), HARD,
+        "Whether its first work is routing; auto: where it runs OpenWrt.")
+    roles = Choices(("inference", "relay", "cache", "bootstrap"), HARD,
+        "What it is to do; none: as the rules have it.")
+    blocks = Integer(0, 1, 256, HARD,
+        "Model blocks to serve.", unit="blocks", zero="auto")
+    block_size = Size(0, MIB, TIB, HARD,
+        "Weights of one block of the model; auto: those of Llama 3.1 8B in 16 bits, 416M.",
+        unit="bytes", zero="auto")
+    cache_size = Size(0, MIB, 1024 * TIB, HARD,
+        "Disk for the cache; auto: a quarter of what is free, a tenth on cards and sticks.",
+        unit="bytes", zero="auto")
+
+
 class Peer(Section):
     NAME = "peer"
     MANY = True
@@ -229,7 +256,7 @@ class Peer(Section):
 # fmt: on
 
 
-SECTIONS: tuple[type[Section], ...] = (Node, Relay, Qos, Peer)
+SECTIONS: tuple[type[Section], ...] = (Node, Relay, Qos, Tier, Peer)
 
 
 def section_named(name: str) -> type[Section]:

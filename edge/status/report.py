@@ -139,7 +139,7 @@ _MEMORY = {"VmRSS": "rss", "RssAnon": "anonymous", "VmHWM": "peak"}
 class Sources:
     """The rooms that status is gathered from. What may be None is set when its room exists.
 
-    `flash_written`: bytes put into files since the start.
+    `decision`: what the machine is fit for. `flash_written`: bytes put into files since the start.
     """
 
     __slots__ = (
@@ -147,6 +147,7 @@ class Sources:
         "budget",
         "client",
         "data_dir",
+        "decision",
         "flash_written",
         "mode",
         "mode_reason",
@@ -162,6 +163,7 @@ class Sources:
         self.mode = mode
         self.mode_reason = mode_reason
         self.started_at = swarm.loop.time()
+        self.decision: Status | None = None
         self.budget: Budget | None = None
         self.addresses: AddressBook | None = None
         self.relay: Relay | None = None
@@ -191,6 +193,8 @@ def status(sources: Sources) -> Status:
         },
         "refusals": {"connections": _by_reason(swarm.refusals)},
     }
+    if sources.decision is not None:
+        found["decision"] = sources.decision
     if sources.addresses is not None:
         found["nat"] = sources.addresses.nat
     if sources.relay is not None:

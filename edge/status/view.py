@@ -30,6 +30,8 @@ def status_lines(answer: "Answer", colour: bool = False) -> list[str]:
     """`kwaainet status`."""
     head = f"kwaainet {shown(answer['version'])}, up {span(answer['uptime'])}"
     rows = [("peer id", shown(answer["peer_id"])), ("mode", mode_text(answer))]
+    if "decision" in answer:
+        rows.append(("fit for", _fitness(answer["decision"])))
     rows += [
         *_address_rows(answer),
         *_relay_rows(answer),
@@ -116,6 +118,24 @@ def _host_port(words: "Sequence[str]") -> str:
 def listed(name: str, values: "Sequence[str]") -> list[tuple[str, str]]:
     """Rows of one name, which stands at the first."""
     return [(name if i == 0 else "", value) for i, value in enumerate(values)]
+
+
+def _fitness(decision: "Answer") -> str:
+    """In a few words."""
+    low, high = decision["contribution"]
+    words = [", ".join([shown(role) for role in decision["roles"]]), blocks_text(decision)]
+    words.append(f"{range_text(low, high)} VDA an hour")
+    text = "; ".join([word for word in words if word])
+    return f"{shown(decision['mode'])}, tier {decision['tier']}: {text}"
+
+
+def blocks_text(decision: "Answer") -> str:
+    low, high = decision["blocks"]
+    return f"{range_text(low, high)} model block{'s' if high > 1 else ''}" if high else ""
+
+
+def range_text(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _address_rows(answer: "Answer") -> list[tuple[str, str]]:

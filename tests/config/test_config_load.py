@@ -8,7 +8,7 @@ import pytest
 
 from edge.config.errors import ConfigError
 from edge.config.load import Config, diff, load
-from edge.config.schema import MAX_PEERS, Node, Peer, Qos, Relay, every_option
+from edge.config.schema import MAX_PEERS, Node, Peer, Qos, Relay, Tier, every_option
 
 PEER_A = "/ip4/192.0.2.1/tcp/4001/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"
 PEER_B = "/dns4/b.example/tcp/1/p2p/12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5"
@@ -103,6 +103,7 @@ def test_peers_of_the_last_source_replace_all(toml: Load) -> None:
 
 
 AN_ITEM = {  # of the lists that are empty by default
+    "roles": "relay,cache",
     "external_address": "/ip4/192.0.2.9/tcp/4001",
     "relays": PEER_A,
     "allow_peers": PEER_A.rpartition("/")[2],
@@ -188,7 +189,7 @@ def test_every_option_is_set_by_every_source(option, toml: Load) -> None:  # typ
         (
             "[firewall]\n",
             "kwaainet.toml:1: [firewall]: unknown section; "
-            "expected [node] or [relay] or [qos] or [peer]",
+            "expected [node] or [relay] or [qos] or [tier] or [peer]",
         ),
         ("relay = 3\n", "kwaainet.toml:1: [relay]: got 3; expected a section"),
         ("[[relay]]\n", "kwaainet.toml:1: [relay]: got [a table]; expected a section"),
@@ -400,6 +401,6 @@ def test_again_reads_the_same_sources_anew(toml: Load) -> None:
 
 def test_sections_are_those_of_the_schema() -> None:
     config = load(None, NO_FILE, {"peer": [PEER_A]})
-    assert [type(section) for section in config.sections()] == [Node, Relay, Qos, Peer]
+    assert [type(section) for section in config.sections()] == [Node, Relay, Qos, Tier, Peer]
     for section in config.sections():
         assert set(section.origins) == {option.name for option in section.options()}

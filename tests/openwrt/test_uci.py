@@ -72,6 +72,7 @@ config peer 'second'
 AN_ITEM = {
     "external_address": "/ip4/192.0.2.9/tcp/4001",
     "relays": PEER,
+    "roles": "relay,cache",
     "allow_peers": PEER.rpartition("/")[2],
     "deny_peers": PEER.rpartition("/")[2],
     "allow_networks": "192.0.2.0/24",
