@@ -111,7 +111,7 @@ def test_the_package_is_small_enough_for_flash(package: ipk.Ipk) -> None:
     assert len(package.content) <= LARGEST_IPK
 
 
-@asynchronous(900)
+@asynchronous(600)
 async def story(package: ipk.Ipk, directory: Path) -> None:
     async with Malta(directory, image(package.content, CONFIG)) as router:
         node = Node(router)
