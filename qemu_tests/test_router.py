@@ -70,7 +70,10 @@ class Node:
             self.peer_id = found[-1] if found else ""
             return len(found) >= times
 
-        await asyncio.wait_for(until(said, every=0.5), PATIENCE)
+        try:
+            await asyncio.wait_for(until(said, every=0.5), PATIENCE)
+        except TimeoutError:
+            raise GuestError(f"the node is not ready: {await self.log()}") from None
 
     async def log(self) -> str:
         return await self._router.run("cat /tmp/syslog /tmp/output 2>/dev/null || true")
@@ -108,7 +111,7 @@ def test_the_package_is_small_enough_for_flash(package: ipk.Ipk) -> None:
     assert len(package.content) <= LARGEST_IPK
 
 
-@asynchronous(900)
+@asynchronous(600)
 async def story(package: ipk.Ipk, directory: Path) -> None:
     async with Malta(directory, image(package.content, CONFIG)) as router:
         node = Node(router)
