@@ -177,10 +177,10 @@ def _load_crypto(config: "Config") -> None:
     before = os.environ.get(_BACKEND, "")
     os.environ[_BACKEND] = "pure" if wanted == "pure" else ""
     try:
-        if wanted == "native":
-            import edge.crypto.native
-        else:
-            import edge.crypto  # noqa: F401 - for its effect
+        import edge.crypto
+
+        if wanted == "native" and edge.crypto.BACKEND == "pure Python":
+            import edge.crypto.native  # raises what is missing
     except ImportError as missing:
         origin = config.origin("node", "crypto")
         raise ConfigError(
