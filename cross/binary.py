@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from cross import cpython, libsodium, toolchain
+from cross import cpython, libsodium, nuitka, toolchain
 from cross.targets import Target
 
 ROOT = Path(__file__).parents[1]
@@ -45,27 +45,21 @@ def _link(target: Target, work: Path) -> Path:
     log = work / "log"
     python = cpython.built(target)
     sodium = libsodium.built(target)
-    _pack(target, work)
+    compiled = compiled_names()
+    _pack(target, compiled, work)
     compiler = toolchain.compiler(target)
     include = [f"-I{python / 'include'}", f"-I{sodium / 'include'}", "-I.", "-DSODIUM_STATIC=1"]
-    sources = [_HERE / "image" / "image.c", ROOT / "edge" / "crypto" / "small" / "_primitives.c"]
-    assembly = work / "modules.S"
-    assembly.write_text(_INCBIN)
-    command = [
-        *compiler,
-        *include,
-
-        *map(str, sources),
-        str(assembly),
-        *map(str, sorted((python / "lib").glob("*.a"), key=lambda path: "python" not in path.name)),
-        str(sodium / "libsodium.a"),
-        "-static",
-        "-Wl,--gc-sections",
-        "-s",
-        "-lm",
-        "-o",
-        "kwaainet",
-    ]
+    (work / "modules.S").write_text(_INCBIN)
+    small = ROOT / "edge" / "crypto" / "small" / "_primitives.c"
+    objects = []  # before all others: they define what CPython's archive has, too
+    for source in (_HERE / "image" / "image.c", work / "modules.S", small):
+        objects.append(f"{source.stem}.o")
+        toolchain.run([*compiler, *include, "-c", str(source), "-o", objects[-1]], work, log)
+    if compiled:
+        objects += nuitka.objects(target, compiled, work, log)
+    archives = [python / "lib" / name for name in ("libpython3.13.a", "libHacl_Hash_SHA2.a", "libz.a")]
+    command = [*compiler, *objects, *map(str, archives), str(sodium / "libsodium.a")]
+    command += ["-static", "-Wl,--gc-sections", "-s", "-lm", "-o", "kwaainet"]
     toolchain.run(command, work, log)
     return work / "kwaainet"
 
@@ -76,11 +70,24 @@ image_modules_bin:
     .incbin "modules.bin"
 """
 
-def _pack(target: Target, work: Path) -> None:
+def compiled_names() -> list[str]:
+    """The modules that go through Nuitka, of compiled.txt."""
+    names = []
+    for line in (_HERE / "compiled.txt").read_text().splitlines():
+        if not line.startswith("#"):
+            names += line.split()
+    return names
+
+
+def _pack(target: Target, compiled: list[str], work: Path) -> None:
     stdlib = cpython.built(target) / "lib" / "python3.13"
     modules = {**_stdlib(stdlib), **application()}
+    for name in compiled:
+        del modules[name]
     start = {name: modules.pop(name) for name in _FROZEN}
     inits = {name: f"PyInit_{name}" for name in BUILTINS} | _INIT
+    if compiled:
+        inits["edge"] = "PyInit_edge"
     plan = {
         "modules": [[name, str(path), path.name == "__init__.py"] for name, path in modules.items()],
         "frozen": [
@@ -90,6 +97,7 @@ def _pack(target: Target, work: Path) -> None:
             ["_start", str(_HERE / "image" / "_start.py"), False],
         ],
         "builtins": inits,
+        "compiled": compiled,
         "target": target.name,
         "commit": commit(),
     }

@@ -11,11 +11,12 @@ import re
 import shutil
 from pathlib import Path
 
-from cross import cache, sources, toolchain
+from cross import cache, packages, sources, toolchain
 from cross.targets import TARGETS, Target
 
-# Extension modules, all of them built in. Each is there because asyncio, the application or the
-# build (marked) imports it; what is not named here is not compiled.
+# Extension modules, all of them built in: for asyncio and the application, or (marked) for the build
+# itself. What is not named is not compiled; what the binary does not need is not linked, see
+# cross.binary.BUILTINS.
 EXTENSIONS = (
     "_asyncio",  # tasks and futures in C
     "_bisect",
@@ -30,7 +31,7 @@ EXTENSIONS = (
     "_random",
     "_sha1",
     "_sha2",
-    "_md5",
+    "_md5",  # the build: hashlib wants all five
     "_sha3",
     "_blake2",
     "_socket",
@@ -43,6 +44,7 @@ EXTENSIONS = (
     "pwd",
     "resource",
     "select",
+    "unicodedata",  # the build: Nuitka
     "zlib",
 )
 
@@ -63,7 +65,7 @@ def built(target: Target) -> Path:
     inputs = [
         sources.CPYTHON,
         sources.ZLIB,
-        toolchain.VERSION,
+        packages.ZIG,
         toolchain.FLAGS,
         target,
         EXTENSIONS,
@@ -101,7 +103,7 @@ def _build(target: Target, done: Path) -> None:
         "ac_cv_buggy_getaddrinfo": "no",
         **{f"py_cv_module_{name}": "n/a" for name in _unwanted(source)},
     }
-    command = [str(source / "configure"), *_CONFIGURE, "--build=x86_64-linux-gnu"]
+    command = ["../source/configure", *_CONFIGURE, "--build=x86_64-linux-gnu"]
     if native:
         command[-1] = "--build=x86_64-linux-musl"
     else:

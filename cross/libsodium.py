@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from cross import cache, sources, toolchain
+from cross import cache, packages, sources, toolchain
 from cross.targets import Target
 
 _FILES = """
@@ -47,7 +47,7 @@ def built(target: Target) -> Path:
     """The folder with `libsodium.a` and `include/`."""
     inputs = [
         sources.LIBSODIUM,
-        toolchain.VERSION,
+        packages.ZIG,
         toolchain.FLAGS,
         target,
         *cache.contents(Path(__file__)),

@@ -6,10 +6,9 @@ import os
 import subprocess
 from pathlib import Path
 
+from cross import packages
 from cross.cache import CACHE
 from cross.targets import Target
-
-VERSION = "0.15.2"
 
 # -Os on every compilation and link: without it zig takes a link for a debug one and builds its libc
 # anew. zig traps undefined behaviour unless told not to, which CPython is not written for.
@@ -27,10 +26,7 @@ FLAGS = (
 
 
 def zig() -> str:
-    import ziglang
-
-    assert ziglang.__file__ is not None
-    return str(Path(ziglang.__file__).parent / "zig")
+    return str(packages.installed(packages.ZIG) / "ziglang" / "zig")
 
 
 def compiler(target: Target) -> list[str]:

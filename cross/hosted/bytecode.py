@@ -1,7 +1,8 @@
 """Compiles modules to code objects and packs them: modules.bin and image.h for cross/image/image.c.
 
 Called as `bytecode.py PLAN FOLDER`. PLAN is JSON: {"modules": [[name, path, package]...],
-"frozen": [[name, path, package]...], "builtins": {name: init function}, "target": .., "commit": ..}.
+"frozen": [[name, path, package]...], "builtins": {name: init function}, "compiled": [name...],
+"target": .., "commit": ..}.
 Docstrings and assertions are left out, and of the positions in the source all but the lines.
 """
 
@@ -39,6 +40,7 @@ def main() -> None:
     header = [
         f'#define IMAGE_TARGET "{plan["target"]}"',
         f'#define IMAGE_COMMIT "{plan["commit"]}"',
+        "#define IMAGE_COMPILED " + "".join(f'"{name}", ' for name in plan["compiled"]),
         *[f"extern PyObject *{init}(void);" for init in inits.values() if init],
         "#define IMAGE_INITTAB \\",
         *[f'    {{"{name}", {init or "NULL"}}}, \\' for name, init in inits.items()],

@@ -3,7 +3,11 @@
 import sys
 
 import _image  # type: ignore[import-not-found]
-from _frozen_importlib import ModuleSpec  # type: ignore[import-not-found]
+from _frozen_importlib import (  # type: ignore[import-not-found]
+    BuiltinImporter,
+    FrozenImporter,
+    ModuleSpec,
+)
 
 
 class Importer:
@@ -12,9 +16,12 @@ class Importer:
     @staticmethod
     def find_spec(name, path=None, target=None):  # noqa: ANN001, ANN205
         package = _image.find(name)
-        if package is None:
-            return None
-        return ModuleSpec(name, Importer, origin="image", is_package=package)
+        if package is not None:
+            return ModuleSpec(name, Importer, origin="image", is_package=package)
+        if name.startswith("edge.") and name not in _image.COMPILED:
+            # Nuitka's importer, which comes next, would look for it in the file system.
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return None
 
     @staticmethod
     def create_module(spec):  # noqa: ANN001, ANN205
@@ -26,7 +33,11 @@ class Importer:
 
 
 def main():  # noqa: ANN201
-    sys.meta_path.append(Importer)
+    ours = [BuiltinImporter, FrozenImporter, Importer]
+    sys.meta_path[:] = ours
+    import edge  # noqa: F401 - puts Nuitka's importer first
+
+    sys.meta_path[:] = [*ours, *[each for each in sys.meta_path if each not in ours]]
     from edge import cli
 
     return cli.main()

@@ -4,8 +4,10 @@
  * are made by cross/hosted/bytecode.py. They stay in the file's pages, which the kernel can drop, and only
  * what is imported is unpacked. No path is searched and no environment variable of Python is read.
  */
+#define _GNU_SOURCE /* for dladdr() */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <dlfcn.h>
 #define Py_BUILD_CORE
 #include <internal/pycore_import.h>
 #undef Py_BUILD_CORE
@@ -110,11 +112,25 @@ static struct PyModuleDef definition = {
 static PyObject *
 init_image(void)
 {
+    static const char *const compiled[] = {IMAGE_COMPILED NULL};
     PyObject *module = PyModule_Create(&definition);
+    PyObject *names = PyFrozenSet_New(NULL);
+    size_t i;
 
-    if (module != NULL && PyModule_AddStringConstant(module, "TARGET", IMAGE_TARGET) == 0 &&
-        PyModule_AddStringConstant(module, "COMMIT", IMAGE_COMMIT) == 0)
+    for (i = 0; names != NULL && compiled[i] != NULL; i++) {
+        PyObject *name = PyUnicode_FromString(compiled[i]);
+
+        if (name == NULL || PySet_Add(names, name) < 0)
+            Py_CLEAR(names);
+        Py_XDECREF(name);
+    }
+    if (module != NULL && names != NULL && PyModule_AddObjectRef(module, "COMPILED", names) == 0 &&
+        PyModule_AddStringConstant(module, "TARGET", IMAGE_TARGET) == 0 &&
+        PyModule_AddStringConstant(module, "COMMIT", IMAGE_COMMIT) == 0) {
+        Py_DECREF(names);
         return module;
+    }
+    Py_XDECREF(names);
     Py_XDECREF(module);
     return NULL;
 }
@@ -138,6 +154,15 @@ static const struct _module_alias aliases[] = {
     {0},
 };
 const struct _module_alias *_PyImport_FrozenAliases = aliases;
+
+/* In the place of libc's, which has no answer in a static program: Nuitka's run time asks where the
+ * file of its extension module is, and believes what it gets. */
+int
+dladdr(const void *address, Dl_info *info)
+{
+    *info = (Dl_info){.dli_fname = "/kwaainet"};
+    return 1;
+}
 
 static PyStatus
 configure(int argc, char **argv)

@@ -3,7 +3,7 @@
 The original imports the parser's and the disassembler's modules.
 """
 
-from types import CoroutineType, FunctionType, GeneratorType, MethodType
+from types import CoroutineType, FunctionType, GeneratorType
 
 _CO_COROUTINE = 0x80
 _CO_ITERABLE_COROUTINE = 0x100
@@ -18,9 +18,9 @@ def isgenerator(thing):
 
 
 def iscoroutinefunction(thing):
-    if isinstance(thing, MethodType):
-        thing = thing.__func__
-    return isfunction(thing) and bool(thing.__code__.co_flags & _CO_COROUTINE)
+    """Compiled functions have a code object, too."""
+    code = getattr(getattr(thing, "__func__", thing), "__code__", None)
+    return bool(getattr(code, "co_flags", 0) & _CO_COROUTINE)
 
 
 def isawaitable(thing):
