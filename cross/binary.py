@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from cross import cpython, libsodium, nuitka, toolchain
+from cross import cpython, cython, libsodium, nuitka, toolchain
 from cross.targets import Target
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +55,7 @@ def _link(target: Target, work: Path) -> Path:
     for source in (_HERE / "image" / "image.c", work / "modules.S", small):
         objects.append(f"{source.stem}.o")
         toolchain.run([*compiler, *include, "-c", str(source), "-o", objects[-1]], work, log)
+    objects += cython.objects(target, work, log)
     if compiled:
         objects += nuitka.objects(target, compiled, work, log)
     archives = [python / "lib" / name for name in ("libpython3.13.a", "libHacl_Hash_SHA2.a", "libz.a")]
@@ -82,10 +83,10 @@ def compiled_names() -> list[str]:
 def _pack(target: Target, compiled: list[str], work: Path) -> None:
     stdlib = cpython.built(target) / "lib" / "python3.13"
     modules = {**_stdlib(stdlib), **application()}
-    for name in compiled:
+    for name in [*compiled, *cython.names()]:
         del modules[name]
     start = {name: modules.pop(name) for name in _FROZEN}
-    inits = {name: f"PyInit_{name}" for name in BUILTINS} | _INIT
+    inits = {name: f"PyInit_{name}" for name in BUILTINS} | _INIT | cython.init_functions()
     if compiled:
         inits["edge"] = "PyInit_edge"
     plan = {
