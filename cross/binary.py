@@ -91,6 +91,7 @@ def _pack(target: Target, compiled: list[str], work: Path) -> None:
         inits["edge"] = "PyInit_edge"
     plan = {
         "modules": [[name, str(path), path.name == "__init__.py"] for name, path in modules.items()],
+        "asserting": [[name, str(path), False] for name, path in vectors().items()],
         "frozen": [
             ["_frozen_importlib", str(stdlib / "importlib" / "_bootstrap.py"), False],
             ["_frozen_importlib_external", str(stdlib / "importlib" / "_bootstrap_external.py"), False],
@@ -143,6 +144,13 @@ def application() -> dict[str, Path]:
         if name not in LEFT_OUT:
             found[name] = path
     return found
+
+def vectors() -> dict[str, Path]:
+    """The tests' vectors, for `kwaainet selftest`: scripts of assertions that import only edge."""
+    portable = (ROOT / "tests" / "wire" / "portable").glob("*.py")
+    crypto = [ROOT / "tests" / "crypto" / f"{name}_vectors.py" for name in ("crypto", "peer_id")]
+    return {path.stem: path for path in sorted([*portable, *crypto])}
+
 
 def commit() -> str:
     command = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]

@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
 def _main(argv: list[str]) -> int:
     args = parse(argv)
     if "version" in args.switches:
-        print(f"kwaainet {VERSION}")
+        print("\n".join(_version()))
         return 0
     if not args.positionals:
         print("\n".join(_overview()), file=sys.stdout if "help" in args.switches else sys.stderr)
@@ -190,6 +190,21 @@ def _load_crypto(config: "Config") -> None:
         os.environ[_BACKEND] = before  # a reload reads it again; empty counts as unset
 
 
+def _version() -> list[str]:
+    """Which version this is and what it is made of."""
+    from edge.crypto import BACKEND
+
+    lines = [f"kwaainet {VERSION}"]
+    try:
+        import _image
+
+        lines += [f"target   {_image.TARGET}", f"commit   {_image.COMMIT}"]
+    except ImportError:
+        lines.append("target   none, this is no static binary")
+    version = ".".join([str(number) for number in sys.version_info[:3]])
+    return [*lines, f"python   {sys.implementation.name} {version}", f"ciphers  {BACKEND}"]
+
+
 def _run(config: "Config", args: Arguments) -> int:
     import importlib.util
 
@@ -246,6 +261,12 @@ def _id(config: "Config", args: Arguments) -> int:
         return 1
     print(PublicKey(type=ED25519, data=key.public).peer_id())
     return 0
+
+
+def _selftest(config: "Config", args: Arguments) -> int:
+    from edge import selftest
+
+    return selftest.run()
 
 
 def _status(config: "Config", args: Arguments) -> int:
@@ -307,6 +328,7 @@ VERBS = (
         switches=(("count", "N", "how many; default 4"),),
     ),
     Verb("connect", _connect, "have the running node connect to a peer", operands=("ADDR",)),
+    Verb("selftest", _selftest, "check that the static binary computes right on this machine"),
 )
 
 

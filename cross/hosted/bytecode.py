@@ -3,7 +3,8 @@
 Called as `bytecode.py PLAN FOLDER`. PLAN is JSON: {"modules": [[name, path, package]...],
 "frozen": [[name, path, package]...], "builtins": {name: init function}, "compiled": [name...],
 "target": .., "commit": ..}.
-Docstrings and assertions are left out, and of the positions in the source all but the lines.
+"asserting": as "modules". Docstrings and assertions are left out, the latter not of "asserting", and of the
+positions in the source all but the lines.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import zlib
 from pathlib import Path
 
 
-def code(name: str, path: str, package: bool) -> bytes:
+def code(name: str, path: str, package: bool, optimize: int = 2) -> bytes:
     source = Path(path).read_bytes()
     shown = name.replace(".", "/") + ("/__init__.py" if package else ".py")
-    return marshal.dumps(compile(source, shown, "exec", dont_inherit=True, optimize=2))
+    return marshal.dumps(compile(source, shown, "exec", dont_inherit=True, optimize=optimize))
 
 
 def main() -> None:
@@ -27,8 +28,9 @@ def main() -> None:
     blob = bytearray()
     rows = []
     sizes = {}
-    for name, path, package in sorted(plan["modules"]):
-        plain = code(name, path, package)
+    modules = [(*each, 2) for each in plan["modules"]] + [(*each, 0) for each in plan["asserting"]]
+    for name, path, package, optimize in sorted(modules):
+        plain = code(name, path, package, optimize)
         deflated = zlib.compress(plain, 9)
         rows.append(f'    {{"{name}", {len(blob)}, {len(deflated)}, {len(plain)}, {package:d}}},')
         blob += deflated
