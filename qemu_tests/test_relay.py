@@ -31,7 +31,7 @@ async def test_32_mib_between_two_peers(target: Target, built: Path, kind: type)
             await dialer.transfer(listener.circuit(at), 32 * MIB)
             assert await listener.served() == [32 * MIB]
         status = await relay.status()
-        assert status["relay"]["bytes_to_listeners"] >= 32 * MIB
+        assert status["bytes"]["to_listeners"] >= 32 * MIB
 
 
 @asynchronous(120)
@@ -43,12 +43,12 @@ async def test_sighup_reads_the_configuration_again(target: Target, built: Path)
         node.options = ["--config", str(config)]
         async with node:
             assert node.process is not None
-            assert (await node.status())["relay"]["max_circuits"] == 7
+            assert (await node.status())["circuits"]["max"] == 7
             config.write_text("[relay]\nmax_circuits = 9\n")
             node.process.send_signal(signal.SIGHUP)
 
             async def reloaded() -> bool:
-                return bool((await node.status())["relay"]["max_circuits"] == 9)
+                return bool((await node.status())["circuits"]["max"] == 9)
 
             await until(reloaded)
 
