@@ -48,11 +48,13 @@ def _link(target: Target, work: Path) -> Path:
     compiled = compiled_names()
     _pack(target, compiled, work)
     compiler = toolchain.compiler(target)
-    include = [f"-I{python / 'include'}", f"-I{sodium / 'include'}", "-I.", "-DSODIUM_STATIC=1"]
+    headers = python / "include"
+    include = [f"-I{headers}", f"-I{headers / 'internal'}", f"-I{sodium / 'include'}", "-I.", "-DSODIUM_STATIC=1"]
     (work / "modules.S").write_text(_INCBIN)
+    image = _HERE / "image"
     small = ROOT / "edge" / "crypto" / "small" / "_primitives.c"
     objects = []  # before all others: they define what CPython's archive has, too
-    for source in (_HERE / "image" / "image.c", work / "modules.S", small):
+    for source in (image / "image.c", image / "no_compiler.c", work / "modules.S", small):
         objects.append(f"{source.stem}.o")
         toolchain.run([*compiler, *include, "-c", str(source), "-o", objects[-1]], work, log)
     objects += cython.objects(target, work, log)
@@ -83,6 +85,8 @@ def compiled_names() -> list[str]:
 def _pack(target: Target, compiled: list[str], work: Path) -> None:
     stdlib = cpython.built(target) / "lib" / "python3.13"
     modules = {**_stdlib(stdlib), **application()}
+    for name in ("_empty_function", "_namedtuple"):
+        modules[name] = _HERE / "image" / f"{name}.py"
     for name in [*compiled, *cython.names()]:
         del modules[name]
     start = {name: modules.pop(name) for name in _FROZEN}

@@ -36,7 +36,10 @@ const unsigned char *getconstant_binData(void) { return constants; }
  * make the inspect module know compiled generators. Nothing in the binary asks for that. */
 void patchInspectModule(void *thread_state) {}
 """
-_RUN_TIME = ("-DpatchInspectModule=patchInspectModule_unused",)
+_RUN_TIME = (
+    "-DpatchInspectModule=patchInspectModule_unused",
+    "-DPy_CompileStringExFlags=image_empty_function",  # image/image.c
+)
 
 
 def objects(target: Target, compiled: list[str], work: Path, log: Path) -> list[str]:

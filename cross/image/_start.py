@@ -30,6 +30,10 @@ class Importer:
     @staticmethod
     def exec_module(module):  # noqa: ANN001, ANN205
         exec(_image.code(module.__name__), module.__dict__)  # noqa: S102
+        if module.__name__ == "collections":
+            from _namedtuple import namedtuple
+
+            module.namedtuple = namedtuple
 
 
 def main():  # noqa: ANN201
