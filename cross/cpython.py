@@ -48,6 +48,24 @@ EXTENSIONS = (
     "zlib",
 )
 
+# Compiled for speed, all else for size: what runs for every event and every byte code.
+_FAST = (
+    "Python/ceval.c",
+    "Python/gc.c",
+    "Objects/abstract.c",
+    "Objects/bytearrayobject.c",
+    "Objects/call.c",
+    "Objects/dictobject.c",
+    "Objects/listobject.c",
+    "Objects/longobject.c",
+    "Objects/memoryobject.c",
+    "Objects/object.c",
+    "Objects/obmalloc.c",
+    "Objects/tupleobject.c",
+    "Modules/_asynciomodule.c",
+    "Modules/selectmodule.c",
+)
+
 _CONFIGURE = (
     "--disable-shared",
     "--disable-test-modules",
@@ -67,6 +85,8 @@ def built(target: Target) -> Path:
         sources.ZLIB,
         packages.ZIG,
         toolchain.FLAGS,
+        toolchain.SMALL,
+        toolchain.FAST,
         target,
         EXTENSIONS,
         _CONFIGURE,
@@ -84,7 +104,7 @@ def _build(target: Target, done: Path) -> None:
     """Configure, compile, and keep the headers, the archives and what says how it was built."""
     work = done / "work"
     log = done / "build.log"
-    tools = toolchain.write_tools(target, work / "tools")
+    tools = toolchain.write_tools(target, work / "tools", _FAST)
     zlib = _zlib(target, work / "zlib", tools, log)
     source = shutil.copytree(sources.unpacked(sources.CPYTHON), work / "source", symlinks=True)
     build = work / "build"
@@ -96,6 +116,7 @@ def _build(target: Target, done: Path) -> None:
         "LDFLAGS": f"-L{zlib} -static -Wl,--gc-sections",
         "LINKFORSHARED": " ",
         "MODULE_BUILDTYPE": "static",
+        "OPT": "-DNDEBUG",  # not CPython's own choice of -O3, which would come last and win
         "ZLIB_CFLAGS": f"-I{zlib}",
         "ZLIB_LIBS": f"-L{zlib} -lz",
         "ac_cv_file__dev_ptmx": "no",

@@ -36,6 +36,7 @@ def objects(target: Target, work: Path, log: Path) -> list[str]:
         toolchain.run(command, ROOT, log, **environment)
         made.append(f"{name}.o")
         include = cpython.built(target) / "include"
-        command = [*toolchain.compiler(target), f"-I{include}", "-w", "-DCYTHON_CLINE_IN_TRACEBACK=0"]
+        command = [*toolchain.compiler(target, ("-Os",)), f"-I{include}", "-w"]
+        command.append("-DCYTHON_CLINE_IN_TRACEBACK=0")
         toolchain.run([*command, "-c", str(c_file), "-o", made[-1]], work, log)
     return made

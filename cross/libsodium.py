@@ -58,14 +58,13 @@ def built(target: Target) -> Path:
 def _build(target: Target, done: Path) -> None:
     work = done / "work"
     log = done / "build.log"
-    tools = toolchain.write_tools(target, work / "tools")
     top = shutil.copytree(sources.unpacked(sources.LIBSODIUM), work / "source", symlinks=True)
     source = top / "src" / "libsodium"
     include = source / "include" / "sodium"
     shutil.copy2(top / "builds" / "msvc" / "version.h", include / "version.h")
     endian = f"NATIVE_{target.byteorder.upper()}_ENDIAN"
     flags = [f"-D{name}" if "=" in name else f"-D{name}=1" for name in [*_DEFINE, endian]]
-    flags += ["-Iinclude/sodium", "-Iinclude", "-O2"]
+    flags += ["-Iinclude/sodium", "-Iinclude"]
     if target.bits == 64:
         flags.append("-DHAVE_TI_MODE")
     files: dict[str, list[str]] = {name: [] for name in _FILES}
@@ -76,9 +75,9 @@ def _build(target: Target, done: Path) -> None:
     objects = []
     for name, instructions in files.items():
         objects.append(name.replace("/", "_") + ".o")
-        command = [tools["CC"], *flags, *instructions, "-c", f"{name}.c", "-o", objects[-1]]
+        command = [*toolchain.compiler(target, toolchain.FAST), *flags, *instructions, "-c", f"{name}.c", "-o", objects[-1]]
         toolchain.run(command, source, log)
-    toolchain.run([tools["AR"], "rcD", "libsodium.a", *objects], source, log)
+    toolchain.run([toolchain.zig(), "ar", "rcD", "libsodium.a", *objects], source, log)
     shutil.copy2(source / "libsodium.a", done / "libsodium.a")
     shutil.copytree(source / "include", done / "include")
     shutil.rmtree(work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -10,11 +11,10 @@ from cross import packages
 from cross.cache import CACHE
 from cross.targets import Target
 
-# -Os on every compilation and link: without it zig takes a link for a debug one and builds its libc
-# anew. zig traps undefined behaviour unless told not to, which CPython is not written for.
-# -Wno-date-time: CPython's build date is taken from SOURCE_DATE_EPOCH.
+# zig traps undefined behaviour unless told not to, which CPython is not written for. -Wno-date-time:
+# CPython's build date is that of SOURCE_DATE_EPOCH. -Os on every link: without it zig takes the
+# link for a debug one and builds its libc anew.
 FLAGS = (
-    "-Os",
     "-fno-sanitize=undefined",
     "-Wno-date-time",
     "-ffunction-sections",
@@ -23,27 +23,36 @@ FLAGS = (
     "-fno-asynchronous-unwind-tables",
     "-g0",
 )
+SMALL = ("-Os", "-Xclang", "-Oz")  # zig itself takes -Oz for -Os
+FAST = ("-O2",)
 
 
 def zig() -> str:
     return str(packages.installed(packages.ZIG) / "ziglang" / "zig")
 
 
-def compiler(target: Target) -> list[str]:
-    return [zig(), "cc", "-target", target.triple, *target.flags, *FLAGS]
+def compiler(target: Target, level: tuple[str, ...] = SMALL) -> list[str]:
+    return [zig(), "cc", "-target", target.triple, *target.flags, *FLAGS, *level]
 
 
-def write_tools(target: Target, folder: Path) -> dict[str, str]:
-    """Scripts `cc`, `ar`, `ranlib` in `folder`; returns the variables that make configure use them."""
+def write_tools(target: Target, folder: Path, fast: tuple[str, ...] = ()) -> dict[str, str]:
+    """Scripts `cc`, `ar`, `ranlib` in `folder`; returns the variables that make configure use them.
+
+    `fast`: source files, as make names them, that are compiled for speed instead of size.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    names = "|".join(f"*/{name}*" for name in fast) or "-"
     tools = {
-        "cc": " ".join(compiler(target)),
-        "ar": f"{zig()} ar",
-        "ranlib": f"{zig()} ranlib",
+        "cc": f"""case "$*" in
+{names}) exec {shlex.join(compiler(target, FAST))} "$@";;
+esac
+exec {shlex.join(compiler(target))} "$@\"""",
+        "ar": f'exec {zig()} ar "$@"',
+        "ranlib": f'exec {zig()} ranlib "$@"',
     }
-    for name, command in tools.items():
+    for name, text in tools.items():
         script = folder / name
-        script.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+        script.write_text(f"#!/bin/sh\n{text}\n")
         script.chmod(0o755)
     return {name.upper(): str(folder / name) for name in tools}
 
