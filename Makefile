@@ -22,7 +22,7 @@ test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers, the
 compiled: ## the same suite's fast and relay tests on the hot path compiled with Cython
 	@tools/venv test dev
 	tools/compile
-	cd build/compiled && ../../.venv/bin/pytest tests/wire tests/relay tests/real_peers/test_pairings.py
+	cd build/compiled && ../../.venv/bin/pytest tests/wire tests/crypto tests/relay tests/swarm tests/real_peers/test_pairings.py
 
 unit: ## the fast tests alone
 	@tools/venv test dev

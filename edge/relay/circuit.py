@@ -138,7 +138,8 @@ class Leg:
         del self.pending[:sent]
         self.connection.swarm.budget.buffers.give(sent)
         self.stalled_since = self.connection.loop.time()
-        self.other.connection.consumed(self.other.stream, sent)
+        # A larger window of the sender's would only fill more memory here.
+        self.other.connection.consumed(self.other.stream, sent, grow=False)
         if self.pending:
             if shaper.active and not self.blocked:
                 shaper.wait(self)

@@ -43,13 +43,13 @@ class OwnAddresses:
         self.changed: list[Callable[[], None]] = []
         self._listening = listening
         self._interfaces = interfaces
-        self._own: list[Multiaddr] = []
+        self._own: dict[Multiaddr, str | None] = {}  # and how far each reaches
         self._observed: dict[Multiaddr, set[bytes]] = {}
         self._observed_ips: dict[bytes, set[bytes]] = {}
 
     def refresh(self) -> None:
         """Read the interfaces anew; tell `changed` if that changes anything."""
-        own = list(dict.fromkeys(self._expand()))
+        own = {address: address.scope() for address in self._expand()}
         if own != self._own:
             self._own = own
             self._tell()
@@ -81,7 +81,7 @@ class OwnAddresses:
     @property
     def confirmed(self) -> list[Multiaddr]:
         """Where anyone on the internet reaches us directly."""
-        found = [*self.external, *(a for a in self._own if a.scope() == "public")]
+        found = [*self.external, *(a for a, reach in self._own.items() if reach == "public")]
         found += [a for a, seen in self._observed.items() if len(seen) >= CONFIRMATIONS]
         return list(dict.fromkeys(found))
 
@@ -115,7 +115,8 @@ class OwnAddresses:
         if near == "loopback":
             found += self._own
         elif near != "public":
-            found += [a for a in self._own if a.scope() in _LOCAL_SCOPES or a.scope() == near]
+            own = self._own.items()
+            found += [a for a, reach in own if reach in _LOCAL_SCOPES or reach == near]
         return list(dict.fromkeys(found))
 
     def advertised_to(self, connection: Connection) -> list[Multiaddr]:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 _PING = 0x6B776169  # "kwai"
 _FEW_STREAMS = 8
-_FLUSH_AT = 64 * 1024  # bytes queued by writers that are sent without waiting for others
 
 
 def _now() -> int:
@@ -214,7 +213,7 @@ class Connection:
         """Queue a copy of what the window admits of `data`; return how many bytes."""
         session = self.session
         length = session.send(stream, data)
-        if len(session.out) >= _FLUSH_AT:
+        if len(session.out) >= self._level.size:
             self.flush()  # so that `congested` tells the next writer the truth
         else:
             self.touch()
@@ -226,12 +225,15 @@ class Connection:
         self._wire.forward(stream, start, end)
         self.touch()
 
-    def consumed(self, stream: yamux.Stream, length: int) -> None:
-        """`length` received bytes were dealt with: credit the peer in time."""
+    def consumed(self, stream: yamux.Stream, length: int, grow: bool = True) -> None:
+        """`length` received bytes were dealt with: credit the peer in time.
+
+        `grow`: whether a larger window could make the stream faster.
+        """
         if self._wire is None:
             return
         session = self._wire.session
-        session.consumed(stream, length, _now())
+        session.consumed(stream, length, _now(), grow)
         if session.out:
             self.touch()
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 PROTOCOL_VERSION = "ipfs/0.1.0"
 _WAIT = 15.0  # seconds for a peer to say who it is
 _PUSH_DELAY = 1.0  # changes come in groups
-_MAX_RECORDS = 8  # signed records kept, one for each set of addresses some peer is told
+_MAX_MESSAGES = 8  # kept, one for each set of addresses and protocols some peer is told
 _MAX_OWN_ADDRESSES = 16
 
 
@@ -46,7 +46,7 @@ class IdentifyService:
     def __init__(self, swarm: Swarm, addresses: OwnAddresses) -> None:
         self._swarm = swarm
         self._addresses = addresses
-        self._records: dict[tuple[Multiaddr, ...], bytes] = {}
+        self._messages: dict[tuple[tuple[Multiaddr, ...], tuple[str, ...]], bytes] = {}
         self._sequence = 0
         self._push_due: asyncio.TimerHandle | None = None
         self.identified: list[Callable[[Connection], None]] = []
@@ -58,17 +58,10 @@ class IdentifyService:
     def message(self, connection: Connection) -> bytes:
         """What the peer on `connection` is told about us, encoded."""
         addresses = tuple(self._addresses.advertised_to(connection)[:_MAX_OWN_ADDRESSES])
-        encoded = Identify(
-            protocol_version=PROTOCOL_VERSION,
-            agent_version=AGENT,
-            public_key=self._swarm.noise_identity.public_key.encode(),
-            listen_addrs=[address.bytes for address in addresses],
-            observed_addr=connection.remote.without_peer().bytes,
-            protocols=self._swarm.protocols(connection),
-            signed_peer_record=self._record(addresses),
-        ).encode()
-        assert len(encoded) <= MAX_OWN_MESSAGE
-        return encoded
+        same_for_many = self._message(addresses, tuple(self._swarm.protocols(connection)))
+        observed = Identify(observed_addr=connection.remote.without_peer().bytes).encode()
+        assert len(same_for_many) + len(observed) <= MAX_OWN_MESSAGE
+        return same_for_many + observed
 
     def push_soon(self) -> None:
         """Tell every peer, in a moment, what has changed."""
@@ -78,16 +71,26 @@ class IdentifyService:
                 _PUSH_DELAY, lambda: self._swarm.spawn(self._push_all())
             )
 
-    def _record(self, addresses: tuple[Multiaddr, ...]) -> bytes:
-        record = self._records.get(addresses)
-        if record is None:
-            if len(self._records) >= _MAX_RECORDS:
-                del self._records[next(iter(self._records))]
+    def _message(self, addresses: tuple[Multiaddr, ...], protocols: tuple[str, ...]) -> bytes:
+        """All of it but the observed address."""
+        message = self._messages.get((addresses, protocols))
+        if message is None:
+            if len(self._messages) >= _MAX_MESSAGES:
+                del self._messages[next(iter(self._messages))]
             # Later records must have higher numbers, over restarts too: hence the clock.
             self._sequence = max(self._sequence + 1, int(time.time() * 1000))
-            record = seal_peer_record(self._swarm.key, self._sequence, list(addresses))
-            self._records[addresses] = record
-        return record
+            message = Identify(
+                protocol_version=PROTOCOL_VERSION,
+                agent_version=AGENT,
+                public_key=self._swarm.noise_identity.public_key.encode(),
+                listen_addrs=[address.bytes for address in addresses],
+                protocols=list(protocols),
+                signed_peer_record=seal_peer_record(
+                    self._swarm.key, self._sequence, list(addresses)
+                ),
+            ).encode()
+            self._messages[addresses, protocols] = message
+        return message
 
     def _on_open(self, connection: Connection) -> None:
         self._swarm.spawn(self._ask(connection))

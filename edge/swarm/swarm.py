@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from edge.swarm.stream import Stream
     from edge.wire.peerid import PeerId
 
+    SocketAddress = tuple[str, int] | tuple[str, int, int, int]
     Handler = Callable[[Stream], Awaitable[None]]
     Offered = Callable[[Connection], bool]
 
@@ -183,7 +184,7 @@ class Swarm:
     def _acceptable(self, sock: socket.socket) -> None:
         for _ in range(_ACCEPTS_PER_EVENT):
             try:
-                accepted, _peer = sock.accept()
+                accepted, peer = sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
@@ -191,7 +192,7 @@ class Swarm:
                     raise
                 self._pause_accepting(sock, error)
                 return
-            self._accepted(accepted)
+            self._accepted(accepted, peer)
 
     def _pause_accepting(self, sock: socket.socket, error: OSError) -> None:
         log.warning("accept-paused", error=error.strerror, seconds=_ACCEPT_PAUSE)
@@ -204,10 +205,10 @@ class Swarm:
 
         self.loop.call_later(_ACCEPT_PAUSE, again)
 
-    def _accepted(self, sock: socket.socket) -> None:
+    def _accepted(self, sock: socket.socket, peer: SocketAddress) -> None:
         sock.setblocking(False)
         try:
-            remote, local = _multiaddr(sock.getpeername()), _multiaddr(sock.getsockname())
+            remote, local = _multiaddr(peer), _multiaddr(sock.getsockname())
         except OSError:
             sock.close()  # gone again already
             return
@@ -455,7 +456,7 @@ def _least_wanted(connection: Connection) -> tuple[int, float]:
     return len(connection.session.streams), connection.opened_at
 
 
-def _multiaddr(name: tuple[str, int] | tuple[str, int, int, int]) -> Multiaddr:
+def _multiaddr(name: SocketAddress) -> Multiaddr:
     host = name[0].split("%")[0]
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return Multiaddr.from_ip(socket.inet_pton(family, host), name[1])

@@ -7,9 +7,7 @@ from edge.wire.yamux cimport Session, Stream
 
 cdef class Buffers:
     cdef readonly Py_ssize_t size
-    cdef readonly bytearray rx
     cdef readonly bytearray plain
-    cdef readonly bytearray tx
     cdef readonly object rx_view
     cdef readonly object plain_view
     cdef readonly object tx_view
@@ -27,7 +25,7 @@ cdef class Connection:
     cpdef get_buffer(self)
     @cython.locals(buffers=Buffers, start=Py_ssize_t, end=Py_ssize_t, pos=Py_ssize_t, opened=Py_ssize_t, stop=Py_ssize_t, rest=Py_ssize_t, frames=Py_ssize_t)
     cpdef list buffer_updated(self, Py_ssize_t length)
-    @cython.locals(pending=list)
+    @cython.locals(buffers=Buffers, pending=list, first=Py_ssize_t, stop=Py_ssize_t)
     cpdef forward(self, Stream stream, Py_ssize_t start, Py_ssize_t end)
     @cython.locals(buffers=Buffers, pending=list, room=Py_ssize_t, pos=Py_ssize_t, start=Py_ssize_t, end=Py_ssize_t, stop=Py_ssize_t)
     cpdef data_to_send(self)

@@ -4,7 +4,9 @@ This is the relay's hot path. All connections of an event loop share one set of 
 so an idle connection owns none. Ciphertext is read into `rx`, its frames are opened side by side
 into `plain`, and events point there. A relay hands such a payload to another connection with
 `forward`, which writes the new yamux header over the old one; runs of frames that lie next to
-each other are sealed together into `tx`. A payload is touched by the AEAD and by nothing else.
+each other are sealed together into `tx`, which is the memory of `rx` over again: what was opened is
+not needed there any more, and is still in the processor's cache. A payload is touched by the AEAD
+and by nothing else.
 
 The scratch belongs to one event: read, handle the events, take `data_to_send` of every connection
 that was written to, and only then read again.
@@ -19,24 +21,27 @@ if TYPE_CHECKING:
     from edge.wire.yamux import Event, Stream
 
 MIN_BUFFER = 2 + MAX_MESSAGE  # the least that always holds one whole frame
+# Bytes on the wire of a 64 KiB write of go-libp2p's, two or three frames, and some more. A buffer
+# of whole ones ends between frames when it is full: a frame that is cut must be copied twice.
+WRITE = MIN_BUFFER + 128
+_SEALS_TO = 4096  # bytes that what was opened may grow by when it is sealed again
 
 
 class Buffers:
-    """Scratch for one event at a time: `size` bytes of ciphertext and what becomes of them."""
+    """Scratch for one event at a time: `size` bytes of ciphertext and what becomes of them.
 
-    __slots__ = ("plain", "plain_view", "rx", "rx_view", "size", "tx", "tx_view")
+    `size`: rounded to as many WRITEs as there are 64 KiB in it, and one at least.
+    """
 
-    def __init__(self, size: int = 4 * MIN_BUFFER) -> None:
-        if size < MIN_BUFFER:
-            raise ValueError(f"a buffer of {size} bytes does not hold a noise message")
-        self.size = size
-        self.rx = bytearray(size)
+    __slots__ = ("plain", "plain_view", "rx_view", "size", "tx_view")
+
+    def __init__(self, size: int = 256 * 1024) -> None:
+        self.size = max(1, size // (64 * 1024)) * WRITE
         # A header's room before the first payload, and the plaintext that an upgrade left over.
-        self.plain = bytearray(HEADER + MAX_MESSAGE + size)
-        self.tx = bytearray(size)
-        self.rx_view = memoryview(self.rx)
+        self.plain = bytearray(HEADER + MAX_MESSAGE + self.size)
         self.plain_view = memoryview(self.plain)
-        self.tx_view = memoryview(self.tx)
+        self.tx_view = memoryview(bytearray(self.size + _SEALS_TO))
+        self.rx_view = self.tx_view[: self.size]
 
 
 class Connection:
@@ -60,8 +65,8 @@ class Connection:
         self._buffers = buffers
         self._residue = ciphertext  # a frame that has not arrived whole
         self._tail = plaintext  # a yamux header that has not arrived whole
-        # In order: (start, end) runs in `plain`, or bytes of the session's own.
-        self._pending: list[tuple[int, int] | bytearray] = []
+        # In order: (memory, start, end) of runs in `plain`, or of bytes of the session's own.
+        self._pending: list[tuple[memoryview, int, int]] = []
 
     def get_buffer(self) -> memoryview:
         """Where to put the bytes that arrive next; then call `buffer_updated`."""
@@ -104,16 +109,18 @@ class Connection:
 
         end - start is at most stream.send_window. The 12 bytes before `start` are overwritten.
         """
-        self.session.write_header(stream, end - start, self._buffers.plain, start - HEADER)
-        pending = self._pending
+        buffers = self._buffers
+        start -= HEADER
+        self.session.write_header(stream, end - start - HEADER, buffers.plain, start)
         if self.session.out:
             self._queue_control()
-        elif pending:
-            last = pending[-1]
-            if isinstance(last, tuple) and last[1] == start - HEADER:
-                pending[-1] = (last[0], end)
+        pending = self._pending
+        if pending:
+            source, first, stop = pending[-1]
+            if stop == start and source is buffers.plain_view:
+                pending[-1] = (source, first, end)
                 return
-        pending.append((start - HEADER, end))
+        pending.append((buffers.plain_view, start, end))
 
     def send(self, stream: "Stream", data: "Buffer") -> int:
         """Queue a copy of what the window admits of `data`; return how many bytes."""
@@ -129,14 +136,10 @@ class Connection:
             self._queue_control()
         buffers = self._buffers
         pending = self._pending
-        room = len(buffers.tx)
+        room = buffers.size + _SEALS_TO
         pos = 0
         while pending:
-            item = pending[0]
-            if isinstance(item, tuple):
-                source, (start, end) = buffers.plain_view, item
-            else:
-                source, start, end = memoryview(item), 0, len(item)
+            source, start, end = pending[0]
             stop = min(end, start + MAX_PLAINTEXT)
             if pos + FRAME_OVERHEAD + stop - start > room:
                 break
@@ -144,9 +147,10 @@ class Connection:
             if stop == end:
                 del pending[0]
             else:
-                pending[0] = (stop, end) if isinstance(item, tuple) else item[stop:]
+                pending[0] = (source, stop, end)
         return buffers.tx_view[:pos]
 
     def _queue_control(self) -> None:
-        self._pending.append(self.session.out)
+        out = self.session.out
+        self._pending.append((memoryview(out), 0, len(out)))
         self.session.out = bytearray()

@@ -52,6 +52,11 @@ class _Lines:
         """The next line of the held bytes and `data[pos:]` (None if incomplete) and the new pos."""
         held = self._held
         end = len(data)
+        if not held:
+            head = _head(data, pos, end)
+            if head is not None and head[0] + head[1] <= end:
+                length, start = head
+                return _text(bytes(data[start : start + length])), start + length
         while pos < end:
             room = 1 if len(held) < 2 else self._missing()
             chunk = data[pos : pos + room]
@@ -69,13 +74,16 @@ class _Lines:
     def _missing(self) -> int:
         """How many bytes the held line still lacks (1 while its length is not known)."""
         held = self._held
-        head = varint.decode(held, 0, -1, 2)
-        if head is None:
-            return 1
-        length, start = head
-        if not 0 < length <= MAX_LINE:
-            raise RemoteProtocolError(f"multistream line of {length} bytes")
-        return start + length - len(held)
+        head = _head(held, 0, len(held))
+        return 1 if head is None else head[0] + head[1] - len(held)
+
+
+def _head(data: "Buffer", pos: int, end: int) -> "tuple[int, int] | None":
+    """(length, start) of the line at `data[pos:end]`; None while its length is not all there."""
+    head = varint.decode(data, pos, end, 2)
+    if head is not None and not 0 < head[0] <= MAX_LINE:
+        raise RemoteProtocolError(f"multistream line of {head[0]} bytes")
+    return head
 
 
 def _text(body: bytes) -> str:

@@ -192,23 +192,23 @@ def _length_delimited(message: Message, field: Field, body: memoryview) -> "Any"
 
 
 def _encode_value(out: bytearray, field: Field, item: "Any") -> None:
-    if field.kind in (UINT, INT):
+    kind = field.kind
+    if kind == BYTES:
+        out += varint.encode(len(item))
+        out += item
+        return
+    if kind in (UINT, INT):
         value = int(item) & _MASK64
         while value > 0x7F:
             out.append(value & 0x7F | 0x80)
             value >>= 7
         out.append(value)
         return
-    if field.kind == DOUBLE:
+    if kind == DOUBLE:
         import struct
 
         out += struct.pack("<d", item)
         return
-    if field.kind == MESSAGE:
-        body = item.encode()
-    elif field.kind == STRING:
-        body = item.encode("utf-8")
-    else:
-        body = item
+    body = item.encode() if kind == MESSAGE else item.encode("utf-8")
     out += varint.encode(len(body))
     out += body

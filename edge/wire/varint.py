@@ -14,6 +14,8 @@ MAX_BYTES = 9  # unsigned-varint's own limit: 63 bits
 
 def encode(value: int) -> bytes:
     """`value` (0 <= value < 2**63) as the shortest varint."""
+    if 0 <= value < 0x80:
+        return bytes((value,))
     if not 0 <= value < 1 << 63:
         raise LocalProtocolError(f"varint out of range: {value}")
     out = bytearray()

@@ -44,4 +44,4 @@ cdef class Session:
     cdef Stream _flagged(self, list events, int flags, unsigned int stream_id)
     cpdef write_header(self, Stream stream, long long length, object buf, Py_ssize_t pos)
     cpdef Py_ssize_t send(self, Stream stream, object data)
-    cpdef consumed(self, Stream stream, long long length, long long now)
+    cpdef consumed(self, Stream stream, long long length, long long now, bint grow=*)

@@ -318,18 +318,19 @@ class Session:
             self._forget(stream)
             self._control_frame(WINDOW_UPDATE, RST, stream.id, 0)
 
-    def consumed(self, stream: Stream, length: int, now: int) -> None:
+    def consumed(self, stream: Stream, length: int, now: int, grow: bool = True) -> None:
         """The user has taken `length` bytes: credit the peer once half a window has gathered.
 
         `now`: a monotonic clock of any unit, the one `rtt` is in. A window emptied within a few
-        round trips is doubled, up to `max_window` (as go-yamux does).
+        round trips is doubled, up to `max_window` (as go-yamux does). `grow`: False if the user
+        knows that something else is what holds the stream up.
         """
         stream._consumed += length
         if stream._consumed * 2 < stream.window or stream.remote_closed:
             return
         delta = stream._consumed
         quick = self.rtt and now - stream._credited_at < self.rtt * _GROWTH_ROUND_TRIPS
-        if quick and stream.window * 2 <= self.max_window:
+        if quick and grow and stream.window * 2 <= self.max_window:
             delta += stream.window
             stream.window *= 2
         stream._credited_at = now

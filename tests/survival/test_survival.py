@@ -94,6 +94,13 @@ def flood(port: int, count: int) -> Iterator[None]:
         yield
 
 
+async def until_reached(peer: P2pd, by: EdgeNode) -> None:
+    async def reached() -> bool:
+        return by.peer_id in await peer.peers()
+
+    await asyncio.wait_for(until(reached), 20)
+
+
 async def until_logged(node: EdgeNode, event: str) -> None:
     async def logged() -> bool:
         return event in node.log()
@@ -141,7 +148,11 @@ async def test_a_full_disk_costs_memories_and_nothing_else(tmp_path: Path) -> No
     port = free_port()
     with Jail('mount -t tmpfs -o size=128k,mode=700 tmpfs "$1"', str(data)) as jail:
         setup = Setup(listen=[f"/ip4/127.0.0.1/tcp/{port}"], within=jail.within)
-        async with EdgeNode(setup, data_dir=data) as relay:
+        async with (
+            P2pd() as friend,
+            EdgeNode(setup, ["--peer", await friend.direct()], data) as relay,
+        ):
+            await until_reached(friend, relay)  # a peer worth remembering
             async with circuit_over(relay) as circuit:
                 fill(jail.path(data) / "ballast")
                 await circuit.works()

@@ -1,0 +1,17 @@
+# Types for Cython; edge/swarm/transport.py is the code. Uncompiled it runs as it is.
+cimport cython
+
+
+cdef class SocketTransport:
+    cdef object _loop
+    cdef object _sock
+    cdef bytearray _backlog
+    cdef bint _paused
+    cdef bint _closed
+    cdef object _receiver
+
+    @cython.locals(sent=Py_ssize_t)
+    cpdef write(self, object data)
+    @cython.locals(length=Py_ssize_t)
+    cpdef _readable(self)
+    cpdef _flush(self)
