@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kwaainet" / "cross"
+from tests.counterparts import cache
 
 
 def made(name: str, inputs: Iterable[object], make: Callable[[Path], None]) -> Path:
@@ -17,22 +14,12 @@ def made(name: str, inputs: Iterable[object], make: Callable[[Path], None]) -> P
 
     `make` works in a folder of another name, so what it fills must not depend on its own path.
     """
-    key = hashlib.sha256(repr(list(inputs)).encode()).hexdigest()[:16]
-    done = CACHE / f"{name}-{key}"
-    if done.is_dir():
-        return done
-    CACHE.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f"{done.name}.", dir=CACHE))
-    work.chmod(0o755)
-    try:
-        make(work)
-        work.rename(done)
-    except OSError:
-        if not done.is_dir():  # else another build was faster
-            raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return done
+    return cache.install(f"cross-{name}", repr(list(inputs)).encode(), make)
+
+
+def zig() -> Path:
+    """Where zig keeps its own products, such as libc for each target."""
+    return cache.root() / "cross-zig"
 
 
 def contents(*paths: Path) -> list[str]:

@@ -14,9 +14,9 @@ from pathlib import Path
 from cross import cache, packages, sources, toolchain
 from cross.targets import TARGETS, Target
 
-# Extension modules, all of them built in: for asyncio and the application, or (marked) for the build
-# itself. What is not named is not compiled; what the binary does not need is not linked, see
-# cross.binary.BUILTINS.
+# Extension modules, all of them built in: for asyncio and the application, or (marked) for the
+# build itself. What is not named is not compiled; what the binary does not need is not linked, see
+# cross.contents.BUILTINS.
 EXTENSIONS = (
     "_asyncio",  # tasks and futures in C
     "_bisect",
@@ -79,7 +79,7 @@ _CONFIGURE = (
 
 
 def built(target: Target) -> Path:
-    """A folder laid out for PYTHONHOME: `lib/*.a`, `lib/python3.13`, `include`, for x86_64 `bin`."""
+    """A folder for PYTHONHOME: `lib/*.a`, `lib/python3.13`, `include`; for x86_64 also `bin`."""
     inputs = [
         sources.CPYTHON,
         sources.ZLIB,
@@ -146,7 +146,7 @@ def _unwanted(source: Path) -> list[str]:
 
 
 def _zlib(target: Target, folder: Path, tools: dict[str, str], log: Path) -> Path:
-    """zlib's own configure asks about the build machine; these files are all there is to it."""
+    """Zlib's own configure asks about the build machine; these files are all there is to it."""
     source = shutil.copytree(sources.unpacked(sources.ZLIB), folder, symlinks=True)
     names = "adler32 crc32 deflate inflate infback inftrees inffast trees zutil compress uncompr"
     flags = ["-DHAVE_UNISTD_H", "-D_LARGEFILE64_SOURCE=1", "-I."]
@@ -168,7 +168,9 @@ def _keep(source: Path, build: Path, zlib: Path, done: Path) -> None:
         shutil.copy2(zlib / name, done / "include" / name)
     library = done / "lib" / "python3.13"
     shutil.copytree(
-        source / "Lib", library, ignore=shutil.ignore_patterns("test", "idlelib", "tkinter", "turtledemo")
+        source / "Lib",
+        library,
+        ignore=shutil.ignore_patterns("test", "idlelib", "tkinter", "turtledemo"),
     )
     for path in build.glob("build/lib*/_sysconfigdata*.py"):
         shutil.copy2(path, library / path.name)

@@ -75,7 +75,15 @@ def _build(target: Target, done: Path) -> None:
     objects = []
     for name, instructions in files.items():
         objects.append(name.replace("/", "_") + ".o")
-        command = [*toolchain.compiler(target, toolchain.FAST), *flags, *instructions, "-c", f"{name}.c", "-o", objects[-1]]
+        command = [
+            *toolchain.compiler(target, toolchain.FAST),
+            *flags,
+            *instructions,
+            "-c",
+            f"{name}.c",
+            "-o",
+            objects[-1],
+        ]
         toolchain.run(command, source, log)
     toolchain.run([toolchain.zig(), "ar", "rcD", "libsodium.a", *objects], source, log)
     shutil.copy2(source / "libsodium.a", done / "libsodium.a")

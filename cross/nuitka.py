@@ -1,7 +1,7 @@
 """The compiled part of the application: Nuitka's C files and what they need of Nuitka's run time.
 
-The modules become one extension module, `edge`, which finds the others of them itself and leaves the
-rest of the package to the image's bytecode.
+The modules become one extension module, `edge`, which finds the others of them itself and leaves
+the rest of the package to the image's bytecode.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cross import cpython, packages, toolchain
+from cross.contents import ROOT
 from cross.targets import Target
-
-ROOT = Path(__file__).parents[1]
 
 _DEFINE = (
     "_NUITKA_MODULE_MODE",
@@ -57,7 +56,12 @@ def objects(target: Target, compiled: list[str], work: Path, log: Path) -> list[
     ]
     (source / "constants_data.c").write_text(_CONSTANTS)
     (source / "build_definitions.h").write_text("/* of programs; this is a module */\n")
-    flags = ["-w", "-fbracket-depth=4096", f"-ffile-prefix-map={source}=.", *[f"-I{each}" for each in include]]
+    flags = [
+        "-w",
+        "-fbracket-depth=4096",
+        f"-ffile-prefix-map={source}=.",
+        *[f"-I{each}" for each in include],
+    ]
     flags += [f"-D{name}" for name in _DEFINE]
     files = [*sorted(source.glob("*.c")), nuitka / "static_src" / "CompiledFunctionType.c"]
 

@@ -1,4 +1,4 @@
-"""The tools of the build that come from PyPI, pinned by version and hash, each in a folder of its own."""
+"""The build's tools from PyPI, pinned by version and hash, each in a folder of its own."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def unpacked(source: Source) -> Path:
         archive = folder / "archive"
         _fetch(source, archive)
         with tarfile.open(archive) as tar:
-            tar.extractall(folder)  # noqa: S202 - its hash is the pinned one
+            tar.extractall(folder)
         archive.unlink()
 
     folder = cache.made(f"{source.name}-{source.version}-source", [source.sha256], make)
@@ -73,8 +73,18 @@ def unpacked(source: Source) -> Path:
 
 def _fetch(source: Source, to: Path) -> None:
     uri = f"{_mirror()}/pool/main/{source.pool}"
-    command = [_HELPER, "download-file", uri, str(to), f"SHA256:{source.sha256}"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    command = [
+        _HELPER,
+        "-o",
+        "APT::Sandbox::User=root",
+        "download-file",
+        uri,
+        str(to),
+        f"SHA256:{source.sha256}",
+    ]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{uri} cannot be had: {done.stderr[-500:]}")
 
 
 def _mirror() -> str:

@@ -1,4 +1,4 @@
-"""zig as the C compiler of every target: one wrapper script for each tool that configure expects."""
+"""zig as the C compiler of every target, and scripts for the tools that configure expects."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from cross import packages
-from cross.cache import CACHE
+from cross import cache, packages
 from cross.targets import Target
 
-# zig traps undefined behaviour unless told not to, which CPython is not written for. -Wno-date-time:
-# CPython's build date is that of SOURCE_DATE_EPOCH. -Os on every link: without it zig takes the
-# link for a debug one and builds its libc anew.
+# zig traps undefined behaviour unless told not to, which CPython is not written for. CPython's
+# build date (-Wno-date-time) is that of SOURCE_DATE_EPOCH. -Os on every link: without it zig takes
+# the link for a debug one and builds its libc anew.
 FLAGS = (
     "-fno-sanitize=undefined",
     "-Wno-date-time",
@@ -24,6 +23,7 @@ FLAGS = (
     "-g0",
 )
 SMALL = ("-Os", "-Xclang", "-Oz")  # zig itself takes -Oz for -Os
+BALANCED = ("-Os",)
 FAST = ("-O2",)
 
 
@@ -58,7 +58,7 @@ exec {shlex.join(compiler(target))} "$@\"""",
 
 
 def environment() -> dict[str, str]:
-    """For every process of a build: no time, no locale, no path of this machine in what it makes."""
+    """For every process of a build: no time and no locale in what it makes."""
     return {
         **os.environ,
         "LC_ALL": "C",
@@ -66,8 +66,8 @@ def environment() -> dict[str, str]:
         "SOURCE_DATE_EPOCH": "1767225600",
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "ZIG_GLOBAL_CACHE_DIR": str(CACHE / "zig"),
-        "ZIG_LOCAL_CACHE_DIR": str(CACHE / "zig"),
+        "ZIG_GLOBAL_CACHE_DIR": str(cache.zig()),
+        "ZIG_LOCAL_CACHE_DIR": str(cache.zig()),
     }
 
 

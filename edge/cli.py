@@ -196,7 +196,7 @@ def _version() -> list[str]:
 
     lines = [f"kwaainet {VERSION}"]
     try:
-        import _image
+        import _image  # type: ignore[import-not-found]  # built in there
 
         lines += [f"target   {_image.TARGET}", f"commit   {_image.COMMIT}"]
     except ImportError:

@@ -1,11 +1,12 @@
 """`kwaainet selftest`: does this binary compute what it should, on the very machine it runs on?
 
-Only the static binary has what it takes: the vectors of tests/wire/portable and tests/crypto are in its
-image. Each must pass, with the binary's ciphers and with the pure ones, and every module of the
-image must load. From a checkout, `make unit` runs the same vectors and more.
+Only the static binary has what it takes: the vectors of tests/wire/portable and tests/crypto are in
+its image. Each must pass, with the binary's ciphers and with the pure ones, and every module of
+the image must load. From a checkout, `make unit` runs the same vectors and more.
 """
 
 import sys
+from functools import partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _CHECKS = "check_"
 def run() -> int:
     """The exit status: 1 if something failed, 2 where there is nothing to run."""
     try:
-        import _image
+        import _image  # type: ignore[import-not-found]  # built in there
     except ImportError:
         print("selftest is for the static binary; here, use `make unit`", file=sys.stderr)
         return 2
@@ -26,9 +27,9 @@ def run() -> int:
     failed = 0
     for name in [*names, *sorted(_image.COMPILED)]:
         if name not in checks:
-            failed += not _passes(f"import {name}", lambda name=name: __import__(name))
+            failed += not _passes(f"import {name}", partial(__import__, name))
     for name in checks:
-        failed += not _passes(f"vectors {name[len(_CHECKS) :]}", lambda name=name: __import__(name))
+        failed += not _passes(f"vectors {name[len(_CHECKS) :]}", partial(__import__, name))
     failed += _crypto()
     print(f"{failed} failed" if failed else "all passed")
     return 1 if failed else 0
@@ -36,7 +37,7 @@ def run() -> int:
 
 def _crypto() -> int:
     """How many of the vectors fail, with either backend."""
-    import crypto_vectors
+    import crypto_vectors  # type: ignore[import-not-found]
 
     from edge.crypto import pure, small
 
@@ -44,14 +45,14 @@ def _crypto() -> int:
     for backend in (small, pure):
         for check in crypto_vectors.CHECKS:
             name = f"vectors {check.__name__[len(_CHECKS) :]} by {backend.BACKEND}"
-            failed += not _passes(name, lambda check=check, backend=backend: check(backend))
+            failed += not _passes(name, partial(check, backend))
     return failed
 
 
 def _passes(name: str, call: "Callable[[], object]") -> bool:
     try:
         call()
-    except Exception:  # whatever it is, the next check shall run
+    except Exception:  # noqa: BLE001 - whatever it is, the next check shall run
         import traceback
 
         print(f"FAILED {name}")

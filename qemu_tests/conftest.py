@@ -1,4 +1,4 @@
-"""Which binaries are tested: mipsel_24kc and x86_64 as CI does, or `--targets all`, or some by name.
+"""Which binaries are tested: mipsel_24kc and x86_64 as in CI, or `--targets all`, or some by name.
 
 They are built when dist/ has none of this commit.
 """
@@ -6,7 +6,6 @@ They are built when dist/ has none of this commit.
 from __future__ import annotations
 
 import functools
-import os
 import subprocess
 from pathlib import Path
 
@@ -20,14 +19,16 @@ DEFAULT = "mipsel_24kc,x86_64"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--targets", default=os.environ.get("TARGETS") or DEFAULT)
+    parser.addoption("--targets", default=DEFAULT)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "target" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--targets")
         names = list(TARGETS) if chosen == "all" else chosen.split(",")
-        metafunc.parametrize("target", [TARGETS[name] for name in names], ids=names, scope="session")
+        metafunc.parametrize(
+            "target", [TARGETS[name] for name in names], ids=names, scope="session"
+        )
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +46,10 @@ def _built(target: Target) -> Path:
 
 def _version(target: Target, path: Path) -> str:
     done = subprocess.run(
-        [*command(target, path), "--version"], capture_output=True, text=True, timeout=60, check=False
+        [*command(target, path), "--version"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     return done.stdout

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cross import binary
+from cross import binary, contents
 from cross.targets import TARGETS, Target
 from edge.version import VERSION
 from qemu_tests.emulated import command
@@ -68,8 +68,8 @@ def test_selftest(target: Target, built: Path) -> None:
     """All vectors of the wire and crypto suites, and every module loads."""
     lines = run(target, built, "selftest").splitlines()
     assert lines[-1] == "all passed"
-    wire = [path for path in binary.vectors() if path.startswith("check_")]
-    assert {f"passed vectors {name.removeprefix('check_')}" for name in wire} <= set(lines)
+    wire = [name.removeprefix("check_") for name in contents.vectors() if name.startswith("check_")]
+    assert {f"passed vectors {name}" for name in wire} <= set(lines)
     assert len([line for line in lines if " by libsodium" in line]) >= 19
 
 
@@ -87,7 +87,9 @@ def names_imported(path: Path) -> set[str]:
     found = set()
     tree = ast.parse(path.read_text())
     checking = [
-        node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
     ]
     for node in checking:
         node.body = [ast.Pass()]
@@ -99,22 +101,22 @@ def names_imported(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("name", sorted(binary.application()))
+@pytest.mark.parametrize("name", sorted(contents.application()))
 def test_the_application_imports_only_what_is_in_the_binary(name: str) -> None:
     inside = {
-        *binary.stdlib_names(),
-        *binary.BUILTINS,
-        *binary.application(),
-        *binary.vectors(),
+        *contents.stdlib_names(),
+        *contents.BUILTINS,
+        *contents.application(),
+        *contents.vectors(),
         "edge.crypto.small._primitives",
         "edge.crypto.native",
     }
-    wanted = names_imported(binary.application()[name])
+    wanted = names_imported(contents.application()[name])
     assert {each for each in wanted if each.split(".")[0] not in NOT_THERE} <= inside
 
 
 def test_the_list_names_each_module_once() -> None:
-    names = binary.stdlib_names()
+    names = contents.stdlib_names()
     assert len(names) == len(set(names))
 
 

@@ -21,7 +21,7 @@ MIB = 1 << 20
 @pytest.mark.parametrize("kind", [P2pd, JsPeer], ids=lambda kind: kind.kind)
 @asynchronous(300)
 async def test_32_mib_between_two_peers(target: Target, built: Path, kind: type) -> None:
-    """Checked by SHA-256 on both sides; neither peer listens, so all of it goes through the relay."""
+    """Checked by SHA-256 on both sides; neither peer listens, so all goes through the relay."""
     async with BinaryNode(target, built) as relay:
         at = await relay.direct()
         async with (

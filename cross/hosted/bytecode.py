@@ -2,9 +2,8 @@
 
 Called as `bytecode.py PLAN FOLDER`. PLAN is JSON: {"modules": [[name, path, package]...],
 "frozen": [[name, path, package]...], "builtins": {name: init function}, "compiled": [name...],
-"target": .., "commit": ..}.
-"asserting": as "modules". Docstrings and assertions are left out, the latter not of "asserting", and of the
-positions in the source all but the lines.
+"asserting": [as "modules"...], "target": .., "commit": ..}. Docstrings and assertions are left out
+(the latter not of "asserting"), and of the positions in the source all but the lines.
 """
 
 from __future__ import annotations

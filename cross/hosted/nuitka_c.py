@@ -1,7 +1,7 @@
 """Runs Nuitka as far as its C files, as if it ran on the target.
 
-Called as `nuitka_c.py PLAN FOLDER`, in the folder that holds edge/, with Nuitka on the path. PLAN is JSON:
-{"compiled": [module...], "bits": .., "byteorder": ..}.
+Called as `nuitka_c.py PLAN FOLDER` in the folder that holds edge/, with Nuitka on the path. PLAN is
+JSON: {"compiled": [module...], "bits": .., "byteorder": ..}.
 
 Nuitka compiles for the interpreter that runs it. What it takes from there and must take from the
 target: the byte order of its file of constants, the sizes of C's long and of sys.maxsize, and
@@ -22,7 +22,7 @@ from pathlib import Path
 
 
 class _CTypes(types.ModuleType):
-    """In the place of ctypes, which a static Python cannot have. Nuitka asks it for two sizes here."""
+    """In the place of ctypes, which a static Python lacks. Nuitka asks it for two sizes here."""
 
     class Structure:
         """For classes of Windows."""

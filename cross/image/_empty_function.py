@@ -1,4 +1,4 @@
-"""What Nuitka's run time compiles at its start: the code object that stands for a compiled function."""
+"""What Nuitka's run time compiles at its start: the code that stands for compiled functions."""
 
 
 def empty():

@@ -1,4 +1,4 @@
-"""In the place of collections.namedtuple, which compiles source code for every class that it makes."""
+"""In the place of collections.namedtuple, which compiles source code for every class it makes."""
 
 from _collections import _tuplegetter
 

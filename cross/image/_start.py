@@ -1,20 +1,20 @@
-"""The first module of the static binary: imports come from the image, then the command line runs."""
+"""The first module of the static binary: imports come from the image, then kwaainet runs."""
 
 import sys
-
-import _image  # type: ignore[import-not-found]
 from _frozen_importlib import (  # type: ignore[import-not-found]
     BuiltinImporter,
     FrozenImporter,
     ModuleSpec,
 )
 
+import _image  # type: ignore[import-not-found]
+
 
 class Importer:
     """Finds and executes the modules of the image."""
 
     @staticmethod
-    def find_spec(name, path=None, target=None):  # noqa: ANN001, ANN205
+    def find_spec(name, path=None, target=None):
         package = _image.find(name)
         if package is not None:
             return ModuleSpec(name, Importer, origin="image", is_package=package)
@@ -24,19 +24,19 @@ class Importer:
         return None
 
     @staticmethod
-    def create_module(spec):  # noqa: ANN001, ANN205
+    def create_module(spec):
         return None
 
     @staticmethod
-    def exec_module(module):  # noqa: ANN001, ANN205
-        exec(_image.code(module.__name__), module.__dict__)  # noqa: S102
+    def exec_module(module):
+        exec(_image.code(module.__name__), module.__dict__)
         if module.__name__ == "collections":
             from _namedtuple import namedtuple
 
             module.namedtuple = namedtuple
 
 
-def main():  # noqa: ANN201
+def main():
     ours = [BuiltinImporter, FrozenImporter, Importer]
     sys.meta_path[:] = ours
     import edge  # noqa: F401 - puts Nuitka's importer first

@@ -1,8 +1,9 @@
 """Keys, signatures, Diffie-Hellman and AEAD: one interface, two native backends and a pure one.
 
-The interface and its terms stand in edge/crypto/interface.py. Native is PyCA cryptography, or in the
-static binary libsodium; the first that can be imported is taken, and where none can, the pure one.
-The environment's KWAAINET_CRYPTO=native or pure decides instead; no native one is then an error.
+The interface and its terms stand in edge/crypto/interface.py. Native is PyCA cryptography, or in
+the static binary libsodium; the first that can be imported is taken, and where none can, the pure
+one. The environment's KWAAINET_CRYPTO=native or pure decides instead; that there is no native one
+is then an error.
 
 The pure backend is a fallback, some hundred times slower, and Python's integers do not take
 constant time: whoever can time a handshake finely may learn about its keys.
@@ -31,7 +32,11 @@ if TYPE_CHECKING:
     )
     from edge.crypto.native import X25519Private as X25519Private  # for annotations only
 
-    _BACKENDS: tuple[Backend, Backend, Backend] = (native, small, pure)  # the type checker compares them
+    _BACKENDS: tuple[Backend, Backend, Backend] = (
+        native,
+        small,
+        pure,
+    )  # the type checker compares them
 
 __all__ = [
     "BACKEND",

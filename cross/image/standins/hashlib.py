@@ -4,6 +4,7 @@ The original complains at its import about every hash that is missing, and knows
 """
 
 from _sha1 import sha1
+
 from _sha2 import sha256, sha512
 
 __all__ = ["sha1", "sha256", "sha512"]

@@ -1,7 +1,7 @@
 """In the place of the standard library's module: the names that are imported at run time.
 
-Type checkers read the original; at run time nobody asks what a type means. The original takes half a
-megabyte of memory, and compiles the source of every forward reference.
+Type checkers read the original; at run time nobody asks what a type means. The original takes half
+a megabyte of memory, and compiles the source of every forward reference.
 """
 
 from collections import namedtuple
