@@ -30,6 +30,7 @@ def run() -> int:
             failed += not _passes(f"import {name}", partial(__import__, name))
     for name in checks:
         failed += not _passes(f"vectors {name[len(_CHECKS) :]}", partial(__import__, name))
+    failed += not _passes("time zones from TZ strings", _time_zones)
     failed += _crypto()
     print(f"{failed} failed" if failed else "all passed")
     return 1 if failed else 0
@@ -47,6 +48,18 @@ def _crypto() -> int:
             name = f"vectors {check.__name__[len(_CHECKS) :]} by {backend.BACKEND}"
             failed += not _passes(name, partial(check, backend))
     return failed
+
+
+def _time_zones() -> None:
+    """Central Europe, by POSIX's rule alone: summer time in July, none in January 2026."""
+    import os
+    import time
+
+    os.environ["TZ"] = "CET-1CEST,M3.5.0,M10.5.0/3"
+    time.tzset()
+    hours = [time.localtime(noon).tm_hour for noon in (1782907200, 1768478400)]
+    if hours != [14, 13]:
+        raise ValueError(f"local hours {hours}, expected 14 and 13")
 
 
 def _passes(name: str, call: "Callable[[], object]") -> bool:
