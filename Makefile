@@ -1,6 +1,10 @@
 # The two commands of the README are `make run` and `make test`; `make help` lists all.
 .POSIX:
 
+TARGET = mipsel_24kc
+BINARY_OF = $${BINARY:-dist/kwaainet-$(TARGET)}
+FEED_KEYS = build/feed-keys
+
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
@@ -15,7 +19,7 @@ lint: ## format, lint and strict types
 	.venv/bin/mypy
 
 test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers, the compiled hot path
-	@tools/need iproute2 nftables dnsmasq-base faketime
+	@tools/need iproute2 nftables dnsmasq-base faketime shellcheck busybox signify-openbsd qemu-system-mips
 	.venv/bin/pytest $(ARGS)
 	$(MAKE) compiled
 
@@ -27,6 +31,10 @@ compiled: ## the same suite's fast and relay tests on the hot path compiled with
 unit: ## the fast tests alone
 	@tools/venv test dev
 	.venv/bin/pytest -m "not peers and not netns and not slow" $(ARGS)
+
+fuzz: ## every codec and state machine under atheris, SECONDS=60 each; ARGS for single targets
+	@tools/venv test fuzz
+	.venv/bin/python -m tests.fuzz.run --seconds $${SECONDS:-60} $(ARGS)
 
 bench: ## our relay beside its peers under the same load; QUICK=1 for a rough look, ARGS for more
 	@tools/venv test dev
@@ -59,6 +67,19 @@ release: ## all binaries, tested, with licences, bills of materials and checksum
 	@tools/venv test dev
 	tools/release
 
+ipk: ## dist/kwaainet_VERSION_TARGET.ipk of TARGET=mipsel_24kc (or another) and BINARY=its file
+	@tools/venv test dev
+	.venv/bin/python -m openwrt.package ipk $(TARGET) $(BINARY_OF) dist
+
+feed: ## dist/feed/TARGET for opkg, signed with the keys in FEED_KEYS, made on the first call
+	@tools/need signify-openbsd
+	@tools/venv test dev
+	.venv/bin/python -m openwrt.package feed $(TARGET) $(BINARY_OF) dist/feed $(FEED_KEYS)
+
+apk: ## dist/apk/TARGET for apk (OpenWrt 25.12 and later), signed likewise
+	@tools/venv test dev
+	.venv/bin/python -m openwrt.package apk $(TARGET) $(BINARY_OF) dist/apk $(FEED_KEYS)
+
 docs-pictures: ## draw docs/*.svg from docs/*.dot; each ends with the hash of its source
 	@tools/need graphviz
 	for f in docs/*.dot; do \
@@ -67,4 +88,5 @@ docs-pictures: ## draw docs/*.svg from docs/*.dot; each ends with the hash of it
 	    echo "<!-- source: sha256 $$(sha256sum <$$f | cut -c1-64) -->" >>$$svg; \
 	done
 
-.PHONY: help run lint test compiled unit bench binary binaries qemu-test footprint release docs-pictures
+.PHONY: help run lint test compiled unit fuzz bench binary binaries qemu-test footprint release
+.PHONY: ipk feed apk docs-pictures

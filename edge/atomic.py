@@ -4,6 +4,18 @@ import os
 from contextlib import suppress
 
 
+class Flash:
+    """How many bytes this process has put into files, which flash can take only so often."""
+
+    __slots__ = ("written",)
+
+    def __init__(self) -> None:
+        self.written = 0
+
+
+flash = Flash()
+
+
 def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
     """Put `data` into the file `path` with exactly `mode`, as a whole or not at all.
 
@@ -23,6 +35,7 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
+        flash.written += len(data)
         os.replace(temporary, path)
     except OSError:
         os.unlink(temporary)

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    from edge.machine import Profile
+
     class SwarmLimits(Protocol):
         """The part of edge.swarm.limits that follows the memory."""
 
         max_connections: int
         max_window: int
+        socket_buffer: int
 
     class RelayLimits(Protocol):
         """The part of edge.relay.resources that follows the memory."""
@@ -39,10 +42,17 @@ _RESERVE = 0.1  # of what can be leased: fragmentation, and objects too small to
 
 # Bytes that one of each costs, measured by bench/ with 1000 of them and rounded up.
 CONNECTION = 20 * KIB
-HANDSHAKE = 16 * KIB
+HANDSHAKE = 8 * KIB  # without what it holds of a frame
 STREAM = 2 * KIB
+HANDLER = 2 * KIB  # a stream's, while a task serves it
 CIRCUIT = 6 * KIB
-PEER_ENTRY = 1 * KIB  # in a table: an account, a reservation, a remembered peer
+PEER_ENTRY = 1 * KIB  # in a table: an account, a reservation
+REMEMBERED = 3 * KIB  # a peer in the peer store, with as many addresses as it may have
+SMALL_TABLES = 192 * KIB  # all that is in observed addresses, failed dials and relays that rest
+MAX_REMEMBERED = 256
+
+# What is not leased while the machine has no memory to give; what is being served goes on.
+GROWTH = ("connections", "handshakes", "circuits", "tables")
 
 # The share of the budget each room may take at most. They add up to more than one: a node that
 # relays much has many circuits, one that is only reached has many connections.
@@ -78,7 +88,10 @@ class Room:
     @property
     def pressed(self) -> bool:
         """Whether more than half is taken: time to hold back before anything must be refused."""
-        return self.used * 2 > self.ceiling or self._budget.used * 4 > self._budget.available * 3
+        budget = self._budget
+        return (
+            budget.short or self.used * 2 > self.ceiling or budget.used * 4 > budget.available * 3
+        )
 
     def take(self, size: int) -> bool:
         """Lease `size` bytes (a negative size gives them back). False: they do not fit."""
@@ -97,6 +110,8 @@ class Room:
 
     def _fits(self, size: int) -> bool:
         budget = self._budget
+        if budget.short and self.name in GROWTH:
+            return False
         return self.used + size <= self.ceiling and budget.used + size <= budget.available
 
     def _relieved(self) -> bool:
@@ -104,11 +119,16 @@ class Room:
 
 
 class Budget:
-    """`limit`: bytes the process may use. `baseline`: what it uses before it serves."""
+    """`limit`: bytes the process may use. `baseline`: what it uses before it serves.
 
-    def __init__(self, limit: int, baseline: int) -> None:
+    `profile`: what kind of machine it serves on. `short`: that has no memory to give just now.
+    """
+
+    def __init__(self, limit: int, baseline: int, profile: Profile | None = None) -> None:
         self.limit = limit
         self.baseline = baseline
+        self.profile = profile
+        self.short = False
         self.used = 0
         self._correction = 0
         self.connections = self._room("connections")
@@ -136,9 +156,16 @@ class Budget:
         return self.leasable - self._correction
 
     @property
+    def max_remembered(self) -> int:
+        """Peers that the peer store has room for."""
+        most = int(MAX_REMEMBERED * self.profile.tables) if self.profile else MAX_REMEMBERED
+        return _within(16, self.tables.ceiling // 4 // REMEMBERED, most)
+
+    @property
     def buffer_size(self) -> int:
         """Bytes to read at once."""
-        return 256 * KIB if self.limit >= ROOMY // 2 else 128 * KIB
+        size = 256 * KIB if self.limit >= ROOMY // 2 else 128 * KIB
+        return min(size, self.profile.buffer) if self.profile else size
 
     def fill_in(self, limits: SwarmLimits, resources: RelayLimits) -> None:
         """Counts that are 0 (auto) become what there is memory for."""
@@ -146,36 +173,45 @@ class Budget:
         fit = leasable // 2 // (CONNECTION + 2 * STREAM)
         limits.max_connections = limits.max_connections or _within(16, fit, 4096)
         limits.max_window = 1 * MIB if self.limit >= ROOMY else 256 * KIB
+        if self.profile is not None:
+            limits.max_window = min(limits.max_window, self.profile.max_window)
+            limits.socket_buffer = self.profile.socket_buffer
         slots = limits.max_connections * 3 // 4
         resources.max_reservations = resources.max_reservations or _within(8, slots, 2048)
         fit = leasable // 4 // (CIRCUIT + 16 * KIB)
         resources.max_circuits = resources.max_circuits or _within(8, fit, 2048)
 
-    def measure(self, resident: int) -> bool:
-        """The kernel counts `resident` bytes. True if that is near the limit: let go of things.
+    def measure(self, resident: int, short: bool = False) -> bool:
+        """The kernel counts `resident` bytes. True if that is near the limit, or if the machine
+        is `short` of memory: let go of things.
 
         The budget is narrowed by what the leases fall short of the truth, and widened again as
         the process shrinks.
         """
+        self.short = short
         unaccounted = max(0, resident - self.baseline - self.used)
         spare = (self.limit - self.baseline) - self.leasable
-        self._correction = min(max(0, unaccounted - spare), self.leasable // 2)
-        return resident > self.limit * 0.95
+        self._correction = min(max(0, unaccounted - spare), self.leasable * 3 // 4)
+        return short or resident > self.limit * 0.95
+
+    def hoards(self, resident: int) -> bool:
+        """Whether the C library keeps much that nobody uses: worth `give_back`."""
+        return resident - self.baseline - self.used > self.leasable // 4
 
 
 def _within(least: int, count: int, most: int) -> int:
     return min(max(least, count), most)
 
 
-def default_limit() -> int:
-    """A quarter of the memory there is (the machine's or the cgroup's), at least LEAST."""
-    return max(LEAST, memory() // 4)
+def default_limit(total: int = 0) -> int:
+    """A quarter of `total` bytes (0: of the machine's or the cgroup's), at least LEAST."""
+    return max(LEAST, (total or memory()) // 4)
 
 
 def memory() -> int:
     """Bytes of memory this process could use: the machine's, or its cgroup's if that is less."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limits = [_cgroup_limit(path) for path in _cgroup_files()]
+    limits = [_cgroup_limit(path) for path in cgroup_files(_own_cgroups())]
     return min([total, *[limit for limit in limits if limit]])
 
 
@@ -188,15 +224,24 @@ def resident() -> int:
         return 0
 
 
-def _cgroup_files() -> list[str]:
-    """Where this process' cgroups (v2 and its parents, v1) keep their memory limits."""
-    found = ["/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+def give_back() -> None:
+    """Have the C library return to the kernel what it keeps of memory that was freed.
+
+    glibc keeps what lies below something in use: after a flood of large buffers as much as all of
+    them took. Where there is no malloc_trim (musl returns memory by itself) nothing happens.
+    """
     try:
-        with open("/proc/self/cgroup", encoding="ascii", errors="replace") as file:
-            lines = file.read().splitlines()
-    except OSError:
-        return found
-    for line in lines:
+        import ctypes
+
+        ctypes.CDLL(None).malloc_trim(0)
+    except (ImportError, OSError, AttributeError):
+        return
+
+
+def cgroup_files(cgroups: str) -> list[str]:
+    """Where `cgroups` (/proc/self/cgroup; v2 and its parents, v1) keep their memory limits."""
+    found = ["/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+    for line in cgroups.splitlines():
         if line.startswith("0::"):
             path = line[3:].rstrip("/")
             while path:
@@ -204,6 +249,14 @@ def _cgroup_files() -> list[str]:
                 path = path.rpartition("/")[0]
             found.append("/sys/fs/cgroup/memory.max")
     return found
+
+
+def _own_cgroups() -> str:
+    try:
+        with open("/proc/self/cgroup", encoding="ascii", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 def _cgroup_limit(path: str) -> int:

@@ -218,10 +218,19 @@ def _run(config: "Config", args: Arguments) -> int:
             f'{origin}: [node] loop: got "uvloop"; expected auto: it is not installed'
         )
     slim.trim(keep_ssl=uvloop)
-    _load_crypto(config)
-    from edge import node
+    if config.node.mode == "relay":  # need not know what else the machine could be
+        _load_crypto(config)
+        from edge import node
 
-    return node.main(config, uvloop)
+        return node.main(config, uvloop, None)
+
+    from edge.tiers import decide
+
+    child = decide.start(config.node.data_dir, config.node.mode, config.tier)
+    _load_crypto(config)
+    from edge import node  # while the child looks around
+
+    return node.main(config, uvloop, decide.finish(child))
 
 
 def _check_config(config: "Config", args: Arguments) -> int:
@@ -275,6 +284,23 @@ def _status(config: "Config", args: Arguments) -> int:
     return client.status(config, "json" in args.switches)
 
 
+def _tier(config: "Config", args: Arguments) -> int:
+    from edge.tiers.decide import look
+
+    answer = look(config.node.data_dir, config.node.mode, config.tier)
+    if "json" in args.switches:
+        import json
+
+        print(json.dumps(answer, indent=2))
+        return 0
+
+    from edge.status.text import has_colour
+    from edge.status.tier import tier_lines
+
+    print("\n".join(tier_lines(answer, has_colour(sys.stdout))))
+    return 0
+
+
 def _peers(config: "Config", args: Arguments) -> int:
     from edge.status import client
 
@@ -297,6 +323,19 @@ def _connect(config: "Config", args: Arguments) -> int:
     return client.connect(config, args.positionals[1])
 
 
+def _hooks(config: "Config", args: Arguments) -> int:
+    from edge.qos import hooks
+
+    event, uid = args.positionals[1], args.switches.get("uid", "0")
+    if event not in hooks.EVENTS:
+        expected = f"{', '.join(hooks.EVENTS[:-1])} or {hooks.EVENTS[-1]}"
+        raise ConfigError(f"kwaainet hooks: got {shown(event)}; expected {expected}")
+    if not (uid.isascii() and uid.isdecimal() and len(uid) < 11):
+        raise ConfigError(f"--uid: got {shown(uid)}; expected a user's number")
+    ports = [int(address.split("/")[4]) for address in config.node.listen]
+    return 1 if hooks.call_once(config.qos, event, ports, int(uid)) else 0
+
+
 _JSON = ("json", "", "as JSON, for programs")
 _SHORT = {"-h": "help", "-V": "version"}
 
@@ -311,6 +350,12 @@ VERBS = (
             ("hard", "", "the options that take effect at a start only, for init scripts"),
             ("uci", "", f"without --config the file is {UCI_FILE}, whatever else there is"),
         ),
+    ),
+    Verb(
+        "tier",
+        _tier,
+        "what this machine is, and what it is fit for; needs no running node",
+        switches=(_JSON,),
     ),
     Verb("id", _id, "print this node's peer id; makes the key if there is none yet"),
     Verb("status", _status, "what the running node does and uses", switches=(_JSON,)),
@@ -329,6 +374,13 @@ VERBS = (
     ),
     Verb("connect", _connect, "have the running node connect to a peer", operands=("ADDR",)),
     Verb("selftest", _selftest, "check that the static binary computes right on this machine"),
+    Verb(
+        "hooks",
+        _hooks,
+        "call the programs of [qos] as a node does that may not, for init scripts",
+        operands=("EVENT",),
+        switches=(("uid", "N", "the user that the node runs as; default 0"),),
+    ),
 )
 
 

@@ -20,7 +20,7 @@ def test_a_cgroup_narrows_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyP
     machine = budget.memory()
     for text, expected in (("max\n", machine), (f"{32 * MIB}\n", 32 * MIB), ("garbage", machine)):
         (tmp_path / "memory.max").write_text(text)
-        monkeypatch.setattr(budget, "_cgroup_files", lambda: [str(tmp_path / "memory.max"), "/no"])
+        monkeypatch.setattr(budget, "cgroup_files", lambda _: [str(tmp_path / "memory.max"), "/no"])
         assert budget.memory() == expected
 
 
@@ -83,6 +83,7 @@ def test_leases_that_fall_short_of_the_truth_narrow_the_budget_and_recover() -> 
 def test_counts_follow_the_memory() -> None:
     class Any:
         max_connections = max_window = max_reservations = max_circuits = 0
+        socket_buffer = 0
 
     counts = []
     for limit in (24, 64, 1024):

@@ -1,5 +1,6 @@
 """The command line: as a program (status, streams, exact lines) and its parser."""
 
+import json
 import os
 import platform
 import stat
@@ -76,18 +77,14 @@ def test_help_on_a_command() -> None:
 
 
 def test_output_cut_by_its_reader_is_no_traceback() -> None:
-    program = subprocess.Popen(
-        [sys.executable, "-m", "edge.cli", "help", "run"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "edge.cli", "help", "run"]
+    program = subprocess.run(
+        command, stdout=writer, stderr=subprocess.PIPE, timeout=30, check=False
     )
-    assert program.stdout is not None
-    assert program.stderr is not None
-    program.stdout.close()
-    error = program.stderr.read()
-    program.stderr.close()
-    assert program.wait(30) == 1
-    assert error == b""
+    os.close(writer)
+    assert (program.returncode, program.stderr) == (1, b"")
 
 
 @pytest.mark.parametrize(
@@ -161,6 +158,32 @@ def test_check_config_refuses_in_one_line(tmp_path: Path) -> None:
         'k.toml:2: [relay] max_circuits: got "many"; expected a whole number from 1'
         ' to 65536, or "auto"\n',
     )
+
+
+def test_tier_needs_no_node_and_writes_nothing(tmp_path: Path) -> None:
+    directory = tmp_path / "missing"
+    status, out, err = kwaainet("tier", "--data-dir", str(directory))
+    assert (status, err) == (0, "")
+    assert [line for line in out.splitlines() if line[:1].isalpha()] == [
+        "Found",
+        "Decided",
+        "Why",
+        "This version relays and does nothing else yet, whatever the mode.",
+    ]
+    assert not directory.exists()
+
+
+def test_tier_as_json_with_forced_parts() -> None:
+    args = ["tier", "--json", "--tier-router=yes", "--tier-blocks", "5"]
+    status, out, err = kwaainet(*args)
+    assert (status, err) == (0, "")
+    found = json.loads(out)
+    assert found["profile"]["memory"] > 0
+    assert (found["decision"]["mode"], found["decision"]["tier"]) == ("relay", 3)
+    _, out, _ = kwaainet(*args, "--mode", "full")
+    decision = json.loads(out)["decision"]
+    assert (decision["mode"], decision["blocks"]) == ("full", [5, 5])
+    assert decision["reasons"][0].endswith("left to itself it would be relay.")
 
 
 def test_unprintable_environment_is_no_traceback() -> None:

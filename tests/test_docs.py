@@ -10,6 +10,8 @@ import pytest
 from edge import cli
 from edge.config.document import _default
 from edge.config.schema import ENVIRONMENT, every_option
+from edge.config.uci import Service
+from edge.tiers import classify
 from tests.test_rooms import EDGE, room_imports
 
 ROOT = Path(__file__).parents[1]
@@ -22,6 +24,10 @@ VERBS = {verb.name: verb for verb in cli.VERBS}
 SOURCE = "\n".join(path.read_text() for path in sorted(EDGE.rglob("*.py")))
 # Words in `code` that look like options and are names of something else.
 OTHER_NAMES = {
+    "oom_score_adj",
+    "layer_cake",
+    "pfifo_fast",
+    "piece_of_cake",
     "buffer_updated",
     "get_buffer",
     "recv_into",
@@ -36,7 +42,7 @@ UNEXPLAINED = {
     "MAX_AGENT",  # characters of a text for people
     "MAX_ADDRESSES",  # of a reservation; a message's own limit comes first
 }
-BASE = {"atomic", "budget", "log", "slim", "version"}  # one box in the picture
+BASE = {"atomic", "budget", "clock", "log", "machine", "slim", "version"}  # one box in the picture
 
 
 def name_of(path: Path) -> str:
@@ -107,7 +113,7 @@ def test_commands_have_verbs_and_flags_that_exist(page: Path) -> None:
 def test_options_exist(page: Path) -> None:
     if page.name == "status.md":
         return  # its words are keys of the report, which tests/status compares
-    names = set(OPTIONS) | OTHER_NAMES
+    names = set(OPTIONS) | {option.name for option in Service.options()} | OTHER_NAMES
     for word in code_in(page):
         name, _, value = word.partition(" = ")
         if value or re.fullmatch(r"[a-z]+(_[a-z]+)+", word):
@@ -127,6 +133,14 @@ def test_settings_given_as_examples_are_accepted() -> None:
 def test_defaults_in_the_operating_guide_are_the_schemas() -> None:
     for option, default, _ in rows("operating.md", "option"):
         assert default == _default(OPTIONS[option.strip("`")]), option
+
+
+def test_the_services_options_are_those_of_the_router_page() -> None:
+    documented = {option.strip("`"): default for option, default, _ in rows("openwrt.md", "option")}
+    assert documented == {
+        option.name: str(int(option.initial()))  # type: ignore[call-overload]
+        for option in Service.options()
+    }
 
 
 def templates() -> list[str]:
@@ -177,6 +191,19 @@ def test_every_bound_of_a_protocol_is_in_the_wire_formats() -> None:
         text = (ROOT / path).read_text()
         for name in re.findall(r"^(MAX_\w+) = ", text, re.MULTILINE):
             assert f"`{path}` `{name}`" in named or name in UNEXPLAINED, (path, name)
+
+
+def test_the_rules_of_the_tiers_are_the_codes() -> None:
+    assert rows("tiers.md", "mode at most") == [[rule.cap, rule.name] for rule in classify.RULES]
+
+
+def test_every_threshold_of_the_tiers_is_explained() -> None:
+    text = (EDGE / "tiers" / "classify.py").read_text()
+    named = re.findall(r"^([A-Z][A-Z_]+) = [^{\n]*[0-9]", text, re.MULTILINE)
+    stated = {
+        name.strip("`"): ast.literal_eval(value) for name, value, _ in rows("tiers.md", "constant")
+    }
+    assert stated == {name: getattr(classify, name) for name in named}
 
 
 def test_portable_modules_are_those_marked() -> None:

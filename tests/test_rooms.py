@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 
 EDGE = Path(__file__).parents[1] / "edge"
-BASE = {"atomic", "budget", "log", "version"}  # modules that know no room
+BASE = {"atomic", "budget", "clock", "log", "machine", "version"}  # modules that know no room
 MAY_IMPORT = {
     "crypto": {"atomic"},
     "wire": {"crypto"},
     "swarm": {"wire", "crypto"} | BASE,
     "relay": {"swarm", "wire", "crypto"} | BASE,
+    "qos": {"log"},
     "status": {"swarm", "wire", "crypto"} | BASE,
     "config": {"wire", "log"},
+    "tiers": BASE,
 }
 NO_IO = {
     "asyncio",

@@ -183,6 +183,26 @@ class Duration(_Scaled):
         return "a duration (seconds, or with s, m, h or d)"
 
 
+class Mark(Integer):
+    """A number of 32 bits as firewalls write it: 0x10, or decimal."""
+
+    kind = "mark"
+
+    def wanted(self) -> str:
+        return "a number such as 0x10"
+
+    def number(self, value: object) -> int | None:
+        if isinstance(value, str) and value[:2] == "0x" and 2 < len(value) <= 10:
+            digits = value[2:].lower()
+            if not digits.strip("0123456789abcdef"):
+                return int(digits, 16)
+        return super().number(value)
+
+    def text(self, value: object) -> str:
+        assert isinstance(value, int)
+        return f"{value:#x}" if value or not self.zero else self.zero
+
+
 class Bool(Option):
     kind = "bool"
     placeholder = "yes|no"
@@ -241,8 +261,29 @@ class Choice(_String):
         raise self.refuse(value)
 
 
+class Interface(_String):
+    """The name of a network interface, or "auto"."""
+
+    AUTO = "auto"
+    kind = "interface"
+    placeholder = "NAME"
+
+    def __init__(self, reload: str, help_text: str) -> None:
+        super().__init__(self.AUTO, reload, help_text)
+
+    def expected(self) -> str:
+        return "auto, or an interface's name of 1 to 15 characters"
+
+    def check(self, value: object) -> str:
+        if isinstance(value, str) and value.isascii() and 0 < len(value) <= 15:
+            bare = "".join([char for char in value if char not in "._-+@"])
+            if bare.isalnum():
+                return value
+        raise self.refuse(value)
+
+
 class Path(_String):
-    """A path; "auto" is the one `auto` describes, which load.py works out."""
+    """A path; "auto" is the one `auto` describes, which whoever uses it works out."""
 
     AUTO = "auto"
     kind = "path"
@@ -341,6 +382,23 @@ class Addresses(_List):
 
     def check_item(self, value: object) -> str:
         return self.rule.check(value)
+
+
+class Choices(_List):
+    kind = "list of choices"
+
+    def __init__(self, choices: "tuple[str, ...]", reload: str, help_text: str) -> None:
+        super().__init__((), reload, help_text)
+        self.choices = choices
+        self.placeholder = "|".join(choices)
+
+    def item_expected(self) -> str:
+        return ", ".join(self.choices[:-1]) + " or " + self.choices[-1]
+
+    def check_item(self, value: object) -> str:
+        if isinstance(value, str) and value in self.choices:
+            return value
+        raise RefusedError(value, self.item_expected())
 
 
 class PeerIds(_List):

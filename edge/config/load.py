@@ -9,7 +9,7 @@ import os
 from edge.config import text
 from edge.config.kinds import HARD, SOFT, Path
 from edge.config.layer import Found, Layer
-from edge.config.schema import ENVIRONMENT, Node, Peer, Relay, Section
+from edge.config.schema import ENVIRONMENT, Node, Peer, Qos, Relay, Section, Tier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = "/etc/kwaainet/kwaainet.toml"
 UCI_FILE = "/etc/config/kwaainet"
+ROUTER_DATA_DIR = "/etc/kwaainet"  # on flash, and kept by sysupgrade
+ROUTER_RUN_DIR = "/var/run/kwaainet"  # in memory
 FILE_VARIABLE = ENVIRONMENT + "CONFIG"
 
 
@@ -29,12 +31,24 @@ class Config:
     `ignored`: KWAAINET_* variables that are none of ours (KwaaiNet's other programs have some too).
     """
 
-    __slots__ = ("_flags", "_requested", "file", "ignored", "node", "peers", "relay")
+    __slots__ = (
+        "_flags",
+        "_requested",
+        "file",
+        "ignored",
+        "node",
+        "peers",
+        "qos",
+        "relay",
+        "tier",
+    )
 
     def __init__(
         self,
         node: Node,
         relay: Relay,
+        qos: Qos,
+        tier: Tier,
         peers: list[Peer],
         ignored: list[str],
         file: str | None,
@@ -43,6 +57,8 @@ class Config:
     ) -> None:
         self.node = node
         self.relay = relay
+        self.qos = qos
+        self.tier = tier
         self.peers = peers
         self.ignored = ignored
         self.file = file
@@ -50,7 +66,7 @@ class Config:
         self._flags = flags
 
     def sections(self) -> list[Section]:
-        return [self.node, self.relay, *self.peers]
+        return [self.node, self.relay, self.qos, self.tier, *self.peers]
 
     def origin(self, section: str, option: str, index: int = 0) -> str:
         """Where a value is from: "default", "kwaainet.toml:12", "environment KWAAINET_MODE" or
@@ -98,11 +114,12 @@ def load(
     merged.put(text.read_environment(environ, FILE_VARIABLE))
     merged.put(text.read_flags(flags))
     node = _section(Node, merged)
-    if node.data_dir == Path.AUTO:
-        node.set("data_dir", default_data_dir(environ))
+    _settle_directories(node, path, environ)
     return Config(
         node=node,
         relay=_section(Relay, merged),
+        qos=_section(Qos, merged),
+        tier=_section(Tier, merged),
         peers=[_peer(found) for found in merged.peers or []],
         ignored=merged.ignored,
         file=path,
@@ -115,7 +132,7 @@ def diff(old: Config, new: Config) -> tuple[list[Change], list[Change]]:
     """What changed: (what SIGHUP can change, what needs a restart)."""
     soft: list[Change] = []
     hard: list[Change] = []
-    for before, after in ((old.node, new.node), (old.relay, new.relay)):
+    for before, after in zip(_singles(old), _singles(new), strict=True):
         for option in before.options():
             was, now = option.text(before.value(option)), option.text(after.value(option))
             if was != now:
@@ -125,6 +142,10 @@ def diff(old: Config, new: Config) -> tuple[list[Change], list[Change]]:
     if peers[0] != peers[1]:
         soft.append(Change(Peer.NAME, peers[0], peers[1]))
     return soft, hard
+
+
+def _singles(config: Config) -> list[Section]:
+    return [section for section in config.sections() if not section.MANY]
 
 
 def default_data_dir(environ: "Mapping[str, str]") -> str:
@@ -142,6 +163,14 @@ def hard(config: Config) -> list[str]:
         for option in section.options()
         if option.reload == HARD
     ]
+
+
+def _settle_directories(node: Node, file: str | None, environ: "Mapping[str, str]") -> None:
+    on_router = file == UCI_FILE and node.data_dir == Path.AUTO
+    if node.data_dir == Path.AUTO:
+        node.set("data_dir", ROUTER_DATA_DIR if on_router else default_data_dir(environ))
+    if node.run_dir == Path.AUTO:
+        node.set("run_dir", ROUTER_RUN_DIR if on_router else node.data_dir)
 
 
 def _default_file() -> str | None:

@@ -17,8 +17,11 @@ from edge.config.kinds import (
     Addresses,
     Bool,
     Choice,
+    Choices,
     Duration,
     Integer,
+    Interface,
+    Mark,
     Networks,
     Option,
     Path,
@@ -32,6 +35,8 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 ENVIRONMENT = "KWAAINET_"
 
 MAX_PEERS = 64
+# Those that ask for no more than an ordinary packet gets; edge/qos/marks.py has their numbers.
+CODE_POINTS = ("none", "le", "cs1", "cs0", "af11", "af12", "af13")
 
 
 class Section:
@@ -92,8 +97,12 @@ class Node(Section):
     external_address = Addresses((), EXTERNAL, SOFT,
         "Addresses others reach this node at, such as a forwarded port; advertised unconfirmed.")
     data_dir = Path(HARD,
-        "Directory of the identity, the peer store and the status socket.",
-        auto="/var/lib/kwaainet for root, else $XDG_DATA_HOME/kwaainet or ~/.local/share/kwaainet")
+        "Directory of the identity and the peer store, which must outlive a reboot.",
+        auto="/var/lib/kwaainet for root, else $XDG_DATA_HOME/kwaainet or ~/.local/share/kwaainet;"
+             " on OpenWrt /etc/kwaainet")
+    run_dir = Path(HARD,
+        "Directory of the status socket, which need not outlive a reboot.",
+        auto="the data directory; on OpenWrt /var/run/kwaainet")
     log_level = Choice("info", ("debug", "info", "warning", "error"), SOFT,
         "The least grave lines that are logged.")
     memory_limit = Size(0, 16 * MIB, TIB, SOFT,
@@ -175,6 +184,69 @@ class Relay(Section):
         "Relays on which a slot is kept at a time.", unit="relays")
 
 
+class Qos(Section):
+    NAME = "qos"
+    HELP = "How the node gives way to others on the line: marks, caps, back-off, hooks."
+
+    dscp_relay = Choice("le", CODE_POINTS, SOFT,
+        "DSCP of connections that carry circuits; none: the system's own.")
+    dscp_control = Choice("cs1", CODE_POINTS, SOFT,
+        "DSCP of all others: handshakes, reservations, identify.")
+    priority = Integer(1, 0, 6, SOFT,
+        "SO_PRIORITY of every socket; 1 is the lowest there is, 0 an ordinary one's.")
+    mark = Mark(0x6B000000, 0x1, 0xFFFFFFFF, SOFT,
+        "SO_MARK of every socket, for firewalls, where the kernel permits it.", zero="none")
+    rate_up = Size(0, 16 * KIB, TIB, SOFT,
+        "Bytes a second that relaying may send; all of it comes in, too, so the least rate holds.",
+        unit="bytes a second", zero="unlimited")
+    rate_down = Size(0, 16 * KIB, TIB, SOFT,
+        "Bytes a second that relaying may receive.", unit="bytes a second", zero="unlimited")
+    backoff = Bool(False, SOFT,
+        "On a router: relay less while others fill the line, or the way to the gateway queues.")
+    wan = Interface(SOFT,
+        "The interface that leads to the internet; auto: where the default route goes.")
+    line_up = Size(0, 16 * KIB, TIB, SOFT,
+        "Bytes a second the line sends; auto: the most that was seen.",
+        unit="bytes a second", zero="auto")
+    line_down = Size(0, 16 * KIB, TIB, SOFT,
+        "Bytes a second the line receives; auto: the most that was seen.",
+        unit="bytes a second", zero="auto")
+    max_delay = Integer(30, 5, 1000, SOFT,
+        "What the way to the gateway may take beyond its least before relaying slows down.",
+        unit="milliseconds")
+    shaper = Choice("none", ("none", "auto", "cake", "fq_codel", "htb"), HARD,
+        "Queueing discipline that the shipped hook puts on the WAN interface; wants line_up.")
+    hooks = Path(HARD,
+        "Directory of programs that are called at start, at stop, and as back-off begins and ends.",
+        auto="/etc/kwaainet/qos.d")
+
+
+class Tier(Section):
+    NAME = "tier"
+    HELP = "What this machine is and is fit for, where the probe or the rules should not decide."
+
+    memory = Size(0, 8 * MIB, 64 * TIB, HARD,
+        "Memory of the machine; auto: what the kernel says, or the cgroup's limit.",
+        unit="bytes", zero="auto")
+    gpu = Choice("auto", ("auto", "none", "cuda", "jetson", "mali", "other"), HARD,
+        "The GPU; inference can use cuda and jetson.")
+    storage = Choice("auto", ("auto", "nvme", "ssd", "hdd", "emmc", "sd", "usb", "flash", "ram",
+        "network", "virtual"), HARD,
+        "What the data directory lies on.")
+    router = Choice("auto", ("auto", "yes", "no"), HARD,
+        "Whether its first work is routing; auto: where it runs OpenWrt.")
+    roles = Choices(("inference", "relay", "cache", "bootstrap"), HARD,
+        "What it is to do; none: as the rules have it.")
+    blocks = Integer(0, 1, 256, HARD,
+        "Model blocks to serve.", unit="blocks", zero="auto")
+    block_size = Size(0, MIB, TIB, HARD,
+        "Weights of one block of the model; auto: those of Llama 3.1 8B in 16 bits, 416M.",
+        unit="bytes", zero="auto")
+    cache_size = Size(0, MIB, 1024 * TIB, HARD,
+        "Disk for the cache; auto: a quarter of what is free, a tenth on cards and sticks.",
+        unit="bytes", zero="auto")
+
+
 class Peer(Section):
     NAME = "peer"
     MANY = True
@@ -184,7 +256,7 @@ class Peer(Section):
 # fmt: on
 
 
-SECTIONS: tuple[type[Section], ...] = (Node, Relay, Peer)
+SECTIONS: tuple[type[Section], ...] = (Node, Relay, Qos, Tier, Peer)
 
 
 def section_named(name: str) -> type[Section]:

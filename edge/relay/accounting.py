@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge.budget import PEER_ENTRY
+
 if TYPE_CHECKING:
+    from edge.budget import Room
     from edge.relay.shaping import Bucket
     from edge.wire.peerid import PeerId
 
@@ -35,23 +38,52 @@ class Usage:
 
 
 class Accounts:
-    """A peer's account is kept while it has circuits, and then until the table is full."""
+    """A peer's account is kept while it has circuits, and then until `most` are there.
 
-    __slots__ = ("_table",)
+    `room`: where the memory for it comes from.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_room", "_table", "most")
+
+    def __init__(self, room: Room, most: int = MAX_PEERS) -> None:
+        self.most = most
         self._table: dict[PeerId, Usage] = {}
+        self._room = room
+        room.relief.append(self._forget_one)
 
-    def of(self, peer: PeerId) -> Usage:
-        """The account of `peer`, opened if there is none; the one unused for longest gives way."""
-        usage = self._table.pop(peer, None) or Usage()
-        if len(self._table) >= MAX_PEERS:
-            idle = next((p for p, u in self._table.items() if not u.circuits), None)
-            if idle is not None:
-                del self._table[idle]
+    def of(self, peer: PeerId) -> Usage | None:
+        """The account of `peer`, opened if there is none; the one unused for longest gives way.
+
+        None: there is no memory for another one.
+        """
+        usage = self._table.pop(peer, None)
+        if usage is None:
+            if len(self._table) >= self.most:
+                self._forget_one()
+            if not self._room.take(PEER_ENTRY):
+                return None
+            usage = Usage()
         self._table[peer] = usage
         return usage
+
+    def both(self, source: PeerId, target: PeerId) -> tuple[Usage, Usage] | None:
+        """The accounts of both, as `of`; neither gives way to the other."""
+        first = self.of(source)
+        if first is None:
+            return None
+        first.circuits += 1
+        second = self.of(target)
+        first.circuits -= 1
+        return None if second is None else (first, second)
 
     def get(self, peer: PeerId) -> Usage | None:
         """The account of `peer`, if it has one."""
         return self._table.get(peer)
+
+    def _forget_one(self) -> bool:
+        idle = next((peer for peer, usage in self._table.items() if not usage.circuits), None)
+        if idle is None:
+            return False
+        del self._table[idle]
+        self._room.give(PEER_ENTRY)
+        return True

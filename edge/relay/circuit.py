@@ -58,6 +58,10 @@ class Leg:
     def target(self) -> Connection:
         return self.other.connection
 
+    @property
+    def held(self) -> int:
+        return len(self.other.pending)
+
     def data_received(self, start: int, end: int) -> None:
         target = self.other
         length = end - start
@@ -84,6 +88,9 @@ class Leg:
         budget = self.connection.swarm.budget.buffers
         if not budget.take(len(data)):
             self._circuit.end("memory")
+            return False
+        if self._circuit.ended is not None:  # to make room: it was the one that could let go
+            budget.give(len(data))
             return False
         if not self.pending:
             self.stalled_since = self.connection.loop.time()
@@ -157,6 +164,7 @@ class Leg:
     def _count(self, length: int) -> bool:
         """Account for `length` bytes; False if they were too many and the circuit is gone."""
         self.received += length
+        self.connection.swarm.relayed += length
         self.usage.bytes_from += length
         self.other.usage.bytes_to += length
         if self._circuit.data and self.received > self._circuit.data:

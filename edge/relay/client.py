@@ -125,7 +125,7 @@ class RelayClient:
     async def _answer(self, stream: Stream, status: int) -> None:
         answer = wire.StopMessage(type=wire.StopMessage.STATUS, status=status)
         await stream.write(delimited(answer.encode()))
-        stream.finish()
+        stream.dismiss()
 
     # --- circuits from us ---
 
@@ -229,7 +229,7 @@ class RelayClient:
             except BaseException:
                 stream.reset()
                 raise
-            stream.finish()
+            stream.dismiss()
             self._hold(relay, connection, answer)
         except (WireError, SwarmError, TimeoutError) as error:
             self._failed(relay, error)

@@ -11,11 +11,12 @@ Source: libp2p/specs relay/circuit-v2.md; names as in go-libp2p's circuitv2/rela
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import TYPE_CHECKING
 
 from edge import log
-from edge.budget import CIRCUIT
+from edge.budget import CIRCUIT, PEER_ENTRY
 from edge.relay.accounting import Accounts, Usage
 from edge.relay.admission import Admission
 from edge.relay.circuit import Circuit
@@ -45,6 +46,7 @@ _IDENTIFY_WAIT = 3.0  # seconds for a peer to say who it is, where that decides
 _IDENTIFY_LOOKS = 30
 _STALLED = 3.0  # seconds without progress after which a circuit's memory may be taken back
 _SWEEP = 5.0
+_FAR_AWAY = 4_102_444_800  # the year 2100: what a slot's end is told to be while the clock is wrong
 _RESERVATION = "reservation"
 
 
@@ -77,6 +79,7 @@ class Stats:
 
 class RelayService:
     """Serves hop on `swarm`. `usable_by`: the addresses of ours that a connection's peer can use.
+    `clock`: the wall clock, by which peers renew; None while it is wrong.
 
     Without any such address the protocol is not offered to that peer: a relay nobody can be
     reached through is none.
@@ -87,16 +90,19 @@ class RelayService:
         swarm: Swarm,
         resources: Resources,
         usable_by: Callable[[Connection], list[Multiaddr]],
+        clock: Callable[[], float | None] = time.time,
     ) -> None:
         self.limits = resources
         self.admission = Admission()
         self.shaper = Shaper(swarm.loop)
-        self.accounts = Accounts()
+        self.accounts = Accounts(swarm.budget.tables)
         self.reservations: dict[PeerId, Reservation] = {}
         self.circuits: set[Circuit] = set()
+        self.opened: list[Callable[[Circuit], None]] = []  # told of every circuit
         self._ended = Stats()
         self._swarm = swarm
         self._usable_by = usable_by
+        self._clock = clock
         self._per_group: dict[bytes, int] = {}
         self._circuits_per_group: dict[bytes, int] = {}
         self._foreigners = 0  # reservations
@@ -158,11 +164,13 @@ class RelayService:
     async def _refuse(self, stream: Stream, status: int) -> None:
         name = wire.STATUS_NAMES[status]
         assert stream.connection.peer is not None
-        self.accounts.of(stream.connection.peer).refusals += 1
+        usage = self.accounts.of(stream.connection.peer)
+        if usage is not None:
+            usage.refusals += 1
         self._count_refusal(name)
         log.info("relay-refused", peer=stream.connection.peer, status=name)
         await stream.write(delimited(_status(status).encode()))
-        stream.finish()
+        stream.dismiss()
 
     def _count_refusal(self, name: str) -> None:
         self._ended.refusals[name] = self._ended.refusals.get(name, 0) + 1
@@ -178,9 +186,11 @@ class RelayService:
             await self._refuse(stream, wire.RESERVATION_REFUSED)
             return
         renewed = peer in self.reservations
-        self._hold(peer, connection)
-        ttl = self.limits.reservation_ttl
-        expire = int(time.time()) + ttl
+        if not renewed and not self._swarm.budget.tables.take(PEER_ENTRY):
+            await self._refuse(stream, wire.RESERVATION_REFUSED)
+            return
+        ttl, expire = self._term()
+        self._hold(peer, connection, ttl)
         answer = _status(wire.OK)
         answer.reservation = wire.Reservation(
             expire=expire,
@@ -190,7 +200,7 @@ class RelayService:
         answer.limit = self._limit()
         log.info("relay-reservation", peer=peer, ttl=ttl, renewed=renewed, ip=connection.remote)
         await stream.write(delimited(answer.encode()))
-        stream.finish()
+        stream.dismiss()
 
     async def _admit(self, connection: Connection, peer: PeerId) -> bool:
         """Whether `peer` gets a slot; a foreigner may have to give one up for it."""
@@ -248,9 +258,19 @@ class RelayService:
             held.foreign = False
             self._foreigners -= 1
 
-    def _hold(self, peer: PeerId, connection: Connection) -> None:
-        self._drop(peer)
-        expires_at = self._swarm.loop.time() + self.limits.reservation_ttl
+    def _term(self) -> tuple[float, int]:
+        """Seconds that a slot lasts, and its end by the wall clock, for the peer to renew by.
+
+        While that clock is wrong a slot lasts as long as its peer stays.
+        """
+        now = self._clock()
+        if now is None:
+            return math.inf, _FAR_AWAY
+        return self.limits.reservation_ttl, int(now) + self.limits.reservation_ttl
+
+    def _hold(self, peer: PeerId, connection: Connection, ttl: float) -> None:
+        self._take_back(peer)
+        expires_at = self._swarm.loop.time() + ttl
         foreign = not self.admission.is_own(peer, connection.info)
         group = connection.group
         self.reservations[peer] = Reservation(expires_at, group, foreign)
@@ -260,12 +280,18 @@ class RelayService:
         self._ended.reservations += 1
 
     def _drop(self, peer: PeerId) -> None:
+        if self._take_back(peer):
+            self._swarm.budget.tables.give(PEER_ENTRY)
+
+    def _take_back(self, peer: PeerId) -> bool:
+        """Whether `peer` had a slot; its lease remains, for the one that takes its place."""
         held = self.reservations.pop(peer, None)
         if held is None:
-            return
+            return False
         self._foreigners -= held.foreign
         _decrement(self._per_group, held.group)
         self._swarm.unprotect(peer, _RESERVATION)
+        return True
 
     def _on_close(self, connection: Connection) -> None:
         peer = connection.peer
@@ -301,10 +327,10 @@ class RelayService:
         if target not in self.reservations:
             await self._refuse(stream, wire.NO_RESERVATION)
             return
-        usages = self.accounts.of(source), self.accounts.of(target)
+        usages = self.accounts.both(source, target)
         budget = self._swarm.budget.circuits
         group = stream.connection.group
-        if not self._has_room(usages, group) or not budget.take(CIRCUIT):
+        if usages is None or not self._has_room(usages, group) or not budget.take(CIRCUIT):
             await self._refuse(stream, wire.RESOURCE_LIMIT_EXCEEDED)
             return
         self._opening += 1
@@ -349,6 +375,8 @@ class RelayService:
         circuit = Circuit(stream, destination, self.limits.data, usages, self.shaper, self._on_end)
         if circuit.ended is None:
             self.circuits.add(circuit)
+            for tell in self.opened:
+                tell(circuit)
         log.info("relay-circuit", source=source, destination=target)
         return True
 

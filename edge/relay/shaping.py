@@ -71,10 +71,18 @@ class Shaper:
 
     def configure(self, rate: int, peer_rate: int) -> None:
         """New rates, from now on."""
-        now = self._loop.time()
-        self.rate = rate
         self.peer_rate = peer_rate
-        self._all = Bucket(rate, now)
+        self.set_rate(rate)
+
+    def set_rate(self, rate: int) -> None:
+        """A new rate for all together; it may be set often: tokens there are stay."""
+        now = self._loop.time()
+        if self.rate and rate:
+            self._all.left(now)
+            self._all.rate = rate
+        else:
+            self._all = Bucket(rate, now)
+        self.rate = rate
         self._schedule()
 
     def allowed(self, source: Usage, target: Usage, length: int) -> int:

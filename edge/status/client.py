@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         """Of the configuration's section [node]."""
 
         @property
-        def data_dir(self) -> str: ...
+        def run_dir(self) -> str: ...
 
     class Config(Protocol):
         """The configuration, as far as these commands need it."""
@@ -51,7 +51,7 @@ def status(config: "Config", as_json: bool) -> int:
     """Print what the node does and uses."""
 
     def run() -> int:
-        answer = _ask_once(config.node.data_dir, {"verb": "status"})
+        answer = _ask_once(config.node.run_dir, {"verb": "status"})
         _print(
             json.dumps(answer, indent=2)
             if as_json
@@ -72,7 +72,7 @@ def peers(config: "Config", watch: bool, as_json: bool) -> int:
 
 def ping(config: "Config", addr: str, count: int) -> int:
     """Measure `count` round trips to a peer, a second apart; fails if none is answered."""
-    return _reported(lambda: _ping(config.node.data_dir, addr, count))
+    return _reported(lambda: _ping(config.node.run_dir, addr, count))
 
 
 def connect(config: "Config", addr: str) -> int:
@@ -80,7 +80,7 @@ def connect(config: "Config", addr: str) -> int:
 
     def run() -> int:
         request = {"verb": "connect", "address": addr}
-        _print(view.connect_lines(_ask_once(config.node.data_dir, request, PATIENT)))
+        _print(view.connect_lines(_ask_once(config.node.run_dir, request, PATIENT)))
         return 0
 
     return _reported(run)
@@ -89,13 +89,13 @@ def connect(config: "Config", addr: str) -> int:
 class Link:
     """A connection to the node of a data directory. Raises NotRunning and StatusError."""
 
-    def __init__(self, data_dir: str, wait: float) -> None:
+    def __init__(self, run_dir: str, wait: float) -> None:
         self._wait = wait
         self._received = bytearray()
         self._sock = socket.socket(socket.AF_UNIX)
         self._sock.settimeout(wait)
         try:
-            self._connect(data_dir)
+            self._connect(run_dir)
         except BaseException:
             self._sock.close()
             raise
@@ -125,23 +125,23 @@ class Link:
             raise StatusError(shown(answer["error"], 1024))
         return answer
 
-    def _connect(self, data_dir: str) -> None:
+    def _connect(self, run_dir: str) -> None:
         try:
-            directory = os.open(data_dir, os.O_PATH | os.O_DIRECTORY)
+            directory = os.open(run_dir, os.O_PATH | os.O_DIRECTORY)
             try:
-                self._sock.connect(socket_path(data_dir, directory))
+                self._sock.connect(socket_path(run_dir, directory))
             finally:
                 os.close(directory)
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
-            raise NotRunning(f"no node runs with data directory {data_dir}") from None
+            raise NotRunning(f"no node runs in {run_dir}") from None
         except PermissionError:
             raise StatusError(
-                f"permission denied: the node in {data_dir} answers its own user and root only"
+                f"permission denied: the node in {run_dir} answers its own user and root only"
             ) from None
         except BlockingIOError:
             raise StatusError("the node is busy with others who ask; try again") from None
         except OSError as error:
-            raise StatusError(f"cannot ask the node in {data_dir}: {error.strerror}") from None
+            raise StatusError(f"cannot ask the node in {run_dir}: {error.strerror}") from None
 
     def _line(self) -> bytes:
         while b"\n" not in self._received:
@@ -156,8 +156,8 @@ class Link:
         return line
 
 
-def _ask_once(data_dir: str, request: "Answer", wait: float = QUICK) -> "Answer":
-    with Link(data_dir, wait) as link:
+def _ask_once(run_dir: str, request: "Answer", wait: float = QUICK) -> "Answer":
+    with Link(run_dir, wait) as link:
         return link.ask(request)
 
 
@@ -174,7 +174,7 @@ def _print(text: str | list[str]) -> None:
 
 
 def _peers(config: "Config", as_json: bool) -> int:
-    answer = _ask_once(config.node.data_dir, {"verb": "peers"})
+    answer = _ask_once(config.node.run_dir, {"verb": "peers"})
     if as_json:
         _print(json.dumps(answer, indent=2))
     else:
@@ -189,7 +189,7 @@ def _watch_peers(config: "Config", as_json: bool) -> int:
         sys.stdout.write(_CLEAR)
     try:
         while True:
-            answer = _ask_once(config.node.data_dir, {"verb": "peers"})
+            answer = _ask_once(config.node.run_dir, {"verb": "peers"})
             if as_json:
                 _print(json.dumps(answer))
             elif in_place:
@@ -213,11 +213,11 @@ def _repaint(answer: "Answer") -> None:
     sys.stdout.flush()
 
 
-def _ping(data_dir: str, addr: str, count: int) -> int:
+def _ping(run_dir: str, addr: str, count: int) -> int:
     rtts: list[float] = []
     sent = 0
     try:
-        with Link(data_dir, PATIENT) as link:
+        with Link(run_dir, PATIENT) as link:
             while sent < count:
                 if sent:
                     time.sleep(PING_INTERVAL)

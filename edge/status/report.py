@@ -123,6 +123,12 @@ if TYPE_CHECKING:
         def wanted(self) -> int:
             """How many it tries to hold; 0 while this node needs none."""
 
+    class Qos(Protocol):
+        """How the node gives way to others on the line."""
+
+        def report(self) -> dict[str, Any]:
+            """As it is shown: docs/status.md lists the keys."""
+
     Status = dict[str, Any]  # a tree of str, int, float, bool, list and dict
 
 MAX_PEERS = 1024  # listed, those with the most bytes
@@ -133,7 +139,7 @@ _MEMORY = {"VmRSS": "rss", "RssAnon": "anonymous", "VmHWM": "peak"}
 class Sources:
     """The rooms that status is gathered from. What may be None is set when its room exists.
 
-    `flash_written`: bytes put on the disk since start.
+    `decision`: what the machine is fit for. `flash_written`: bytes put into files since the start.
     """
 
     __slots__ = (
@@ -141,9 +147,11 @@ class Sources:
         "budget",
         "client",
         "data_dir",
+        "decision",
         "flash_written",
         "mode",
         "mode_reason",
+        "qos",
         "relay",
         "started_at",
         "swarm",
@@ -155,10 +163,12 @@ class Sources:
         self.mode = mode
         self.mode_reason = mode_reason
         self.started_at = swarm.loop.time()
+        self.decision: Status | None = None
         self.budget: Budget | None = None
         self.addresses: AddressBook | None = None
         self.relay: Relay | None = None
         self.client: RelayClient | None = None
+        self.qos: Qos | None = None
         self.flash_written: Callable[[], int] | None = None
 
 
@@ -183,12 +193,16 @@ def status(sources: Sources) -> Status:
         },
         "refusals": {"connections": _by_reason(swarm.refusals)},
     }
+    if sources.decision is not None:
+        found["decision"] = sources.decision
     if sources.addresses is not None:
         found["nat"] = sources.addresses.nat
     if sources.relay is not None:
         _add_relay(found, sources.relay)
     if sources.client is not None:
         _add_client(found, sources.client, swarm.loop.time())
+    if sources.qos is not None:
+        found["qos"] = sources.qos.report()
     if sources.flash_written is not None:
         found["flash"] = {"written": sources.flash_written()}
     return found
@@ -222,6 +236,10 @@ def _memory(budget: Budget | None) -> Status:
     found: Status = dict(process_memory())
     if budget is not None:
         found["limit"] = budget.limit
+        found["short"] = budget.short
+        if budget.profile is not None:
+            found["profile"] = budget.profile.name
+            found["profile_reason"] = budget.profile.why
         found["rooms"] = {
             room.name: {"used": room.used, "limit": room.ceiling, "refused": room.refused}
             for room in budget.rooms

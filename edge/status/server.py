@@ -1,11 +1,11 @@
-"""The status socket, `status.sock` in the data directory: a line of JSON asks, a line answers.
+"""The status socket, `status.sock` in the run directory: a line of JSON asks, a line answers.
 
     {"verb": "status"}                                    -> {"version": ..., "uptime": ..., ...}
     {"verb": "ping", "address": "/ip4/...", "count": 1}   -> {"results": [...]}
 
 An answer with the one key "error" says why there is no other. The server bounds everything: bytes
 of a request, clients at a time, seconds for reading, answering and sending. It holds a lock on the
-data directory as long as it lives, which is how a second node finds out that it is one too many.
+run directory as long as it lives, which is how a second node finds out that it is one too many.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ _BUSY = b'{"error": "too many clients ask at once; try again"}\n'
 
 
 class StatusServer:
-    """Serves `verbs`, name to coroutine function, at the socket in `data_dir`.
+    """Serves `verbs`, name to coroutine function, at the socket in `run_dir`.
 
     A verb refuses by raising StatusError, SwarmError or WireError, whose text is sent. `timeout`:
     seconds, TIMEOUT but for tests.
     """
 
-    def __init__(self, data_dir: str, verbs: Mapping[str, Verb], timeout: float = TIMEOUT) -> None:
-        self._data_dir = data_dir
+    def __init__(self, run_dir: str, verbs: Mapping[str, Verb], timeout: float = TIMEOUT) -> None:
+        self._run_dir = run_dir
         self._verbs = verbs
         self._timeout = timeout
         self._directory = -1
@@ -56,18 +56,18 @@ class StatusServer:
         self._clients: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Lock the data directory, put the socket there (mode 0600) and serve it.
+        """Lock the directory, put the socket there (mode 0600) and serve it.
 
         A socket that a dead process left is replaced. Raises AlreadyRunning, and StatusError when
         the directory or what is in it does not allow a socket.
         """
         try:
-            self._directory = os.open(self._data_dir, os.O_RDONLY | os.O_DIRECTORY)
-            _lock(self._directory, self._data_dir)
-            self._listener = _listen(self._directory, self._data_dir)
+            self._directory = os.open(self._run_dir, os.O_RDONLY | os.O_DIRECTORY)
+            _lock(self._directory, self._run_dir)
+            self._listener = _listen(self._directory, self._run_dir)
         except OSError as error:
             self._close_directory()
-            raise StatusError(f"no status socket in {self._data_dir}: {error.strerror}") from None
+            raise StatusError(f"no status socket in {self._run_dir}: {error.strerror}") from None
         except StatusError:
             self._close_directory()
             raise
@@ -149,27 +149,27 @@ class StatusServer:
             return _encoded(_error(str(error)))
 
 
-def _lock(directory: int, data_dir: str) -> None:
+def _lock(directory: int, run_dir: str) -> None:
     try:
         fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise _already_running(data_dir) from None
+        raise _already_running(run_dir) from None
     except OSError:
         # NFS locks no directories. What is left is to ask at the socket, which _listen does; only
         # two nodes started in the same instant get past that.
         return
 
 
-def _already_running(data_dir: str) -> AlreadyRunning:
+def _already_running(run_dir: str) -> AlreadyRunning:
     return AlreadyRunning(
-        f"another node runs with this data directory: {data_dir}; stop it, or give this one its "
-        "own with --data-dir"
+        f"another node runs in this directory: {run_dir}; stop it, or give this one its own "
+        "with --data-dir"
     )
 
 
-def _listen(directory: int, data_dir: str) -> socket.socket:
-    path = socket_path(data_dir, directory)
-    _remove_stale(directory, path, data_dir)
+def _listen(directory: int, run_dir: str) -> socket.socket:
+    path = socket_path(run_dir, directory)
+    _remove_stale(directory, path, run_dir)
     listener = socket.socket(socket.AF_UNIX)
     try:
         # Before bind: Linux makes the file with the descriptor's mode, so that there is no moment
@@ -184,14 +184,14 @@ def _listen(directory: int, data_dir: str) -> socket.socket:
     return listener
 
 
-def _remove_stale(directory: int, path: str, data_dir: str) -> None:
+def _remove_stale(directory: int, path: str, run_dir: str) -> None:
     """Remove the socket of a process that is no more. Raises AlreadyRunning if one answers."""
     try:
         found = os.stat(NAME, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise StatusError(f"{os.path.join(data_dir, NAME)} is not a socket; move it away")
+        raise StatusError(f"{os.path.join(run_dir, NAME)} is not a socket; move it away")
     with socket.socket(socket.AF_UNIX) as probe:
         probe.setblocking(False)
         try:
@@ -201,7 +201,7 @@ def _remove_stale(directory: int, path: str, data_dir: str) -> None:
             return
         except BlockingIOError:  # alive, and has more callers than it takes
             pass
-    raise _already_running(data_dir)
+    raise _already_running(run_dir)
 
 
 def _decoded(line: bytes) -> Request:

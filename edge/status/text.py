@@ -69,6 +69,16 @@ def pairs(rows: "Sequence[tuple[str, str]]", indent: str = "") -> list[str]:
     return [f"{indent}{name:<{width}}  {value}".rstrip() for name, value in rows]
 
 
+def wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most `width` columns, but for longer words."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return lines
+
+
 def table(rows: "Sequence[Sequence[str]]", right: "Sequence[int]" = ()) -> list[str]:
     """Rows of equal length in columns, those of the numbers `right` aligned to the right."""
     widths = [max([len(cell) for cell in column]) for column in zip(*rows, strict=True)]

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     Answer = Mapping[str, Any]
 
 WIDE = 140  # columns a terminal must have for whole peer ids
+_BACKOFF = {
+    "off": "",
+    "free": "",
+    "line": ": others need the line",
+    "queue": ": the way to the gateway is slow",
+}
 _REACHABLE = {
     "public": "yes, at a public address",
     "private": "no, behind NAT",
@@ -24,10 +30,13 @@ def status_lines(answer: "Answer", colour: bool = False) -> list[str]:
     """`kwaainet status`."""
     head = f"kwaainet {shown(answer['version'])}, up {span(answer['uptime'])}"
     rows = [("peer id", shown(answer["peer_id"])), ("mode", mode_text(answer))]
+    if "decision" in answer:
+        rows.append(("fit for", _fitness(answer["decision"])))
     rows += [
         *_address_rows(answer),
         *_relay_rows(answer),
         *_use_rows(answer),
+        *_qos_rows(answer.get("qos", {})),
         *_refusal_rows(answer.get("refusals", {})),
     ]
     return [bold(head, colour), *pairs(rows)]
@@ -111,6 +120,24 @@ def listed(name: str, values: "Sequence[str]") -> list[tuple[str, str]]:
     return [(name if i == 0 else "", value) for i, value in enumerate(values)]
 
 
+def _fitness(decision: "Answer") -> str:
+    """In a few words."""
+    low, high = decision["contribution"]
+    words = [", ".join([shown(role) for role in decision["roles"]]), blocks_text(decision)]
+    words.append(f"{range_text(low, high)} VDA an hour")
+    text = "; ".join([word for word in words if word])
+    return f"{shown(decision['mode'])}, tier {decision['tier']}: {text}"
+
+
+def blocks_text(decision: "Answer") -> str:
+    low, high = decision["blocks"]
+    return f"{range_text(low, high)} model block{'s' if high > 1 else ''}" if high else ""
+
+
+def range_text(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low} to {high}"
+
+
 def _address_rows(answer: "Answer") -> list[tuple[str, str]]:
     addresses: Answer = answer["addresses"]
     rows = []
@@ -160,8 +187,34 @@ def _use_rows(answer: "Answer") -> list[tuple[str, str]]:
         parts = [f"{name} {size(memory[name])}" for name in ("anonymous", "peak") if name in memory]
         rest = f" ({', '.join(parts)})" if parts else ""
         rows.append(("memory", f"{size(memory['rss'])}{limit}{rest}"))
+    if memory.get("profile_reason"):
+        why = shown(memory["profile_reason"])
+        rows.append(("machine", f"small, {why}: less for windows, buffers and tables"))
+    if memory.get("short"):
+        rows.append(("machine", "next to no memory left: nothing new is taken on"))
     if "flash" in answer:
         rows.append(("flash", f"{size(answer['flash']['written'])} written since start"))
+    return rows
+
+
+def _qos_rows(qos: "Answer") -> list[tuple[str, str]]:
+    if not qos:
+        return []
+    marks = [f"DSCP {shown(qos['dscp']['relay'])}", f"priority {qos['priority']}"]
+    if qos["mark"]:
+        marks.append(f"mark {qos['mark']:#x}")
+    if qos["refused"]:
+        marks.append(f"not permitted: {', '.join([shown(name) for name in qos['refused']])}")
+    rows = [("marks", ", ".join(marks))]
+    why = _BACKOFF.get(qos["backoff"], shown(qos["backoff"]))
+    rate = f"{size(qos['rate'])}/s" if qos["rate"] else "any number of bytes"
+    if qos["rate"] or qos["backoff"] != "off":
+        rows.append(("may relay", f"{rate}{why}"))
+    wan = qos.get("wan", {})
+    if "others_up" in wan:
+        use = f"others {size(wan['others_up'])}/s up, {size(wan['others_down'])}/s down"
+        delay = f"; {wan['delay']} ms of queue to the gateway" if "delay" in wan else ""
+        rows.append((f"on {shown(wan['interface'])}", f"{use}{delay}"))
     return rows
 
 

@@ -9,6 +9,7 @@ cdef class Connection:
     cdef object __weakref__
     cdef bint _dirty
     cdef Py_ssize_t _held
+    cdef Py_ssize_t _info_size
     cdef readonly wire.Buffers _level
     cdef long long _pinged_at
     cdef readonly set _sources
@@ -27,7 +28,7 @@ cdef class Connection:
     cdef public bint limited
     cdef readonly object local
     cdef readonly object loop
-    cdef readonly double opened_at
+    cdef public double opened_at
     cdef public object peer
     cdef readonly object plain
     cdef readonly object remote
@@ -44,7 +45,7 @@ cdef class Connection:
     cpdef consumed(self, yamux.Stream stream, Py_ssize_t length, bint grow=*)
     cpdef touch(self)
     cpdef flush(self)
-    @cython.locals(held=Py_ssize_t, streams=Py_ssize_t)
+    @cython.locals(held=Py_ssize_t, streams=Py_ssize_t, more=Py_ssize_t, link=wire.Connection)
     cpdef settle(self)
     @cython.locals(kind=int, start=Py_ssize_t, end=Py_ssize_t, stream=yamux.Stream)
     cdef _dispatch(self, list events)

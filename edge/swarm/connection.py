@@ -48,6 +48,7 @@ class Connection:
         "__weakref__",
         "_dirty",
         "_held",
+        "_info_size",
         "_level",
         "_pinged_at",
         "_sources",
@@ -103,6 +104,7 @@ class Connection:
         self._dirty = False
         self.stuck_since = 0.0  # when the incomplete frame there is began to come; 0: there is none
         self._held = 0  # bytes leased of the buffers
+        self._info_size = 0  # leased of the tables
         self._streams = 0  # leased
         self._waiter: asyncio.Future[Connection] | None = None
         self._wire: wire.Connection | None = None
@@ -151,7 +153,9 @@ class Connection:
         swarm.depth += 1
         try:
             if self._wire is None:
+                began = time.perf_counter()
                 self._continue_upgrade(bytes(self._level.rx_view[:length]))
+                swarm.pace.spent(began)
             else:
                 before = self._wire.held
                 events = self._wire.buffer_updated(length)
@@ -307,14 +311,22 @@ class Connection:
     def settle(self) -> None:
         """Lease what the connection holds now; without room for it the connection ends."""
         link = self._wire
-        if link is None:
+        streams = 0
+        if link is not None:
+            held = link.held + self.transport.backlog
+            streams = len(link.session.streams)
+        elif self._upgrade is not None:
+            held = self._upgrade.held + self.transport.backlog
+        else:
             return
         budget = self.swarm.budget
-        held = link.held + self.transport.backlog
-        streams = len(link.session.streams)
         if held != self._held:
-            if not budget.buffers.take(held - self._held):
+            more = held - self._held
+            if not budget.buffers.take(more):
                 self._out_of_memory("buffers")
+                return
+            if self.closed is not None:  # to make room: it was the one that could let go
+                budget.buffers.give(more)
                 return
             self._held = held
         if streams != self._streams:
@@ -322,6 +334,28 @@ class Connection:
                 self._out_of_memory("streams")
                 return
             self._streams = streams
+
+    def unread(self) -> int:
+        """Bytes held for this connection that nobody has read or sent; 0 if it carries circuits."""
+        if self._wire is None:
+            return 0
+        held = self._held
+        for stream in self._wire.session.streams.values():
+            if stream.owner is None or stream.owner.target is not None:
+                return 0
+            held += stream.owner.held
+        return held
+
+    def learn(self, info: IdentifyInfo) -> bool:
+        """Keep what the peer says of itself; without room for it the connection ends."""
+        if self.closed is not None:
+            return False
+        if not self.swarm.budget.tables.take(info.size - self._info_size):
+            self._out_of_memory("tables")
+            return False
+        self._info_size = info.size
+        self.info = info
+        return True
 
     def _out_of_memory(self, room: str) -> None:
         self.swarm.count_refusal(f"memory-{room}")
@@ -371,7 +405,8 @@ class Connection:
         budget = self.swarm.budget
         budget.buffers.give(self._held)
         budget.streams.give(self._streams * STREAM)
-        self._held = self._streams = 0
+        budget.tables.give(self._info_size)
+        self._held = self._streams = self._info_size = 0
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(ConnectionClosed(reason))
         self.swarm.connection_closed(self)

@@ -58,8 +58,13 @@ class Dialer:
         if task is None:
             task = asyncio.ensure_future(self._connect(peer, addresses, again))
             self._under_way[peer] = task
-            task.add_done_callback(lambda _: self._under_way.pop(peer, None))
+            task.add_done_callback(lambda done: self._over(peer, done))
         return await asyncio.shield(task)
+
+    def _over(self, peer: PeerId, task: asyncio.Task[Connection]) -> None:
+        del self._under_way[peer]
+        if not task.cancelled():
+            task.exception()  # whoever waits is told; if nobody does any more, nobody need be
 
     async def _connect(
         self, peer: PeerId, addresses: Sequence[Multiaddr], again: bool
@@ -135,11 +140,13 @@ class Dialer:
         sock = socket.socket(socket.AF_INET if len(ip) == 4 else socket.AF_INET6)
         try:
             sock.setblocking(False)
+            self._swarm.prepare(sock)
             await loop.sock_connect(sock, (target[0], target[1]))
         except BaseException:
             sock.close()
             raise
-        return await self._upgrade(SocketTransport(loop, sock), address, peer, limited=False)
+        transport = SocketTransport(loop, sock, self._swarm.traffic)
+        return await self._upgrade(transport, address, peer, limited=False)
 
     async def _through_relay(self, address: Multiaddr, peer: PeerId | None) -> Connection:
         target = address.peer_id() or peer

@@ -16,6 +16,7 @@ from edge.wire.envelope import seal_peer_record
 from edge.wire.errors import WireError
 from edge.wire.identify import (
     MAX_OWN_MESSAGE,
+    MAX_STREAM,
     PROTOCOL_ID,
     PUSH_ID,
     Identify,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 PROTOCOL_VERSION = "ipfs/0.1.0"
 _WAIT = 15.0  # seconds for a peer to say who it is
+_LENGTHS = 1024  # bytes for the lengths of the messages of one stream
 _PUSH_DELAY = 1.0  # changes come in groups
 _MAX_MESSAGES = 8  # kept, one for each set of addresses and protocols some peer is told
 _MAX_OWN_ADDRESSES = 16
@@ -98,18 +100,20 @@ class IdentifyService:
     async def _ask(self, connection: Connection) -> None:
         try:
             stream = connection.open_stream([PROTOCOL_ID])
-            await self._read(stream)
-            stream.finish()
+            try:
+                await self._read(stream)
+            finally:
+                stream.dismiss()
         except (WireError, SwarmError, TimeoutError) as error:
             log.debug("identify-failed", peer=connection.peer, error=error)
 
     async def _serve(self, stream: Stream) -> None:
         await stream.write(delimited(self.message(stream.connection)))
-        stream.finish()
+        stream.dismiss()
 
     async def _serve_push(self, stream: Stream) -> None:
         await self._read(stream)
-        stream.finish()
+        stream.dismiss()
 
     async def _read(self, stream: Stream) -> None:
         connection = stream.connection
@@ -117,14 +121,15 @@ class IdentifyService:
         reader = IdentifyReader()
         try:
             async with asyncio.timeout(_WAIT):
-                while data := await stream.read(4096):
-                    reader.feed(data)
+                reader.feed(await stream.read_to_end(MAX_STREAM + _LENGTHS))
         except BaseException:
             stream.reset()
             raise
-        connection.info = read_identify(reader.finish(), connection.peer, connection.info)
-        if connection.info.observed is not None:
-            self._addresses.observe(connection, connection.info.observed)
+        info = read_identify(reader.finish(), connection.peer, connection.info)
+        if not connection.learn(info):
+            return
+        if info.observed is not None:
+            self._addresses.observe(connection, info.observed)
         for tell in self.identified:
             tell(connection)
 
@@ -138,6 +143,6 @@ class IdentifyService:
                 stream = connection.open_stream([PUSH_ID])
                 async with asyncio.timeout(_WAIT):
                     await stream.write(delimited(self.message(connection)))
-                stream.finish()
+                stream.dismiss()
             except (WireError, SwarmError, TimeoutError) as error:
                 log.debug("identify-push-failed", peer=connection.peer, error=error)

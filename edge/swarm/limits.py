@@ -17,6 +17,7 @@ class Limits:
         "max_pending_handshakes",
         "max_streams_per_connection",
         "max_window",
+        "socket_buffer",
     )
 
     def __init__(self) -> None:
@@ -27,6 +28,7 @@ class Limits:
         self.max_streams_per_connection = 256
         self.max_window = 1 << 20  # bytes a stream's receive window may grow to
         self.buffer_size = 256 * 1024  # bytes read at once
+        self.socket_buffer = 0  # bytes the kernel holds for a socket, each way; 0: as it likes
         self.handshake_timeout = 10.0
         self.idle_timeout = 120.0  # without streams, reservations or anyone who asked for it
         self.keepalive_interval = 30.0

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import binascii
 import os
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
 
 SAVE_INTERVAL = 3600.0  # seconds from one save to the next
+PER_DAY = 48 << 10  # bytes written a day, those at the end not counted: a large file waits longer
 SETTLE = 300.0  # seconds from the start to the first save: by then there is something to keep
 RETRY = 600.0  # seconds after a save failed
 MAX_PEERS = 1024
@@ -42,9 +44,11 @@ MAX_ADDRESS = 200  # characters; a circuit through a relay with a long name has 
 MAX_AGENT = 64  # characters
 MAX_FILE = 4 << 20  # bytes: more than all of these can fill
 
+_DAY = 86400.0
 _HEADER = "kwaainet-peers 1"
 _CHECKSUM = "checksum "
 _NO_AGENT = "-"
+_THREAD = "peerstore"
 _MAX_FAILURES = 16
 _NEVER_REACHED = 2  # failures that having never been reached counts as
 _LAST_TIME = 1 << 40
@@ -89,7 +93,6 @@ class PeerStore:
     ) -> None:
         if not (0 < max_peers <= MAX_PEERS and 0 < max_addresses <= MAX_ADDRESSES):
             raise ValueError(f"peer store of {max_peers} peers with {max_addresses} addresses")
-        self.bytes_written = 0
         self._path = path
         self._max_peers = max_peers
         self._max_addresses = max_addresses
@@ -99,6 +102,8 @@ class PeerStore:
         self._worth_saving = False  # peers or addresses are others than in the file
         self._changed = False  # anything is
         self._complained = False
+        self._writing = threading.Lock()  # held by who writes the file
+        self._unwritten: bytes | None = None  # handed over to be written
 
     def __len__(self) -> int:
         return len(self._records)
@@ -196,25 +201,52 @@ class PeerStore:
         """Write the file if it is worth it: peers or addresses are others, and the last is old.
 
         `force`, for the end of the process: whatever has changed since, however lately. Blocks
-        until the disk has it. A failure is logged once, and tried again later.
+        until the disk has it, and until a save in the background has ended: the newest state is
+        what stays. A failure is logged once, and tried again later.
         """
-        if self._path is None or not (self._changed if force else self._worth_saving):
+        with self._writing:
+            if self._is_due(force):
+                self._hand_over()
+            self._write_unwritten()
+
+    def save_in_background(self) -> None:
+        """`save`, by a thread that waits for the disk: flash may take seconds."""
+        if self._is_due(False) and not self._writing.locked():
+            self._hand_over()
+            threading.Thread(target=self._write, name=_THREAD, daemon=True).start()
+
+    def _is_due(self, force: bool) -> bool:
+        if self._path is None:
+            return False
+        return self._changed if force else self._worth_saving and self._clock() >= self._due
+
+    def _hand_over(self) -> None:
+        """Encode what is to be written here and now: it may change while the disk is busy."""
+        self._unwritten = encode(self._records)
+        self._worth_saving = self._changed = False
+
+    def _write(self) -> None:
+        with self._writing:
+            self._write_unwritten()
+
+    def _write_unwritten(self) -> None:
+        """Put what was handed over last on the disk, if nobody else has done so meanwhile."""
+        data, self._unwritten = self._unwritten, None
+        if data is None:
             return
+        assert self._path is not None
         now = self._clock()
-        if not force and now < self._due:
-            return
-        data = encode(self._records)
         try:
             write_atomic(self._path, data)
         except OSError as error:
+            self._worth_saving = self._changed = True
             self._due = now + RETRY
             say = log.debug if self._complained else log.warning
             say("peerstore-unwritable", path=self._path, error=error.strerror)
             self._complained = True
             return
-        self.bytes_written += len(data)
-        self._due = now + SAVE_INTERVAL
-        self._worth_saving = self._changed = self._complained = False
+        self._due = now + max(SAVE_INTERVAL, len(data) * (_DAY / PER_DAY))
+        self._complained = False
 
     def _move_aside(self, why: CorruptPeerStore) -> None:
         assert self._path is not None

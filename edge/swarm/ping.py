@@ -18,19 +18,25 @@ if TYPE_CHECKING:
 
 PROTOCOL_ID = "/ipfs/ping/1.0.0"
 _LENGTH = 32
+_MAX_STREAMS = 4  # of a connection; the specification has two
 _IDLE = 60.0  # seconds after which a dialer that pings no more loses its stream
 
 
 async def serve(stream: Stream) -> None:
-    """Echo until the peer finishes."""
+    """Echo until the peer finishes, once a turn of the loop; a few streams of a connection."""
+    streams = stream.connection.session.streams.values()
+    if sum([getattr(one.owner, "protocol", "") == PROTOCOL_ID for one in streams]) > _MAX_STREAMS:
+        stream.reset()
+        return
     while True:
         try:
             async with asyncio.timeout(_IDLE):
                 data = await stream.read_exactly(_LENGTH)
         except StreamEnded:
-            stream.finish()
+            stream.dismiss()
             return
         await stream.write(data)
+        await asyncio.sleep(0)
 
 
 async def ping(connection: Connection, wait: float = 10.0) -> float:
@@ -47,7 +53,7 @@ async def ping(connection: Connection, wait: float = 10.0) -> float:
             await stream.write(sent)
             if await stream.read_exactly(_LENGTH) != sent:
                 raise RemoteProtocolError("ping answered with other bytes")
-        stream.finish()
+        stream.dismiss()
     except BaseException:
         stream.reset()
         raise

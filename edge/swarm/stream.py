@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from edge.swarm.errors import LimitReached, StreamEnded, StreamReset
-from edge.wire import multistream
+from edge.wire import multistream, varint
 from edge.wire.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ class StreamOwner(Protocol):
     @property
     def target(self) -> Connection | None:
         """The one connection to which everything that arrives here is passed on, if that is so."""
+
+    @property
+    def held(self) -> int:
+        """Bytes that have arrived here and wait."""
 
     def data_received(self, start: int, end: int) -> None:
         """A payload is at [start:end] of the connection's plaintext buffer."""
@@ -59,6 +63,7 @@ class Stream:
         "__weakref__",
         "_buffer",
         "_dialer",
+        "_dismissed",
         "_ended",
         "_failure",
         "_listener",
@@ -76,6 +81,7 @@ class Stream:
         self.protocol: str | None = None
         self._buffer = bytearray()
         self._ended = False
+        self._dismissed = False
         self._failure: Exception | None = None
         self._dialer: multistream.Dialer | None = None
         self._listener: multistream.Listener | None = None
@@ -127,21 +133,34 @@ class Stream:
         return self._take(length)
 
     async def read_message(self, limit: int) -> bytes:
-        """One varint-delimited message of at most `limit` bytes.
+        """One varint-delimited message of at most `limit` bytes; held here until it is whole.
 
         Raises RemoteProtocolError if it is longer, StreamEnded if it does not come whole.
         """
-        from edge.wire.delimited import DelimitedReader
-
-        reader = DelimitedReader(limit)
         while True:
-            if self._dialer is None and self._buffer:
-                message, used = reader.feed(self._buffer)
-                self._take(used)
-                if message is not None:
-                    return bytes(message)
+            head = varint.decode(self._buffer) if self._dialer is None else None
+            if head is not None:
+                length, start = head
+                if length > limit:
+                    raise RemoteProtocolError(f"message of {length} bytes, at most {limit} allowed")
+                if len(self._buffer) >= start + length:
+                    return self._take(start + length)[start:]
             self._check_alive()
             await self._wait()
+
+    async def read_to_end(self, limit: int) -> bytes:
+        """All that comes until the peer finishes; at most `limit` bytes, a receive window or less.
+
+        Raises RemoteProtocolError if it is more.
+        """
+        while self._dialer is not None or not self._ended:
+            self._check_reset()
+            if len(self._buffer) > limit:
+                break
+            await self._wait()
+        if len(self._buffer) > limit:
+            raise RemoteProtocolError(f"more than {limit} bytes")
+        return self._take(len(self._buffer))
 
     def take_early(self) -> bytearray:
         """All that has arrived and was not read; whoever takes it credits the peer for it."""
@@ -175,6 +194,12 @@ class Stream:
         """Send no more; reading goes on."""
         if self._failure is None:
             self.connection.finish(self.yamux)
+
+    def dismiss(self) -> None:
+        """Finish, and let go of what was not read and of what still comes."""
+        self.finish()
+        self._dismissed = True
+        self._let_go()
 
     def reset(self) -> None:
         """Give the stream up in both directions. Harmless on a stream that is gone."""
@@ -211,6 +236,10 @@ class Stream:
     def target(self) -> None:
         return None
 
+    @property
+    def held(self) -> int:
+        return len(self._buffer)
+
     def data_received(self, start: int, end: int) -> None:
         data = self.connection.plain[start:end]
         if self._listener is not None:
@@ -236,8 +265,7 @@ class Stream:
     def was_reset(self, reason: str) -> None:
         if self._failure is None:
             self._failure = StreamReset(reason)
-        self.connection.swarm.budget.buffers.give(len(self._buffer))
-        self._buffer = bytearray()
+        self._let_go()
         self._wake()
         self.writable()
         if self._sink is not None:
@@ -292,11 +320,20 @@ class Stream:
 
     def _hold(self, data: memoryview) -> None:
         """Keep `data` for a reader; a stream for which there is no memory is reset."""
-        if self.connection.swarm.budget.buffers.take(len(data)):
-            self._buffer += data
-        else:
+        if self._dismissed:
+            return
+        buffers = self.connection.swarm.budget.buffers
+        if not buffers.take(len(data)):
             self.connection.swarm.count_refusal("memory-buffers")
             self.reset()
+        elif self._failure is None:
+            self._buffer += data
+        else:
+            buffers.give(len(data))  # gone meanwhile, to make room
+
+    def _let_go(self) -> None:
+        self.connection.swarm.budget.buffers.give(len(self._buffer))
+        self._buffer = bytearray()
 
     def _take(self, length: int) -> bytes:
         data = bytes(self._buffer[:length])

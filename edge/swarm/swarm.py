@@ -10,16 +10,27 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import time
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from edge import log
-from edge.budget import CONNECTION, HANDSHAKE, Budget, default_limit, resident
+from edge.budget import (
+    CONNECTION,
+    HANDLER,
+    HANDSHAKE,
+    Budget,
+    default_limit,
+    give_back,
+    resident,
+)
+from edge.machine import is_short
 from edge.swarm.connection import Connection
 from edge.swarm.errors import LimitReached, SwarmError
 from edge.swarm.limits import Limits
-from edge.swarm.transport import CircuitTransport, SocketTransport
+from edge.swarm.pace import Pace
+from edge.swarm.transport import CircuitTransport, SocketTransport, Traffic
 from edge.wire import connection as wire
 from edge.wire.errors import WireError
 from edge.wire.ip import ip_group
@@ -44,9 +55,11 @@ _ACCEPT_PAUSE = 1.0  # seconds, when no file descriptor is left
 _SWEEP = 1.0
 _FRAME_TIME = 30.0  # seconds for a noise message to come whole: 64 KiB at 2 KB/s
 _FORGIVEN = 50  # nuisances of a connection that each sweep forgets
-_MAX_READY = 1024  # streams that wait for their handler to start
 _STARTS_PER_TURN = 4
+_GREEDY = 64 * 1024  # bytes held for one connection, from which memory may be taken back
+_PATIENCE = 2.0  # seconds a handshake may take before it gives way to a newcomer
 _SPARE_AFTER = 3.0  # seconds of idling or sticking after which memory may be taken back
+_GIVE_BACK = 5.0  # seconds from one time to the next: it takes milliseconds
 _SUSPENDED = 10.0  # a sweep so late means that the process was stopped: nobody is to blame
 
 
@@ -61,7 +74,7 @@ class Swarm:
         self.limits = limits or Limits()
         self.budget = budget or Budget(default_limit(), resident())
         self.budget.connections.relief.append(self._close_an_idle_one)
-        self.budget.buffers.relief.append(self._close_a_stuck_one)
+        self.budget.buffers.relief += [self._close_a_stuck_one, self._close_the_greediest]
         self.noise_identity = Identity(key, MUXERS)
         self.peer_id = self.noise_identity.peer_id
         self.connections: dict[PeerId, list[Connection]] = {}
@@ -70,11 +83,19 @@ class Swarm:
         self.opened: list[Callable[[Connection], None]] = []
         self.closed: list[Callable[[Connection], None]] = []
         self.admits: Callable[[Connection], str | None] = lambda _: None
+        # Told of every socket before it carries anything.
+        self.new_socket: Callable[[socket.socket], None] = lambda _: None
+        self.traffic = Traffic()
         self.depth = 0  # of receive callbacks running inside each other
         self.reading: Connection | None = None  # whose event is being handled
+        self.relayed = 0  # bytes that circuits have received: what `pace` protects
+        self.pace = Pace(time.perf_counter)
         self.protocol_errors = 0
         self.refusals: dict[str, int] = {}
-        self._ready: deque[Stream] = deque()
+        # Streams that wait for their handler to start; the connections take turns.
+        self._ready: dict[Connection, deque[Stream]] = {}
+        self._starting = False
+        self._started_at = 0.0
         self._handlers: dict[str, tuple[Handler, Offered | None]] = {}
         self._protected: dict[PeerId, set[str]] = {}
         self._per_group: dict[bytes, int] = {}
@@ -84,6 +105,7 @@ class Swarm:
         self._flush_due = False
         self._scratch = [wire.Buffers(self.limits.buffer_size)]
         self._tasks: set[asyncio.Task[None]] = set()
+        self._gives_back_at = self.loop.time()
         self._swept_at = self.loop.time()
         self._sweeper = self.loop.call_later(_SWEEP, self._sweep)
 
@@ -105,24 +127,40 @@ class Swarm:
     def stream_ready(self, stream: Stream) -> None:
         """Run the handler of the protocol that `stream` has agreed on, when its turn comes.
 
-        A few start in each turn of the loop, so that who asks for many does not hold up who is
-        being served; a stream that is gone by then costs no more.
+        A few start in each turn of the loop, each for another connection, so that who asks for many
+        does not hold up who is being served; a stream that is gone by then costs no more.
         """
-        if len(self._ready) >= _MAX_READY:
-            self.count_refusal("handlers")
-            stream.reset()
-            return
-        self._ready.append(stream)
-        if len(self._ready) == 1:
+        self._ready.setdefault(stream.connection, deque()).append(stream)
+        if not self._starting:
+            self._starting = True
             self.loop.call_soon(self._start_handlers)
 
     def _start_handlers(self) -> None:
-        for _ in range(min(len(self._ready), _STARTS_PER_TURN)):
-            stream = self._ready.popleft()
-            if stream.is_open:
-                assert stream.protocol is not None
-                self.spawn(self._serve(self._handlers[stream.protocol][0], stream))
-        if self._ready:
+        wait = self.pace.wait(self.relayed)
+        if wait:
+            self.loop.call_later(wait, self._start_handlers)
+            return
+        self._started_at = time.perf_counter()
+        for _ in range(_STARTS_PER_TURN):
+            if self._ready:
+                self._start_handler()
+        self.loop.call_soon(self._handlers_started)
+
+    def _start_handler(self) -> None:
+        connection, streams = next(iter(self._ready.items()))
+        del self._ready[connection]
+        stream = streams.popleft()
+        if streams and connection.closed is None:
+            self._ready[connection] = streams  # behind all others
+        if stream.is_open:
+            assert stream.protocol is not None
+            self.spawn(self._serve(self._handlers[stream.protocol][0], stream))
+
+    def _handlers_started(self) -> None:
+        """Called behind the first steps of those that were started."""
+        self.pace.spent(self._started_at)
+        self._starting = bool(self._ready)
+        if self._starting:
             self.loop.call_soon(self._start_handlers)
 
     def spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
@@ -139,6 +177,10 @@ class Swarm:
             log.error("task-failed", error=f"{type(error).__name__}: {error}", at=_place(error))
 
     async def _serve(self, handler: Handler, stream: Stream) -> None:
+        if not self.budget.streams.take(HANDLER):
+            self.count_refusal("memory-handlers")
+            stream.reset()
+            return
         try:
             await handler(stream)
         except (WireError, SwarmError, TimeoutError) as error:
@@ -152,6 +194,8 @@ class Swarm:
         except BaseException:
             stream.reset()
             raise
+        finally:
+            self.budget.streams.give(HANDLER)
 
     # --- listening ---
 
@@ -170,6 +214,7 @@ class Swarm:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if len(ip) == 16:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            self.prepare(sock)
             sock.bind((target[0], target[1]))
             sock.listen(_BACKLOG)
         except OSError as error:
@@ -183,6 +228,11 @@ class Swarm:
 
     def _acceptable(self, sock: socket.socket) -> None:
         for _ in range(_ACCEPTS_PER_EVENT):
+            wait = self.pace.wait(self.relayed)
+            if wait:
+                self._pause_accepting(sock, wait)
+                return
+            began = time.perf_counter()
             try:
                 accepted, peer = sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -190,20 +240,21 @@ class Swarm:
             except OSError as error:
                 if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                     raise
-                self._pause_accepting(sock, error)
+                log.warning("accept-paused", error=error.strerror, seconds=_ACCEPT_PAUSE)
+                self.count_refusal("file-descriptors")
+                self._pause_accepting(sock, _ACCEPT_PAUSE)
                 return
             self._accepted(accepted, peer)
+            self.pace.spent(began)
 
-    def _pause_accepting(self, sock: socket.socket, error: OSError) -> None:
-        log.warning("accept-paused", error=error.strerror, seconds=_ACCEPT_PAUSE)
-        self.count_refusal("file-descriptors")
+    def _pause_accepting(self, sock: socket.socket, seconds: float) -> None:
         self.loop.remove_reader(sock)
 
         def again() -> None:
             if sock in self._sockets:
                 self.loop.add_reader(sock, self._acceptable, sock)
 
-        self.loop.call_later(_ACCEPT_PAUSE, again)
+        self.loop.call_later(seconds, again)
 
     def _accepted(self, sock: socket.socket, peer: SocketAddress) -> None:
         sock.setblocking(False)
@@ -218,18 +269,37 @@ class Swarm:
             self.count_refusal(refusal)
             sock.close()
             return
+        self.prepare(sock)
         with suppress(LimitReached):  # counted where it was raised
-            self.adopt(SocketTransport(self.loop, sock), False, remote, local)
+            self.adopt(SocketTransport(self.loop, sock, self.traffic), False, remote, local)
+
+    def prepare(self, sock: socket.socket) -> None:
+        """What every socket gets, those that dial before they connect."""
+        size = self.limits.socket_buffer
+        if size:  # on the listener too: the window's scale is agreed on with the first packet
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+        self.new_socket(sock)
 
     def no_room(self, group: bytes) -> str | None:
         limits = self.limits
-        if len(self.pending) >= limits.max_pending_handshakes:
+        if len(self.pending) >= limits.max_pending_handshakes and not self._end_a_handshake():
             return "pending-handshakes"
         if self._open + len(self.pending) >= limits.max_connections:
             return "connections"
         if self._per_group.get(group, 0) >= limits.max_connections_per_ip:
             return "connections-per-ip"
         return None
+
+    def _end_a_handshake(self) -> bool:
+        """Make room for a newcomer: the oldest handshake ends, if it has had its time."""
+        theirs = [connection for connection in self.pending if not connection.initiator]
+        oldest = min(theirs, key=lambda connection: connection.opened_at, default=None)
+        if oldest is None or self.loop.time() - oldest.opened_at < _PATIENCE:
+            return False
+        self.count_refusal("handshake-displaced")
+        oldest.close("another one needs its place", say=False)
+        return True
 
     # --- connections ---
 
@@ -373,8 +443,7 @@ class Swarm:
             if now - connection.opened_at > limits.handshake_timeout:
                 self.count_refusal("handshake-timeout")
                 connection.close("handshake timed out", say=False)
-        if self.budget.measure(resident()):
-            self._close_an_idle_one()
+        self._measure()
         for connection in self.all_connections():
             connection.session.forgive(_FORGIVEN)
             connection.keep_alive(now, limits.keepalive_interval)
@@ -383,6 +452,17 @@ class Swarm:
                 connection.close("a frame did not come whole in time")
             elif connection.closed is None and self._is_idle(connection, now):
                 connection.close("idle")
+
+    def _measure(self) -> None:
+        """Compare the leases with the kernel's count, and see that what is free is free."""
+        if self.budget.hoards(resident()) and self._gives_back_at <= self.loop.time():
+            self._gives_back_at = self.loop.time() + _GIVE_BACK
+            give_back()
+        short = is_short()
+        if short != self.budget.short:
+            log.warning("machine-memory", short=short)
+        if self.budget.measure(resident(), short):
+            self._close_an_idle_one()
 
     def _forgive(self, seconds: float) -> None:
         for connection in self.pending:
@@ -420,6 +500,18 @@ class Swarm:
         if not stuck:
             return False
         max(stuck, key=lambda c: c.stuck_for(now)).close("memory is short")
+        return True
+
+    def _close_the_greediest(self) -> bool:
+        """The one for which most is held that nobody reads; not one that carries circuits.
+
+        Nor the one whose event is being handled: that one is refused what it asks for.
+        """
+        held = {c: c.unread() for c in self.all_connections() if c is not self.reading}
+        greediest = max(held, key=lambda c: held[c], default=None)
+        if greediest is None or held[greediest] < _GREEDY:
+            return False
+        greediest.close("memory is short")
         return True
 
     # --- the end ---

@@ -2,9 +2,15 @@
 cimport cython
 
 
+cdef class Traffic:
+    cdef public long long received
+    cdef public long long sent
+
+
 cdef class SocketTransport:
     cdef object _loop
-    cdef object _sock
+    cdef readonly object sock
+    cdef Traffic _traffic
     cdef bytearray _backlog
     cdef bint _paused
     cdef bint _closed

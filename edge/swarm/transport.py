@@ -56,14 +56,27 @@ class Transport(Protocol):
         """Send what can be sent at once, and end."""
 
 
+class Traffic:
+    """Bytes that all sockets of a node have carried, without what TCP and IP add."""
+
+    __slots__ = ("received", "sent")
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.sent = 0
+
+
 class SocketTransport:
-    """A connected, non-blocking TCP socket."""
+    """A connected, non-blocking TCP socket. `traffic`: where its bytes are counted."""
 
-    __slots__ = ("_backlog", "_closed", "_loop", "_paused", "_receiver", "_sock")
+    __slots__ = ("_backlog", "_closed", "_loop", "_paused", "_receiver", "_traffic", "sock")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, traffic: Traffic
+    ) -> None:
         self._loop = loop
-        self._sock = sock
+        self.sock = sock
+        self._traffic = traffic
         self._backlog = bytearray()
         self._paused = False
         self._closed = False
@@ -72,7 +85,7 @@ class SocketTransport:
 
     def start(self, receiver: Receiver) -> None:
         self._receiver = receiver
-        self._loop.add_reader(self._sock, self._readable)
+        self._loop.add_reader(self.sock, self._readable)
 
     @property
     def congested(self) -> bool:
@@ -89,46 +102,48 @@ class SocketTransport:
             self._backlog += data
             return
         try:
-            sent = self._sock.send(data)
+            sent = self.sock.send(data)
         except BlockingIOError:
             sent = 0
         except OSError:
             return  # the reading side learns of it too, and tells the receiver
+        self._traffic.sent += sent
         if sent < len(data):
             self._backlog += data[sent:]
-            self._loop.add_writer(self._sock, self._flush)
+            self._loop.add_writer(self.sock, self._flush)
 
     def pause(self) -> None:
         """Leave what arrives to the kernel until `resume`."""
         if not self._paused and not self._closed:
             self._paused = True
-            self._loop.remove_reader(self._sock)
+            self._loop.remove_reader(self.sock)
 
     def resume(self) -> None:
         if self._paused and not self._closed:
             self._paused = False
-            self._loop.add_reader(self._sock, self._readable)
+            self._loop.add_reader(self.sock, self._readable)
 
     def close(self) -> None:
         if self._closed:
             return
         self._closed = True
-        self._loop.remove_reader(self._sock)
-        self._loop.remove_writer(self._sock)
+        self._loop.remove_reader(self.sock)
+        self._loop.remove_writer(self.sock)
         self._backlog = bytearray()
-        self._sock.close()
+        self.sock.close()
 
     def _readable(self) -> None:
         receiver = self._receiver
         assert receiver is not None
         try:
-            length = self._sock.recv_into(receiver.get_buffer())
+            length = self.sock.recv_into(receiver.get_buffer())
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             receiver.eof_received(error.strerror or str(error))
             return
         if length:
+            self._traffic.received += length
             receiver.buffer_updated(length)
         else:
             receiver.eof_received("closed by the peer")
@@ -136,17 +151,18 @@ class SocketTransport:
     def _flush(self) -> None:
         assert self._receiver is not None
         try:
-            sent = self._sock.send(self._backlog)
+            sent = self.sock.send(self._backlog)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             self._receiver.eof_received(error.strerror or str(error))
             return
+        self._traffic.sent += sent
         if sent < len(self._backlog):
             del self._backlog[:sent]
             return
         self._backlog = bytearray()
-        self._loop.remove_writer(self._sock)
+        self._loop.remove_writer(self.sock)
         self._receiver.writable()
 
 

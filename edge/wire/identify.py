@@ -31,6 +31,7 @@ MAX_STREAM = 2 * MAX_MESSAGE
 MAX_OWN_MESSAGE = 4096
 MAX_PROTOCOLS = 128  # kept of what a peer lists, as MAX_ADDRESSES of its addresses
 MAX_AGENT = 128  # characters kept
+_OBJECT = 64  # bytes of an object around its own, and of the reference to it
 
 
 class Identify(Message):
@@ -110,6 +111,12 @@ class IdentifyInfo:
         self.addresses: tuple[Multiaddr, ...] = ()
         self.observed: Multiaddr | None = None
         self.seq = -1
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes."""
+        texts = sum([len(text) + _OBJECT for text in self.protocols])
+        return texts + sum([len(address.bytes) + 2 * _OBJECT for address in self.addresses])
 
 
 def read_identify(

@@ -58,6 +58,11 @@ class Upgrade:
         return self._state == _DONE
 
     @property
+    def held(self) -> int:
+        """Bytes of incomplete frames and lines it keeps between calls."""
+        return len(self._wire) + len(self._plain)
+
+    @property
     def channel(self) -> noise.Channel:
         assert self._handshake.channel is not None
         return self._handshake.channel

@@ -8,7 +8,7 @@ import pytest
 
 from edge.config.errors import ConfigError
 from edge.config.load import Config, diff, load
-from edge.config.schema import MAX_PEERS, Node, Peer, Relay, every_option
+from edge.config.schema import MAX_PEERS, Node, Peer, Qos, Relay, Tier, every_option
 
 PEER_A = "/ip4/192.0.2.1/tcp/4001/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"
 PEER_B = "/dns4/b.example/tcp/1/p2p/12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5"
@@ -103,6 +103,7 @@ def test_peers_of_the_last_source_replace_all(toml: Load) -> None:
 
 
 AN_ITEM = {  # of the lists that are empty by default
+    "roles": "relay,cache",
     "external_address": "/ip4/192.0.2.9/tcp/4001",
     "relays": PEER_A,
     "allow_peers": PEER_A.rpartition("/")[2],
@@ -127,8 +128,12 @@ def test_every_option_is_set_by_every_source(option, toml: Load) -> None:  # typ
     from_flag = load(None, NO_FILE, {option.flag: [text]})
     assert from_flag.origin(option.section, option.name) == f"--{option.flag}"
     sections = [config.sections() for config in (from_file, from_environment, from_flag)]
-    index = {"node": 0, "relay": 1, "peer": 2}[option.section]
-    values = [found[index].value(option) for found in sections]
+    values = [
+        section.value(option)
+        for found in sections
+        for section in found
+        if option.section == section.NAME
+    ]
     assert values[0] == values[1] == values[2]
 
 
@@ -182,8 +187,9 @@ def test_every_option_is_set_by_every_source(option, toml: Load) -> None:  # typ
             "kwaainet.toml:2: [rellay]: unknown section; did you mean [relay]?",
         ),
         (
-            "[qos]\n",
-            "kwaainet.toml:1: [qos]: unknown section; expected [node] or [relay] or [peer]",
+            "[firewall]\n",
+            "kwaainet.toml:1: [firewall]: unknown section; "
+            "expected [node] or [relay] or [qos] or [tier] or [peer]",
         ),
         ("relay = 3\n", "kwaainet.toml:1: [relay]: got 3; expected a section"),
         ("[[relay]]\n", "kwaainet.toml:1: [relay]: got [a table]; expected a section"),
@@ -395,6 +401,6 @@ def test_again_reads_the_same_sources_anew(toml: Load) -> None:
 
 def test_sections_are_those_of_the_schema() -> None:
     config = load(None, NO_FILE, {"peer": [PEER_A]})
-    assert [type(section) for section in config.sections()] == [Node, Relay, Peer]
+    assert [type(section) for section in config.sections()] == [Node, Relay, Qos, Tier, Peer]
     for section in config.sections():
         assert set(section.origins) == {option.name for option in section.options()}

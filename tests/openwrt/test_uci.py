@@ -72,6 +72,7 @@ config peer 'second'
 AN_ITEM = {
     "external_address": "/ip4/192.0.2.9/tcp/4001",
     "relays": PEER,
+    "roles": "relay,cache",
     "allow_peers": PEER.rpartition("/")[2],
     "deny_peers": PEER.rpartition("/")[2],
     "allow_networks": "192.0.2.0/24",
@@ -169,6 +170,19 @@ def test_the_default_file_is_toml_then_uci(tmp_path: Path, monkeypatch: pytest.M
     assert load(None, {}, {}).node.mode == "relay"
     toml.write_text("[node]\nmode = 'light'\n")
     assert load(None, {}, {}).node.mode == "light"
+
+
+def test_the_routers_file_splits_what_is_kept_from_what_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "kwaainet"
+    file.write_text("")
+    monkeypatch.setattr(loading, "UCI_FILE", str(file))
+    node = load(str(file), {}, {}).node
+    assert (node.data_dir, node.run_dir) == ("/etc/kwaainet", "/var/run/kwaainet")
+    file.write_text("config node\n\toption data_dir '/mnt/kwaainet'\n")
+    node = load(str(file), {}, {}).node
+    assert (node.data_dir, node.run_dir) == ("/mnt/kwaainet", "/mnt/kwaainet")
 
 
 def check_config(*words: str) -> "subprocess.CompletedProcess[str]":

@@ -1,10 +1,11 @@
 """Strangers with bad intentions, one function for each kind, and a process that sends many.
 
-    python -m tests.soak.hostile MULTIADDR KIND COUNT AT_ONCE
+    python -m tests.soak.hostile MULTIADDR KIND COUNT AT_ONCE SECONDS
 
-Every stranger comes from an address and with a key of its own. It ends when the relay shuts the
-door, and after HOLD seconds at the latest. Prints how they ended, in JSON. The handshakes are
-edge.wire's own, so that what follows them is the only thing wrong.
+So many come in all, AT_ONCE at a time, and more until the time is over. Every stranger comes from
+an address and with a key of its own. It ends when the relay shuts the door, and after HOLD seconds
+at the latest. Prints how they ended, in JSON. The handshakes are edge.wire's own, so that what
+follows them is the only thing wrong.
 """
 
 from __future__ import annotations
@@ -17,18 +18,28 @@ import os
 import socket
 import struct
 import sys
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from edge import crypto
-from edge.wire import multistream, noise, yamux
+from edge.wire import multistream, noise, varint, yamux
+from edge.wire.circuit import HOP_ID, HopMessage
+from edge.wire.identify import Identify
 from edge.wire.multiaddr import Multiaddr
+from edge.wire.protobuf import delimited
 from edge.wire.upgrade import MUXERS, Upgrade
 
 HOLD = 2.0  # seconds
 _FLOODS = 200  # frames of 64 KiB at most that one stranger sends
 _FRAME = 60 * 1024
 _ADDRESSES = itertools.count()
+
+
+def another_address() -> str:
+    """A loopback address that nobody has come from for long."""
+    number = next(_ADDRESSES)
+    return f"127.{1 + number // 62500 % 250}.{number // 250 % 250}.{1 + number % 250}"
 
 
 class Stranger:
@@ -44,10 +55,7 @@ class Stranger:
     async def connect(self, receive_buffer: int = 0) -> None:
         if receive_buffer:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        number = next(_ADDRESSES)
-        self._sock.bind(
-            (f"127.{1 + number // 62500 % 250}.{number // 250 % 250}.{1 + number % 250}", 0)
-        )
+        self._sock.bind((another_address(), 0))
         await self._loop.sock_connect(self._sock, self._where)
 
     def close(self) -> None:
@@ -238,6 +246,84 @@ async def never_reads(stranger: Stranger) -> None:
     await asyncio.sleep(HOLD)
 
 
+async def identify_flood(stranger: Stranger) -> None:
+    """Asks for identify again and again, as is proper, and reads the answers."""
+    await stranger.connect()
+    await stranger.handshake()
+    ids = itertools.count(1, 2)
+
+    def make() -> bytes:
+        out = bytearray()
+        for _ in range(100):
+            stream = next(ids)
+            out += asked("/ipfs/id/1.0.0", stream) + frame(yamux.DATA, yamux.FIN, stream, 0)
+        return bytes(out)
+
+    await stranger.flood(make)
+
+
+async def ping_streams(stranger: Stranger) -> None:
+    """As many streams as it may have, all of them full of pings."""
+    await stranger.connect()
+    await stranger.handshake()
+    await stranger.say(
+        stranger.sealed(b"".join([asked("/ipfs/ping/1.0.0", 2 * n + 1) for n in range(250)]))
+    )
+    ids = itertools.count(0)
+
+    def make() -> bytes:
+        streams = [next(ids) % 250 * 2 + 1 for _ in range(50)]
+        return b"".join([frame(yamux.DATA, 0, one, 1024) + bytes(1024) for one in streams])
+
+    await stranger.flood(make)
+
+
+async def reserve_flood(stranger: Stranger) -> None:
+    """Reserves again and again."""
+    await stranger.connect()
+    await stranger.handshake()
+    ids = itertools.count(1, 2)
+    request = delimited(HopMessage(type=HopMessage.RESERVE).encode())
+
+    def make() -> bytes:
+        out = bytearray()
+        for _ in range(100):
+            stream = next(ids)
+            out += asked(HOP_ID, stream) + frame(yamux.DATA, yamux.FIN, stream, len(request))
+            out += request
+        return bytes(out)
+
+    await stranger.flood(make)
+
+
+async def half_messages(stranger: Stranger) -> None:
+    """On as many streams as it may have, all but the end of an identify message."""
+    await stranger.connect()
+    await stranger.handshake()
+    body = varint.encode(8000) + bytes(7999)
+    for number in range(250):
+        stream = 2 * number + 1
+        opened = asked("/ipfs/id/push/1.0.0", stream)
+        await stranger.say(stranger.sealed(opened + frame(yamux.DATA, 0, stream, len(body)) + body))
+    await stranger.until_shut()
+
+
+async def long_identify(stranger: Stranger) -> None:
+    """Says as much of itself as it may, and more."""
+    await stranger.connect()
+    await stranger.handshake()
+    said = Identify(
+        agent_version="x" * 1000,
+        protocols=[f"/{number:03}/{'p' * 50}" for number in range(128)],
+    )
+    message = delimited(said.encode()) + delimited(bytes((0x0A, 0)) * 4000)
+    stream = asked("/ipfs/id/push/1.0.0", 1)
+    await stranger.say(
+        stranger.sealed(stream + frame(yamux.DATA, yamux.FIN, 1, len(message)) + message)
+    )
+    await stranger.until_shut()
+
+
 KINDS: dict[str, Callable[[Stranger], Awaitable[None]]] = {
     kind.__name__.replace("_", "-"): kind
     for kind in (
@@ -256,6 +342,11 @@ KINDS: dict[str, Callable[[Stranger], Awaitable[None]]] = {
         ping_flood,
         rapid_reset,
         never_reads,
+        identify_flood,
+        ping_streams,
+        reserve_flood,
+        half_messages,
+        long_identify,
     )
 }
 
@@ -275,25 +366,28 @@ async def one(where: tuple[str, int], kind: str) -> str:
     return "stayed"
 
 
-async def many(where: tuple[str, int], kind: str, count: int, at_once: int) -> Counter[str]:
-    """`count` strangers of `kind`, `at_once` of them at a time."""
+async def many(
+    where: tuple[str, int], kind: str, count: int, at_once: int, seconds: float
+) -> Counter[str]:
+    """`count` strangers of `kind`, or more if they come for less than `seconds`."""
     ends: Counter[str] = Counter()
     left = iter(range(count))
+    until = time.monotonic() + seconds
 
     async def worker() -> None:
-        for _ in left:
+        while next(left, None) is not None or time.monotonic() < until:
             ends[await one(where, kind)] += 1
 
     await asyncio.gather(*[worker() for _ in range(at_once)])
     return ends
 
 
-def main(relay: str, kind: str, count: str, at_once: str) -> None:
-    os.nice(19)
+def main(relay: str, kind: str, count: str, at_once: str, seconds: str) -> None:
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # give way to everyone
     target = Multiaddr.from_string(relay).host_port()
     assert target is not None
     with contextlib.suppress(KeyboardInterrupt):
-        ends = asyncio.run(many(target[:2], kind, int(count), int(at_once)))
+        ends = asyncio.run(many(target[:2], kind, int(count), int(at_once), float(seconds)))
         print(json.dumps(ends))
 
 

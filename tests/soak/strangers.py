@@ -4,8 +4,9 @@
                                    [--json FILE]
 
 For each kind of tests.soak.hostile in turn: the good circuit's throughput alone, then while the
-strangers come, both measured by checked transfers between two of our peers. The strangers' process
-runs at a low priority: what counts is what they cost the relay, not that they share its processor.
+strangers come, both measured by checked transfers between two of our peers. The relay has a
+processor of its own; on the other one the peers come before the strangers, whose priority is low:
+what counts is what they cost the relay. Needs two processors.
 Prints a table; ends with 1 unless the circuit kept 80 % of its throughput and was never cut, the
 relay's memory stayed below its limit, and nothing of the strangers was left behind.
 """
@@ -31,9 +32,12 @@ MIB = 1 << 20
 KEPT = 0.8  # of its throughput, at least
 _TRANSFER = 4 * MIB  # each way
 _ALONE = 4.0  # seconds
+_LEAST = 6.0  # seconds that the strangers of one kind keep coming, whatever their number
 _LONGEST = 300.0  # seconds for the strangers of one kind
 _SETTLE = 20.0  # seconds for the relay to be rid of them
 _CHECKOUT = Path(__file__).parents[2]
+# The relay has a processor of its own: what counts is what the strangers cost it.
+_RELAY, _OTHERS = ("taskset", "-c", "0"), ("taskset", "-c", "1")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -80,9 +84,9 @@ class Good:
 
 async def attack(relay: str, kind: str, count: int, at_once: int) -> dict[str, int]:
     """Let them come; how they ended."""
-    words = ("-m", "tests.soak.hostile", relay, kind, str(count), str(at_once))
+    words = ("-m", "tests.soak.hostile", relay, kind, str(count), str(at_once), str(_LEAST))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *words, cwd=_CHECKOUT, stdout=asyncio.subprocess.PIPE
+        *_OTHERS, sys.executable, *words, cwd=_CHECKOUT, stdout=asyncio.subprocess.PIPE
     )
     try:
         out, _ = await asyncio.wait_for(process.communicate(), _LONGEST)
@@ -167,10 +171,12 @@ async def soak(options: argparse.Namespace) -> int:
     rounds = []
     print(f"{each} strangers of each kind, {options.at_once} at once, {HOLD:g} s each at most")
     print(f"{'kind':20}{'alone':>8}{'attacked':>9}{'kept':>7}{'s':>8}{'cpu-s':>7}{'RSS':>7}  left")
-    async with EdgeNode(options=relay_options) as node:
+    async with EdgeNode(Setup(within=_RELAY), relay_options) as node:
         at = await node.direct()
-        nowhere = Setup(listen=())
-        async with OurPeer(Setup(listen=(), relays=[at])) as listener, OurPeer(nowhere) as dialer:
+        async with (
+            OurPeer(Setup(listen=(), relays=[at], within=_OTHERS)) as listener,
+            OurPeer(Setup(listen=(), within=_OTHERS)) as dialer,
+        ):
             good = Good(at, listener, dialer)
             await good.rate_for(1)
             for kind in kinds:

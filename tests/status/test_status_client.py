@@ -22,8 +22,8 @@ from edge.status import client, view
 CONNECTED = examples.CONNECTED
 
 
-def config(data_dir):
-    return SimpleNamespace(node=SimpleNamespace(data_dir=str(data_dir)))
+def config(run_dir):
+    return SimpleNamespace(node=SimpleNamespace(run_dir=str(run_dir)))
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def serve(tmp_path):
 def test_no_node_at_an_empty_directory(tmp_path, capsys):
     assert client.status(config(tmp_path), False) == 3
     captured = capsys.readouterr()
-    assert captured.err == f"kwaainet: no node runs with data directory {tmp_path}\n"
+    assert captured.err == f"kwaainet: no node runs in {tmp_path}\n"
     assert captured.out == ""
 
 
@@ -69,7 +69,7 @@ def test_permission_denied(tmp_path):
         "from edge.status import client\n"
         "if os.getuid() == 0:\n"
         "    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "sys.exit(client.status(N(node=N(data_dir='.')), False))\n"
+        "sys.exit(client.status(N(node=N(run_dir='.')), False))\n"
     )
     with socket.socket(socket.AF_UNIX) as other:
         os.fchmod(other.fileno(), 0o000)
@@ -176,7 +176,7 @@ WATCH = (
     "client.REFRESH = 0.1\n"
     "import signal\n"  # which is ignored where the tests run in the background
     "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    "sys.exit(client.peers(N(node=N(data_dir=sys.argv[1])), True, sys.argv[2] == 'json'))\n"
+    "sys.exit(client.peers(N(node=N(run_dir=sys.argv[1])), True, sys.argv[2] == 'json'))\n"
 )
 
 

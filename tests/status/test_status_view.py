@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from edge.status import text, view
 from edge.status.banner import banner_text
+from edge.status.tier import tier_lines
 
 
 def golden(block):
@@ -20,7 +21,8 @@ def test_status_with_every_room():
         """
         kwaainet 0.1.0, up 3 h 12 m
         peer id       12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp
-        mode          relay (the only mode this version has)
+        mode          relay (fit for light, but this version only relays)
+        fit for       light, tier 2: inference, relay; 1 to 2 model blocks; 20 to 40 VDA an hour
         reachable     yes, at a public address
         advertised    /ip4/203.0.113.5/tcp/4001
         listening     /ip4/0.0.0.0/tcp/4001
@@ -32,7 +34,12 @@ def test_status_with_every_room():
         relayed       1.2 GiB to listeners, 34.0 MiB to dialers
         connections   14 open with 12 peers, 1 pending, at most 512
         memory        23.0 MiB of 64.0 MiB (anonymous 15.0 MiB, peak 24.0 MiB)
+        machine       small, 61 MiB of memory: less for windows, buffers and tables
+        machine       next to no memory left: nothing new is taken on
         flash         12.0 KiB written since start
+        marks         DSCP le, priority 1, not permitted: mark
+        may relay     1.0 MiB/s: others need the line
+        on pppoe-wan  others 2.0 MiB/s up, 64.0 KiB/s down; 3.4 ms of queue to the gateway
         refused       connections: 31 connections per ip, 2 handshake timeout
         refused       relay: 4 no reservation
         """
@@ -49,6 +56,69 @@ def test_status_of_a_node_with_few_rooms():
         connections  0 open with 0 peers, 0 pending, at most 512
         """
     )
+
+
+def test_tier_of_a_machine_that_is_known():
+    answer = {"profile": examples.PROFILE, "decision": examples.STATUS["decision"]}
+    assert tier_lines(answer) == golden(
+        r"""
+        Found
+          machine    Raspberry Pi 400 Rev 1.0, aarch64
+          system     debian, in a container (docker)
+          memory     3.7 GiB, 3.4 GiB free, 2.0 GiB for this cgroup, swap 100.0 MiB, 50.0 MiB of it zram
+          processor  Cortex-A72, 4 cores, 1.5 of them for this cgroup, 1800 MHz, asimd
+          speed      copies 2.5 GiB a second
+          gpu        other, v3d\x1b[31m
+          disk       sd, 18.8 GiB free of 29.1 GiB, 10 % worn
+          heat       58 degrees C, throttled now
+          power      battery, battery at 87 %, charging
+          links      default route by eth0, 1000 Mbit/s; others up to 100 Mbit/s
+
+        Decided
+          mode          light (tier 2)
+          roles         inference, relay
+          blocks        1 to 2 model blocks
+          cache         none
+          relay         960.0 MiB, 2048 reservations, 2048 circuits at most
+          contribution  20 to 40 VDA an hour, as the network's plan has it
+
+        Why
+          It copies 2680 MB/s, enough for 3 blocks in 0.5 s a token.
+          Its disk (sd) is no place for a full node's cache.
+
+        This version relays and does nothing else yet, whatever the mode.
+        """  # noqa: E501
+    )
+
+
+def test_tier_of_a_machine_of_which_nothing_is_known():
+    decision = {
+        **examples.STATUS["decision"],
+        "mode": "relay",
+        "tier": 3,
+        "blocks": [0, 0],
+        "cache_size": 5 << 30,
+        "contribution": [5, 10],
+        "reasons": ["How much memory it has is unknown.", "word " * 30],
+    }
+    lines = tier_lines({"profile": {}, "decision": decision})
+    assert lines[:10] == golden(
+        """
+        Found
+          system     unknown
+          memory     unknown
+          processor  cores unknown
+          speed      unknown
+          gpu        unknown
+          disk       of unknown kind
+          heat       unknown
+          power      unknown
+          links      unknown
+        """
+    )
+    assert "  blocks        none" in lines
+    assert "  cache         5.0 GiB" in lines
+    assert max(map(len, lines)) <= 100
 
 
 def test_peers():
@@ -202,7 +272,7 @@ def test_banner_of_a_node_that_others_reach():
         kwaainet 0.1.0
 
         peer id     {examples.ID}
-        mode        relay (the only mode this version has)
+        mode        relay (fit for light, but this version only relays)
         listens at  /ip4/0.0.0.0/tcp/4001
                     /ip6/::/tcp/4001
         advertises  /ip4/203.0.113.5/tcp/4001

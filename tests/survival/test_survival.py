@@ -164,7 +164,8 @@ async def test_a_full_disk_costs_memories_and_nothing_else(tmp_path: Path) -> No
             relay.process.terminate()
             assert await relay.process.wait() == 0
             assert "peerstore-unwritable" in relay.log()
-            assert sorted(os.listdir(jail.path(data))) == ["ballast", "identity.key"]
+            files = sorted(os.listdir(jail.path(data)))
+            assert files == ["ballast", "calibration.json", "identity.key"]
         async with (
             EdgeNode(setup, data_dir=data) as again,  # the disk is full from the start
             circuit_over(again) as circuit,

@@ -1,0 +1,31 @@
+"""The wall clock, unless it is plainly wrong.
+
+A router without a clock of its own boots in 1970, or at the date of its newest file, and learns the
+time from the network later. Absolute times that it tells others meanwhile are long past for them.
+What stands before this program was made cannot be the time; the program's files say when that was,
+and where they say nothing the year it was written in does.
+"""
+
+import os
+import sys
+import time
+
+_WRITTEN = 1_764_000_000.0  # November 2025
+
+
+def made() -> float:
+    """Seconds since 1970 when this program came to be, at the earliest."""
+    return max(_WRITTEN, _changed(sys.executable), _changed(__file__))
+
+
+def believed(since: float) -> float | None:
+    """Seconds since 1970 now; None while the clock stands before `since`."""
+    now = time.time()
+    return now if now >= since else None
+
+
+def _changed(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0  # a program that is one binary has no such file

@@ -1,0 +1,1 @@
+"""How the node gives way to others on the line: marks, caps, back-off, hooks."""

@@ -1,0 +1,48 @@
+"""How much of the time strangers may take while circuits carry something.
+
+Accepting, upgrading and starting handlers is work that anyone can cause, and on a slow machine a
+few newcomers a second fill the processor. While payloads pass, that work gets at most a share of
+the time; what comes too fast waits in the kernel, or in the queue of streams. While none pass
+there is nothing to protect, and everything goes at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHARE = 0.1  # of the time
+_BURST = 0.02  # seconds that may be taken at once
+_QUIET = 0.2  # seconds after a payload until there is nothing to protect
+_LEAST_WAIT = 0.001
+
+
+class Pace:
+    """Asked before each piece of strangers' work, and told when it is done. `clock`: seconds."""
+
+    __slots__ = ("_busy_until", "_clock", "_debt", "_looked_at", "_relayed")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._debt = 0.0  # seconds taken and not yet earned
+        self._relayed = 0
+        self._looked_at = clock()
+        self._busy_until = 0.0
+
+    def wait(self, relayed: int) -> float:
+        """Seconds to wait before more of it is done. `relayed`: payload bytes passed on so far."""
+        now = self._clock()
+        if relayed != self._relayed:
+            self._relayed = relayed
+            self._busy_until = now + _QUIET
+        self._debt = max(0.0, self._debt - (now - self._looked_at) * SHARE)
+        self._looked_at = now
+        if now >= self._busy_until:
+            self._debt = 0.0
+        return max((self._debt - _BURST) / SHARE, _LEAST_WAIT) if self._debt > _BURST else 0.0
+
+    def spent(self, began: float) -> None:
+        """It has gone on from `began`, on the same clock, until now."""
+        self._debt += self._clock() - began

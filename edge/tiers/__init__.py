@@ -1,0 +1,1 @@
+"""What the node does on this machine, now: probe, classifier, mode controller, schedule, ledger."""

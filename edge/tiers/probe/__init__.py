@@ -1,0 +1,91 @@
+"""What this machine is: gathers a Profile from /proc, /sys, the device tree and psutil.
+
+It needs no rights, starts nothing and never raises: what is missing, unreadable or absurd stays
+unknown. `root` may be a copy of another machine's files; then psutil and the calls that ask the
+kernel directly are left out.
+"""
+
+from __future__ import annotations
+
+from edge.tiers.probe import cpu, disk, gpu, host, memory, network, speed, state
+from edge.tiers.probe.proc import Proc
+from edge.tiers.probe.tree import Tree
+from edge.tiers.profile import Profile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol, TypeVar
+
+    class Source(Protocol):
+        """Has the facts that both psutil and /proc know."""
+
+        def memory(self) -> tuple[int | None, int | None]: ...
+        def swap(self) -> int | None: ...
+        def cores(self) -> int | None: ...
+        def mhz(self) -> int | None: ...
+        def temperature(self) -> float | None: ...
+        def battery(self) -> tuple[int | None, bool | None]: ...
+        def speeds(self) -> dict[str, int]: ...
+
+    Answer = TypeVar("Answer")
+
+# What psutil is known to raise where a kernel or a driver does what it did not expect.
+_FAILURES = (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError)
+_UNKNOWN_MEMORY: tuple[int | None, int | None] = (None, None)
+_UNKNOWN_BATTERY: tuple[int | None, bool | None] = (None, None)
+
+
+def probe(data_dir: str, root: str = "/") -> Profile:
+    """The profile of this machine, without its speed. `data_dir`: whose disk is looked at."""
+    tree = Tree(root)
+    sources = _sources(tree)
+    profile = Profile()
+    cpu.fill(profile, tree)
+    host.fill(profile, tree)
+    memory.fill(profile, tree)
+    gpu.fill(profile, tree)
+    disk.fill(profile, tree, data_dir)
+    state.fill(profile, tree)
+    network.fill(profile, tree, _first(sources, lambda source: source.speeds(), {}))
+    profile.memory, profile.memory_available = _first(
+        sources, lambda source: source.memory(), _UNKNOWN_MEMORY
+    )
+    profile.swap = _first(sources, lambda source: source.swap(), None)
+    profile.cores = _first(sources, lambda source: source.cores(), None)
+    profile.cpu_mhz = _first(sources, lambda source: source.mhz(), None)
+    profile.temperature = _first(sources, lambda source: source.temperature(), None)
+    profile.charge, profile.charging = _first(
+        sources, lambda source: source.battery(), _UNKNOWN_BATTERY
+    )
+    return profile
+
+
+def probe_with_speed(data_dir: str) -> Profile:
+    """The same, and how fast this machine is, measured unless it is known from before."""
+    profile = probe(data_dir)
+    speed.fill(profile, data_dir)
+    return profile
+
+
+def _sources(tree: Tree) -> list[Source]:
+    by_hand = Proc(tree)
+    if not tree.live:
+        return [by_hand]
+    try:
+        from edge.tiers.probe.ps import Psutil
+    except ImportError:  # not installed
+        return [by_hand]
+    return [Psutil(), by_hand]
+
+
+def _first(sources: list[Source], ask: Callable[[Source], Answer], unknown: Answer) -> Answer:
+    """The first answer that is not unknown."""
+    for source in sources:
+        try:
+            answer = ask(source)
+        except _FAILURES:
+            continue  # the next one knows, or it is unknown
+        if answer != unknown:
+            return answer
+    return unknown

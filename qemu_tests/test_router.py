@@ -1,0 +1,198 @@
+"""The package on an emulated router of 64 MB: it relays, stays small, and comes back.
+
+Two go-libp2p peers (p2pd 0.32) outside reach each other through it. The binary is what cross/
+builds, or $KWAAINET_MIPSEL names another. Kernel and busybox are Debian's, procd is a stand-in
+(guest/supervise), and the memory it booted into stands for the flash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openwrt.package import ipk, recipe
+from qemu_tests.malta import GuestError, Malta, image
+from qemu_tests.reservers import Reservers
+from tests.counterparts.base import Setup, asynchronous, until
+from tests.counterparts.go import P2pd
+
+pytestmark = [pytest.mark.peers, pytest.mark.slow]
+
+MIB = 1 << 20
+ARCH = "mipsel_24kc"
+LARGEST_IPK = 3_000_000  # bytes
+LARGEST_IDLE = 16 * MIB  # resident, with 64 reserved peers
+SLOTS = 64
+PATIENCE = 180.0  # seconds for what takes a few: the machine that emulates may be busy
+CONFIG = """
+config kwaainet 'main'
+	option enabled '1'
+
+config node 'node'
+	list listen '/ip4/0.0.0.0/tcp/4001'
+	option max_connections_per_ip '256'
+
+config relay 'relay'
+	option service 'yes'
+	option max_reservations_per_ip '256'
+"""
+
+
+@pytest.fixture(scope="session")
+def package() -> ipk.Ipk:
+    binary = Path(os.environ.get("KWAAINET_MIPSEL") or recipe.ROOT / f"dist/kwaainet-{ARCH}")
+    if not binary.exists():
+        subprocess.run([sys.executable, "-m", "cross", ARCH], cwd=recipe.ROOT, check=True)
+    return ipk.build(recipe.read(binary), ARCH)
+
+
+class Node:
+    """The node on a router, asked from inside."""
+
+    def __init__(self, router: Malta) -> None:
+        self._router = router
+        self.peer_id = ""
+
+    async def ready(self, times: int = 1) -> None:
+        """Until it has said so for the `times`th time."""
+
+        async def said() -> bool:
+            log = await self.log()
+            found = re.findall(r"^ready peer_id=(\S+)", log, re.MULTILINE)
+            self.peer_id = found[-1] if found else ""
+            return len(found) >= times
+
+        await asyncio.wait_for(until(said, every=0.5), PATIENCE)
+
+    async def log(self) -> str:
+        return await self._router.run("cat /tmp/syslog /tmp/output 2>/dev/null || true")
+
+    async def status(self) -> dict[str, Any]:
+        return dict(json.loads(await self._router.run("kwaainet status --json")))
+
+    async def memory(self) -> dict[str, int]:
+        """Bytes by the names of proc(5)."""
+        text = await self._router.run("cat /proc/$(cat /tmp/procd/pid)/status")
+        return {name: int(kb) * 1024 for name, kb in re.findall(r"^(\w+):\s+(\d+) kB", text, re.M)}
+
+    async def pid(self) -> str:
+        return await self._router.run("cat /tmp/procd/pid")
+
+    def at(self) -> str:
+        return f"/ip4/127.0.0.1/tcp/{self._router.port}/p2p/{self.peer_id}"
+
+
+async def circuit_carries(node: Node, size: int) -> None:
+    """A new listener reserves, a new dialer exchanges `size` bytes with it each way, checked."""
+    async with (
+        P2pd(Setup(listen=(), relays=[node.at()])) as listener,
+        P2pd(Setup(listen=())) as dialer,
+    ):
+        await asyncio.wait_for(dialer.transfer(listener.circuit(node.at()), size), PATIENCE)
+
+
+async def never_out_of_memory(router: Malta) -> None:
+    assert await router.run("dmesg | grep -ci 'out of memory' || true") == "0"
+
+
+def test_the_package_is_small_enough_for_flash(package: ipk.Ipk) -> None:
+    print(f"ipk {len(package.content)} bytes")
+    assert len(package.content) <= LARGEST_IPK
+
+
+@asynchronous(900)
+async def story(package: ipk.Ipk, directory: Path) -> None:
+    async with Malta(directory, image(package.content, CONFIG)) as router:
+        node = Node(router)
+        assert (await router.run("date +%Y")).startswith("1970")
+        await router.run("ifconfig eth0 down")  # a WAN that is late
+        await router.service("start")
+        await node.ready()
+        await router.run("ifconfig eth0 up")
+        await relays_within_its_limits(router, node)
+        await survives_a_jump_of_the_clock_and_a_full_flash(router, node)
+        await reloads(router, node)
+        await comes_back(router, node)
+        await never_out_of_memory(router)
+        await router.service("stop")
+
+
+async def relays_within_its_limits(router: Malta, node: Node) -> None:
+    async with Reservers(SLOTS, node.at()):
+        report = await node.status()
+        assert report["reservations"]["held"] == SLOTS
+        memory = await node.memory()
+        print(f"{SLOTS} slots: {memory['VmRSS'] / MIB:.1f} MiB resident")
+        assert memory["VmRSS"] <= LARGEST_IDLE
+        await circuit_carries(node, 16 * MIB)
+        memory, report = await node.memory(), await node.status()
+        print(f"after 16 MiB each way: {memory['VmHWM'] / MIB:.1f} MiB at most")
+        assert memory["VmHWM"] <= report["memory"]["limit"]
+        assert report["bytes"]["to_listeners"] >= 16 * MIB
+    await never_out_of_memory(router)
+
+
+async def survives_a_jump_of_the_clock_and_a_full_flash(router: Malta, node: Node) -> None:
+    await router.run("date -s 2030-01-01")
+    await router.run("mount -t tmpfs -o size=4k tmpfs /etc/kwaainet")
+    await router.run("! cat /dev/zero >/etc/kwaainet/ballast")
+    await circuit_carries(node, MIB)
+    await router.run("umount /etc/kwaainet")
+
+
+async def reloads(router: Malta, node: Node) -> None:
+    """What is wrong changes nothing; what is soft costs no slot."""
+    pid = await node.pid()
+    async with Reservers(4, node.at()):
+        await router.run("cp /etc/config/kwaainet /tmp/good")
+        await router.run("echo \"\toption max_circuits '70000'\" >>/etc/config/kwaainet")
+        with pytest.raises(GuestError):
+            await router.service("reload")
+        line = (
+            '[relay] max_circuits: got "70000"; expected a whole number from 1 to 65536, or "auto"'
+        )
+        (said,) = [each for each in (await node.log()).splitlines() if "70000" in each]
+        assert re.search(
+            rf" daemon.err kwaainet: /etc/config/kwaainet:\d+: {re.escape(line)}$", said
+        )
+        await router.run("cp /tmp/good /etc/config/kwaainet")
+        await router.run("echo \"\toption max_circuits '100'\" >>/etc/config/kwaainet")
+        await router.service("reload")
+
+        async def reloaded() -> bool:
+            return "relay.max_circuits: auto -> 100" in await node.log()
+
+        await asyncio.wait_for(until(reloaded, every=0.5), PATIENCE)
+        assert (await node.status())["reservations"]["held"] == 4
+        assert await node.pid() == pid
+
+
+async def comes_back(router: Malta, node: Node) -> None:
+    before = node.peer_id
+    await router.run("kill -9 $(cat /tmp/procd/pid)")
+    await node.ready(times=2)
+    assert node.peer_id == before
+    assert "exited 137" in await router.run("cat /tmp/procd/events")
+    await circuit_carries(node, MIB)
+    await router.service("stop")
+
+    async def gone() -> bool:
+        return await router.run("ls /tmp/procd/pid 2>/dev/null || true") == ""
+
+    await asyncio.wait_for(until(gone, every=0.5), PATIENCE)
+    assert "exited 0" in await router.run("cat /tmp/procd/events")
+    kept = await router.run("ls -l /etc/kwaainet")
+    assert "identity.key" in kept
+    assert "status.sock" not in kept
+
+
+def test_a_router_relays_stays_small_and_comes_back(package: ipk.Ipk, tmp_path: Path) -> None:
+    story(package, tmp_path)

@@ -1,0 +1,456 @@
+"""What is fuzzed: functions of bytes, each of which may do anything but fail.
+
+A target raises AssertionError, or an error nobody expects, when what it feeds is at fault; what
+peers, files and users may get wrong it expects. `SEEDS` are inputs that go deep.
+"""
+
+from __future__ import annotations
+
+import binascii
+import contextlib
+import functools
+import tomllib
+from collections.abc import Callable
+
+from edge import crypto
+from edge.config.lines import lines
+from edge.config.uci_syntax import UciSyntaxError
+from edge.config.uci_syntax import parse as parse_uci
+from edge.status.errors import StatusError
+from edge.status.server import _decoded
+from edge.status.verbs import _count, _target
+from edge.swarm import peerstore
+from edge.wire import base58, circuit, dns, envelope, identify, multibase, multistream, noise, yamux
+from edge.wire.connection import MIN_BUFFER, Buffers, Connection
+from edge.wire.delimited import DelimitedReader
+from edge.wire.errors import AddressError, RemoteProtocolError, WireError
+from edge.wire.ip import parse_ip4, parse_ip6
+from edge.wire.multiaddr import Multiaddr
+from edge.wire.peerid import PeerId, PublicKey
+from edge.wire.protobuf import Message, delimited
+from edge.wire.upgrade import MUXERS, Upgrade
+from tests.fuzz.network import Network
+
+KEY = crypto.Ed25519Key.from_seed(bytes(range(32)))
+PEER = PublicKey(type=1, data=KEY.public).peer_id()
+IDENTITY = noise.Identity(KEY, MUXERS)
+ADDRESS = Multiaddr.from_string("/ip4/1.2.3.4/tcp/4001")
+QUESTION = dns.query(1, "_dnsaddr.example.org")
+MESSAGES: tuple[type[Message], ...] = (
+    circuit.HopMessage,
+    circuit.StopMessage,
+    envelope.Envelope,
+    envelope.PeerRecord,
+    envelope.Voucher,
+    identify.Identify,
+    noise.Payload,
+    PublicKey,
+)
+
+
+def pieces(data: bytes) -> list[bytes]:
+    """`data` in pieces, as its first byte says."""
+    step = data[0] + 1 if data else 1
+    return [data[i : i + step] for i in range(1, len(data), step)]
+
+
+# --- codecs ---
+
+
+def messages(data: bytes) -> None:
+    if not data:
+        return
+    kind = MESSAGES[data[0] % len(MESSAGES)]
+    with contextlib.suppress(RemoteProtocolError):
+        found = kind.decode(data[1:])
+        assert kind.decode(found.encode()) == found
+
+
+def multiaddr(data: bytes) -> None:
+    try:
+        address = Multiaddr.from_bytes(data)
+    except RemoteProtocolError:
+        return
+    assert address.bytes == data
+    assert Multiaddr.from_string(str(address)) == address
+    for ask in (address.without_peer, address.peer_id, address.relay_part, address.host_port):
+        ask()
+    address.scope()
+
+
+def names(data: bytes) -> None:
+    """Addresses, peer ids and numbers as people write them."""
+    text = data.decode("latin-1")
+    for parse in (Multiaddr.from_string, PeerId.from_string, base58.decode, parse_ip4, parse_ip6):
+        with contextlib.suppress(AddressError):
+            parse(text)
+    for alphabet in (multibase.BASE32, multibase.BASE64URL):
+        with contextlib.suppress(AddressError):
+            multibase.decode(text, alphabet)
+
+
+def peer_ids(data: bytes) -> None:
+    with contextlib.suppress(RemoteProtocolError):
+        peer = PeerId.from_bytes(data)
+        assert PeerId.from_string(str(peer)) == peer
+        key = peer.public_key()
+        if key is not None:
+            key.peer_id()
+
+
+def signatures(data: bytes) -> None:
+    """A key of any type and a signature that is none."""
+    if len(data) > 2:
+        cut = 2 + data[1] * 8
+        assert not crypto.verify(data[0] % 5, data[2:cut], b"message", data[cut:])
+
+
+def envelopes(data: bytes) -> None:
+    for open_it in (envelope.open_peer_record, envelope.open_voucher):
+        with contextlib.suppress(RemoteProtocolError):
+            open_it(data)
+
+
+def dns_answers(data: bytes) -> None:
+    for answer in (data, QUESTION[:2] + b"\x81\x80" + data, _answered(data)):
+        dns.is_answer(QUESTION, answer)
+        with contextlib.suppress(RemoteProtocolError):
+            texts = dns.texts(QUESTION, answer)
+            assert sum([len(text) for text in texts]) <= len(answer)
+
+
+def _answered(data: bytes) -> bytes:
+    question = QUESTION[12 : len(QUESTION) - 11]
+    count = data[0] if data else 0
+    return b"\x00\x01\x81\x80\x00\x01\x00" + bytes([count]) + bytes(4) + question + data[1:]
+
+
+# --- state machines ---
+
+
+def negotiation(data: bytes) -> None:
+    sides = (multistream.Listener({"/a", "b"}.__contains__), multistream.Dialer(["/a", "b"]))
+    for side in sides:
+        with contextlib.suppress(RemoteProtocolError):
+            for piece in pieces(data):
+                answer, used = side.receive(piece)
+                assert used <= len(piece)
+                assert len(answer) <= 3 * len(piece) + 64
+                if side.protocol is not None:
+                    assert side.protocol in ("/a", "b")
+                    break
+
+
+def delimited_messages(data: bytes) -> None:
+    reader = DelimitedReader(64)
+    with contextlib.suppress(RemoteProtocolError):
+        for piece in pieces(data):
+            rest = piece
+            while rest:
+                message, taken = reader.feed(rest)
+                assert 0 < taken <= len(rest)
+                assert message is None or len(message) <= 64
+                rest = rest[taken:]
+
+
+def identify_streams(data: bytes) -> None:
+    reader = identify.IdentifyReader()
+    with contextlib.suppress(RemoteProtocolError):
+        for piece in pieces(data):
+            reader.feed(piece)
+        info = identify.read_identify(reader.finish(), PEER)
+        assert info.agent.isascii() and info.agent.isprintable()
+        assert len(info.addresses) <= 64 and len(info.protocols) <= 128
+        assert 0 <= info.size < 64 * 1024
+
+
+def upgrades(data: bytes) -> None:
+    """What comes before there is a channel."""
+    for initiator in (False, True):
+        upgrade = Upgrade(IDENTITY, initiator)
+        upgrade.start()
+        with contextlib.suppress(WireError):
+            for piece in pieces(data):
+                upgrade.receive(piece)
+                assert upgrade.held <= noise.MAX_MESSAGE + 2
+        assert not upgrade.done
+
+
+def noise_payloads(data: bytes) -> None:
+    """What an encrypted handshake says of its sender."""
+    handshake = noise.Handshake(IDENTITY, True)
+    handshake._remote_static = bytes(32)
+    with contextlib.suppress(RemoteProtocolError):
+        handshake._verify(data)
+        raise AssertionError("signed by nobody")
+
+
+def noise_frames(data: bytes) -> None:
+    """Frames that were damaged on their way open as what was sent, or not at all."""
+    keys = [crypto.CipherState(bytes([n]) * 32) for n in (1, 2, 2, 1)]
+    ours, theirs = noise.Channel(keys[0], keys[1]), noise.Channel(keys[2], keys[3])
+    sealed = bytearray()
+    plain = b""
+    for piece in pieces(data[2:]):
+        frame = bytearray(len(piece) + noise.FRAME_OVERHEAD)
+        theirs.seal_frame(memoryview(piece), 0, len(piece), memoryview(frame), 0)
+        sealed += frame
+        plain += piece
+    if sealed and data[1]:
+        sealed[data[0] * 7 % len(sealed)] ^= data[1]
+    target = memoryview(bytearray(len(sealed)))
+    with contextlib.suppress(RemoteProtocolError):
+        _, end = ours.open_frames(memoryview(sealed), 0, len(sealed), target, 0)
+        assert plain.startswith(bytes(target[:end]))
+
+
+def yamux_frames(data: bytes) -> None:
+    """A session fed with anything stays within its own bounds."""
+    session = yamux.Session(client=False, max_streams=8, max_window=1 << 19)
+    ours = session.open_stream()
+    held = b""
+    with contextlib.suppress(RemoteProtocolError):
+        for number, piece in enumerate(pieces(data)):
+            buf = bytearray(held + piece)
+            events, stop = session.receive(buf, 0, len(buf))
+            held = bytes(buf[stop:])
+            assert len(held) < yamux.HEADER
+            for kind, stream, start, end in events:
+                if kind == yamux.STREAM_DATA:
+                    assert stream is not None and 0 <= start < end <= len(buf)
+                    session.consumed(stream, end - start, number)
+                elif kind == yamux.STREAM_OPENED and stream is not None:
+                    session.send(stream, b"hello")
+            _within_bounds(session)
+            if number % 7 == 3:
+                session.reset(ours)
+            for stream in list(session.streams.values())[number % 5 :: 5]:
+                session.finish(stream)
+    _within_bounds(session)
+
+
+def _within_bounds(session: yamux.Session) -> None:
+    inbound = [stream for number, stream in session.streams.items() if number & 1]
+    assert len(inbound) == session.inbound <= 8
+    for number, stream in session.streams.items():
+        assert number == stream.id
+        assert 0 <= stream.receive_window <= stream.window <= 1 << 19
+        assert 0 <= stream.send_window <= yamux.MAX_SEND_WINDOW + (1 << 32)
+        assert not (stream.local_closed and stream.remote_closed)
+
+
+def connections(data: bytes) -> None:
+    """An authenticated peer says anything, in frames of any length."""
+    keys = [crypto.CipherState(bytes([n]) * 32) for n in (1, 2, 2, 1)]
+    session = yamux.Session(client=False, max_streams=8)
+    connection = Connection(noise.Channel(keys[0], keys[1]), session, _buffers())
+    theirs = noise.Channel(keys[2], keys[3])
+    with contextlib.suppress(RemoteProtocolError):
+        for piece in pieces(data):
+            frame = bytearray(len(piece) + noise.FRAME_OVERHEAD)
+            theirs.seal_frame(memoryview(piece), 0, len(piece), memoryview(frame), 0)
+            half = len(frame) // 2
+            for part in (frame[:half], frame[half:]):
+                room = connection.get_buffer()
+                room[: len(part)] = part
+                connection.buffer_updated(len(part))
+                assert connection.held < len(frame) + yamux.HEADER
+                while connection.wants_to_send:
+                    assert connection.data_to_send()
+
+
+@functools.cache
+def _buffers() -> Buffers:
+    return Buffers(2 * MIN_BUFFER)
+
+
+def network(data: bytes) -> None:
+    """The relay between two peers that do anything."""
+    network = _network()
+    try:
+        network.run(data)
+    except BaseException:
+        _network.cache_clear()  # whatever is left in it is this input's fault alone
+        raise
+
+
+@functools.cache
+def _network() -> Network:
+    return Network()
+
+
+# --- files and users ---
+
+
+def uci_files(data: bytes) -> None:
+    text = data.decode("utf-8", "replace")
+    try:
+        parse_uci(text)
+    except UciSyntaxError as error:
+        assert 1 <= error.line <= text.count("\n") + 1
+
+
+def toml_files(data: bytes) -> None:
+    """The scanner that finds lines sees the same paths as tomllib, or nothing is read."""
+    text = data.decode("utf-8", "replace").replace("\r\n", "\n")
+    try:
+        tomllib.loads(text)
+    except (ValueError, RecursionError):  # also an integer of too many digits
+        return
+    assert all(1 <= line <= text.count("\n") + 1 for line in lines(text).values())
+
+
+def peer_stores(data: bytes) -> None:
+    body = b"kwaainet-peers 1\n" + data + b"\n"
+    for stored in (data, body + f"checksum {binascii.crc32(body):08x}\n".encode()):
+        with contextlib.suppress(peerstore.CorruptPeerStore):
+            found = peerstore.decode(stored)
+            assert peerstore.decode(peerstore.encode(found)).keys() == found.keys()
+
+
+def status_requests(data: bytes) -> None:
+    with contextlib.suppress(StatusError):
+        request = _decoded(data)
+        with contextlib.suppress(AddressError):
+            peer, addresses = _target(request)
+            assert peer is not None or addresses
+        _count(request)
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target
+    for target in (
+        messages,
+        multiaddr,
+        names,
+        peer_ids,
+        signatures,
+        envelopes,
+        dns_answers,
+        negotiation,
+        delimited_messages,
+        identify_streams,
+        upgrades,
+        noise_payloads,
+        noise_frames,
+        yamux_frames,
+        connections,
+        network,
+        uci_files,
+        toml_files,
+        peer_stores,
+        status_requests,
+    )
+}
+
+
+def _line(text: str) -> bytes:
+    return multistream.encode_line(text)
+
+
+def _frame(kind: int, flags: int, stream: int, length: int, body: bytes = b"") -> bytes:
+    return bytes((0, kind, 0, flags)) + stream.to_bytes(4, "big") + length.to_bytes(4, "big") + body
+
+
+_IDENTIFY = identify.Identify(
+    protocol_version="ipfs/0.1.0",
+    agent_version="kwaainet",
+    public_key=PublicKey(type=1, data=KEY.public).encode(),
+    listen_addrs=[ADDRESS.bytes],
+    observed_addr=ADDRESS.bytes,
+    protocols=["/ipfs/id/1.0.0", circuit.HOP_ID],
+    signed_peer_record=envelope.seal_peer_record(KEY, 1, [ADDRESS]),
+).encode()
+_RESERVED = circuit.HopMessage(
+    type=2,
+    status=circuit.OK,
+    reservation=circuit.Reservation(
+        expire=1_900_000_000,
+        addrs=[ADDRESS.bytes],
+        voucher=envelope.seal_voucher(KEY, PEER, 1_900_000_000),
+    ),
+    limit=circuit.Limit(duration=120, data=1 << 17),
+).encode()
+_SESSION = (
+    _frame(yamux.WINDOW_UPDATE, yamux.SYN, 1, 0)
+    + _frame(yamux.DATA, 0, 1, 5, b"hello")
+    + _frame(yamux.PING, yamux.SYN, 0, 7)
+    + _frame(yamux.DATA, yamux.SYN, 3, 3, b"abc")
+    + _frame(yamux.WINDOW_UPDATE, yamux.ACK, 2, 65536)
+    + _frame(yamux.DATA, yamux.FIN, 3, 0)
+    + _frame(yamux.WINDOW_UPDATE, yamux.RST, 1, 0)
+    + _frame(yamux.GO_AWAY, 0, 0, 0)
+)
+# Opcodes of a program are twice the step's number, plus the peer's. Both reserve, the second
+# asks for a circuit to the first, which accepts; data goes both ways, then one side stops reading.
+_RESERVE = bytes((8, 0, 0, 1, yamux.SYN | yamux.FIN, 0))
+_CIRCUIT = (
+    _RESERVE
+    + bytes((18,))
+    + bytes((9, 1, 0, 3, yamux.SYN, 4))
+    + b"more"
+    + bytes((18, 18))
+    + bytes((10, 0, 3))
+    + b"yes"
+    + bytes((2, 18, 5, 3, 0, 5))
+    + b"12345"
+    + bytes((4, 4, 0, 3))
+    + b"abc"
+    + bytes((16, 0, 5, 3, 0, 5))
+    + b"67890"
+    + bytes((16, 1, 18, 5, 3, yamux.FIN, 0))
+)
+
+SEEDS: dict[str, list[bytes]] = {
+    "messages": [
+        bytes((MESSAGES.index(circuit.HopMessage),)) + _RESERVED,
+        bytes((MESSAGES.index(identify.Identify),)) + _IDENTIFY,
+        bytes((MESSAGES.index(noise.Payload),)) + IDENTITY.payload,
+        bytes((MESSAGES.index(envelope.Envelope),)) + envelope.seal_voucher(KEY, PEER, 1),
+    ],
+    "multiaddr": [
+        ADDRESS.with_peer(PEER).via_circuit(PEER).bytes,
+        Multiaddr.from_string("/dns4/a.test/tcp/1").bytes,
+        Multiaddr.from_string("/ip6/fe80::1/udp/1/quic-v1/webtransport").bytes,
+    ],
+    "names": [
+        str(ADDRESS.with_peer(PEER)).encode(),
+        str(PEER).encode(),
+        b"/ip6zone/eth0/ip6/fe80::1/tcp/1",
+        b"2001:db8::1.2.3.4",
+        b"bafzaajaiaejcal72gwuz2or47oyxxn6b3rkwdmmkrxgkjxzy3rqt5kczyn7lcm3l",
+    ],
+    "peer_ids": [PEER.bytes, b"\x12\x20" + bytes(32)],
+    "signatures": [b"\x01\x04" + KEY.public + bytes(64), b"\x00\x05" + bytes(100)],
+    "envelopes": [
+        envelope.seal_peer_record(KEY, 1, [ADDRESS]),
+        envelope.seal_voucher(KEY, PEER, 1_900_000_000),
+    ],
+    "dns_answers": [b"\x01\xc0\x0c\x00\x10\x00\x01\x00\x00\x00\x3c\x00\x04\x03abc"],
+    "negotiation": [
+        b"\x07" + multistream.HEADER + _line("/none") + _line("/a"),
+        b"\xff" + multistream.HEADER + _line("na") + _line("b") + b"rest",
+    ],
+    "delimited_messages": [b"\x02\x05hello\x00\x01x\x81\x01"],
+    "identify_streams": [b"\xff" + delimited(_IDENTIFY), b"\x10" + delimited(_IDENTIFY) * 2],
+    "upgrades": [
+        b"\xff" + Upgrade(IDENTITY, True).start(),
+        b"\x09" + multistream.HEADER + _line(noise.PROTOCOL_ID) + b"\x00\x30" + bytes(48),
+    ],
+    "noise_payloads": [IDENTITY.payload],
+    "noise_frames": [b"\x00\x00\x10" + bytes(range(64)), b"\x05\x01\x10" + bytes(range(64))],
+    "yamux_frames": [b"\xff" + _SESSION, b"\x05" + _SESSION],
+    "connections": [b"\xff" + _SESSION, b"\x0b" + _SESSION],
+    "network": [
+        _CIRCUIT,
+        _RESERVE + bytes((12, 1, 0, 2)) + b"ab" + bytes((1, 18)),
+        bytes((2, 0, 1, 2, 2, 3, 4, 1, 0, 32)) + bytes(32) + bytes((18, 4, 3, 0, 64)) + bytes(64),
+    ],
+    "uci_files": [b"config node 'main'\n\toption listen \"a b\"\n\tlist peer 'x'\\''y' # z\n"],
+    "toml_files": [b'[node]\nlisten = ["/ip4/0.0.0.0/tcp/1", 2]\n[[peer]]\na.b = {c = """x"""}\n'],
+    "peer_stores": [f"{PEER} 1700000000 0 1 kwaainet {ADDRESS}".encode()],
+    "status_requests": [
+        b'{"verb": "ping", "address": "/ip4/1.2.3.4/tcp/1", "count": 3}',
+        b'{"verb": "connect", "address": "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"}',
+    ],
+}

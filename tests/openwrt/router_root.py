@@ -1,0 +1,119 @@
+"""A root directory in which our init script runs under busybox ash, with the real node's checks.
+
+An overlay of this machine's root in a mount namespace of its own: what is written there is gone
+with it. rc.common, procd and uci are the stand-ins beside this file; `kwaainet` is this checkout.
+Needs root, overlayfs and Debian's busybox.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from openwrt.package.recipe import HERE, ROOT
+
+STANDINS = Path(__file__).parent / "standin"
+_MOUNT = """
+mount -t tmpfs tmpfs "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" overlay "$1/root"
+mount -t proc proc "$1/root/proc"
+mount --bind /dev "$1/root/dev"
+mount -t tmpfs tmpfs "$1/root/tmp"
+mount -t tmpfs tmpfs "$1/root/var"
+for path in "$2" "$3"; do
+    mkdir -p "$1/root$path"
+    mount --rbind "$path" "$1/root$path"
+done
+echo ready
+exec sleep 600
+"""
+
+
+class RouterRoot:
+    """`with RouterRoot(directory) as router`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def __enter__(self) -> Self:
+        command = ["unshare", "-m", "--propagation", "private", "sh", "-ec", _MOUNT, "sh"]
+        prefix = str(Path(sys.executable).resolve().parents[1])
+        self._holder = subprocess.Popen(
+            [*command, str(self._directory), str(ROOT), prefix], stdout=subprocess.PIPE
+        )
+        assert self._holder.stdout is not None
+        assert self._holder.stdout.readline() == b"ready\n"
+        self._fill()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._holder.stdout is not None
+        self._holder.terminate()
+        self._holder.wait()
+        self._holder.stdout.close()
+
+    def path(self, path: str) -> Path:
+        """`path` in there, as seen from here."""
+        inside = self._directory / "root" / path.removeprefix("/")
+        return Path(f"/proc/{self._holder.pid}/root{inside}")
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        file = self.path(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        file.chmod(mode)
+
+    def read(self, path: str) -> str:
+        file = self.path(path)
+        return file.read_text() if file.exists() else ""
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A command in there, with busybox's applets and the stand-ins as its PATH."""
+        enter = ["nsenter", "-t", str(self._holder.pid), "-m", "--", "chroot"]
+        root = str(self._directory / "root")
+        return subprocess.run(
+            [*enter, root, "/bin/busybox", "env", "-i", "PATH=/standin:/applets", *words],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def service(self, command: str) -> subprocess.CompletedProcess[str]:
+        """`service kwaainet COMMAND`."""
+        return self.run("/applets/ash", "/etc/rc.common", "/etc/init.d/kwaainet", command)
+
+    def events(self) -> list[str]:
+        """What procd and the firewall were told since the last call."""
+        found = self.read("/tmp/procd/events").splitlines()
+        self.path("/tmp/procd/events").unlink(missing_ok=True)
+        return found
+
+    def _fill(self) -> None:
+        shutil.copytree(HERE / "files", self.path("/"), dirs_exist_ok=True)
+        self.path("/standin").mkdir()
+        for name in ("uci", "logger"):
+            shutil.copy(STANDINS / name, self.path("/standin"))
+        shutil.copy(STANDINS / "fw4", self.path("/sbin/fw4"))
+        shutil.copy(STANDINS / "rc.common", self.path("/etc/rc.common"))
+        self.write("/lib/functions/procd.sh", (STANDINS / "procd.sh").read_text())
+        for name in ("passwd", "group"):
+            line = "kwaainet:x:4001:4001::/:\n" if name == "passwd" else "kwaainet:x:4001:\n"
+            self.write(f"/etc/{name}", f"root:x:0:0::/:\nnobody:x:65534:65534::/:\n{line}")
+        self.write(
+            "/usr/bin/kwaainet",
+            f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m edge "$@"\n',
+            0o755,
+        )
+        self.path("/applets").mkdir()
+        done = self.run("/bin/busybox", "--install", "-s", "/applets")
+        assert done.returncode == 0, done.stderr

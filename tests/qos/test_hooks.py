@@ -1,0 +1,118 @@
+"""Which programs are called, with what, for how long, and what becomes of what they say."""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from edge import log
+from edge.qos.hooks import Hooks
+
+
+@pytest.fixture(autouse=True)
+def unlimited_log() -> None:
+    log._state.buckets.clear()
+
+
+def write(path: Path, script: str, mode: int = 0o755) -> Path:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(mode)
+    return path
+
+
+def call(hooks: Hooks, event: str = "start", seconds: float = 30.0, **facts: str) -> None:
+    asyncio.run(hooks.call(event, facts, seconds))
+
+
+def test_all_are_called_in_order_with_event_and_facts_and_nothing_else(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    hooks = tmp_path / "qos.d"
+    hooks.mkdir()
+    write(hooks / "20-b", f'echo "b $1 $QOS_EVENT $QOS_WAN $HOME-" >>{said}')
+    write(hooks / "10-a", f'echo "a $1" >>{said}; pwd >>{said}')
+    called = Hooks(str(hooks))
+    call(called, "busy", QOS_WAN="wan0")
+    assert said.read_text().splitlines() == ["a busy", "/", "b busy busy wan0 -"]
+    assert (called.ran, called.failed) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    "name", ["10-a.bak", "10-nft-opkg", "10-a.apk-new", ".hidden", "-n", "a b"]
+)
+def test_leftovers_of_editors_and_package_managers_are_not_called(
+    name: str, tmp_path: Path
+) -> None:
+    write(tmp_path / name, "exit 1")
+    assert Hooks(str(tmp_path)).files() == []
+
+
+def test_what_others_could_have_written_is_not_called(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "10-plain", "true", 0o644)
+    write(tmp_path / "20-group", "true", 0o775)
+    write(tmp_path / "30-world", "true", 0o757)
+    os.chown(write(tmp_path / "40-foreign", "true"), 12345, 0)
+    good = write(tmp_path / "50-good", "true")
+    assert Hooks(str(tmp_path)).files() == [str(good)]
+    assert capfd.readouterr().err.count("qos-hook-untrusted") == 3
+    tmp_path.chmod(0o777)
+    assert Hooks(str(tmp_path)).files() == []
+
+
+def test_no_directory_is_no_hooks(tmp_path: Path) -> None:
+    hooks = Hooks(str(tmp_path / "nosuch"))
+    call(hooks)
+    assert hooks.ran == 0
+
+
+def test_failures_are_counted_and_logged_and_stop_nobody(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "10-fails", "echo first; echo second >&2; exit 3")
+    (tmp_path / "20-nonsense").write_bytes(b"\x7fELF nonsense")
+    (tmp_path / "20-nonsense").chmod(0o755)
+    write(tmp_path / "30-says", "echo done")
+    hooks = Hooks(str(tmp_path))
+    call(hooks)
+    failed, nonsense, says = capfd.readouterr().err.splitlines()
+    assert 'call=start reason="status 3" output="first\\nsecond"' in failed
+    assert "qos-hook-failed" in nonsense
+    assert "qos-hook " in says
+    assert "output=done" in says
+    assert (hooks.ran, hooks.failed) == (3, 2)
+
+
+def test_one_that_hangs_is_killed_with_what_it_started(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    child = tmp_path / "child"
+    write(tmp_path / "10-hangs", f"sleep 600 & echo $! >{child}; wait")
+    call(Hooks(str(tmp_path)), seconds=0.5)
+    assert 'reason="killed after 0 s"' in capfd.readouterr().err
+    stat = Path(f"/proc/{int(child.read_text())}/stat")
+    deadline = time.monotonic() + 30
+    while stat.exists() and stat.read_text().split()[2] != "Z":
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_one_that_leaves_a_daemon_behind_is_not_waited_for(tmp_path: Path) -> None:
+    daemon = tmp_path / "daemon"
+    write(tmp_path / "10-forks", f"setsid sleep 600 & echo $! >{daemon}")
+    hooks = Hooks(str(tmp_path))
+    call(hooks)
+    os.kill(int(daemon.read_text()), signal.SIGKILL)
+    assert hooks.failed == 0
+
+
+def test_a_chatterbox_is_cut_short(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "10-chatters", "head -c 1000000 /dev/zero | tr '\\0' x")
+    hooks = Hooks(str(tmp_path))
+    call(hooks)
+    (said,) = capfd.readouterr().err.splitlines()
+    assert len(said) < 4096
+    assert (hooks.ran, hooks.failed) == (1, 0)

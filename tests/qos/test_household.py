@@ -1,0 +1,204 @@
+"""What a household gets beside a relay on its router, in network namespaces and bytes a second.
+
+Needs root, iproute2, nftables and a kernel with htb. The peers are our own.
+"""
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.counterparts.base import Setup, asynchronous, until
+from tests.counterparts.edge_node import EdgeNode
+from tests.counterparts.netlab import ADDRESSES, NetLab
+from tests.qos.household import (
+    HOOKS,
+    MIB,
+    ROUTER,
+    SERVER,
+    download,
+    give_internet,
+    router,
+    saturated,
+    until_hooked,
+    upload,
+)
+
+pytestmark = [pytest.mark.peers, pytest.mark.netns]
+
+LINE = 4 * MIB
+SHAPED = ("--qos-shaper", "auto", "--qos-line-up", str(LINE))
+PORT = 5001
+SECONDS = 4.0
+INTERNET = "internet"
+
+
+@pytest.fixture
+def lab() -> Iterator[NetLab]:
+    with NetLab() as lab:
+        give_internet(lab)
+        yield lab
+
+
+def qdisc(lab: NetLab) -> str:
+    return lab.run(ROUTER, "tc", "qdisc", "show", "dev", "wan")
+
+
+def tables(lab: NetLab) -> str:
+    return lab.run(ROUTER, "nft", "list", "tables")
+
+
+def set_qdisc(lab: NetLab, host: str, interface: str, handle: str) -> None:
+    """A line of LINE bytes a second with a queue of 150 ms, as a modem has it."""
+    lab.run(host, *f"tc qdisc add dev {interface} root handle {handle}: htb default 1".split())
+    one = f"tc class add dev {interface} parent {handle}: classid {handle}:1"
+    lab.run(host, *one.split(), "htb", "rate", f"{LINE}bps", "quantum", "6000")
+    queue = f"tc qdisc add dev {interface} parent {handle}:1 bfifo limit {LINE * 15 // 100}"
+    lab.run(host, *queue.split())
+
+
+@asynchronous(180)
+async def test_uploads_keep_95_percent_beside_a_saturating_relay(lab: NetLab) -> None:
+    before = qdisc(lab), tables(lab)
+    async with router(lab, SHAPED) as relay:
+        await until_hooked(relay, 2)
+        assert "htb 6b:" in qdisc(lab)
+        alone = await upload(lab, PORT, SECONDS)
+        assert 0.8 * LINE < alone < LINE
+        async with saturated(lab, relay):
+            beside = await upload(lab, PORT, SECONDS)
+        print(f"alone {alone / MIB:.2f} MiB/s, beside the relay {beside / alone:.1%} of it")
+        assert beside >= 0.95 * alone
+        marked = lab.run(ROUTER, "nft", "list", "counter", "inet", "kwaainet_qos", "sent")
+        assert int(marked.split("bytes ")[1].split()[0]) > MIB
+    assert (qdisc(lab), tables(lab)) == before
+
+
+@asynchronous(180)
+async def test_a_shaper_of_somebody_else_stays(lab: NetLab) -> None:
+    set_qdisc(lab, ROUTER, "wan", "1")
+    before = qdisc(lab)
+    async with router(lab, SHAPED) as relay:
+        await until_hooked(relay, 2)
+        assert "no shaper on wan: it has htb 1:" in relay.log()
+        assert qdisc(lab) == before
+        assert "kwaainet_qos" in tables(lab)
+    assert qdisc(lab) == before
+    assert "kwaainet_qos" not in tables(lab)
+
+
+@asynchronous(240)
+async def test_downloads_are_given_way_to_on_a_line_that_is_known(lab: NetLab) -> None:
+    """Nothing on the router can shape what comes in: the relay itself takes less."""
+    set_qdisc(lab, INTERNET, "gateway", "1")
+    lab.run(ROUTER, "sysctl", "-qw", "net.ipv4.ping_group_range=0 2147483647")
+    options = ("--qos-backoff", "yes", "--qos-line-down", str(LINE))
+    async with router(lab, options) as relay:
+        alone = await download(lab, PORT, SECONDS)
+        async with saturated(lab, relay):
+            await download(lab, PORT, 2 * SECONDS)
+            beside = await download(lab, PORT, SECONDS)
+            qos = (await relay.status())["qos"]
+            print(f"alone {alone / MIB:.2f} MiB/s, beside the relay {beside / alone:.1%} of it")
+            assert qos["backoff"] in ("line", "queue")
+            assert qos["rate"] < LINE / 2
+            assert qos["wan"]["probe"] == "icmp"
+            assert beside >= 0.8 * alone
+            assert "qos-backoff" in relay.log()
+            await until_relaying_faster(relay, 4 * qos["rate"])
+
+
+async def until_relaying_faster(relay: EdgeNode, rate: int) -> None:
+    async def faster() -> bool:
+        return bool((await relay.status())["qos"]["wan"]["own_down"] > rate)
+
+    await until(faster, every=0.5)
+
+
+@asynchronous(120)
+async def test_what_a_killed_node_left_is_undone_by_the_next(lab: NetLab) -> None:
+    before = qdisc(lab), tables(lab)
+    async with router(lab, SHAPED) as relay:
+        await until_hooked(relay, 2)
+        await relay.kill()
+        assert "htb 6b:" in qdisc(lab)
+    async with router(lab, SHAPED) as relay:
+        await until_hooked(relay, 2)
+        assert "htb 6b:" in qdisc(lab)
+    assert (qdisc(lab), tables(lab)) == before
+
+
+@asynchronous(120)
+async def test_a_node_without_rights_says_so_and_an_init_script_calls_the_hooks(
+    lab: NetLab,
+) -> None:
+    before = qdisc(lab), tables(lab)
+    jail = ("setpriv", "--bounding-set", "-net_admin,-net_raw")
+    listen = [f"/ip4/{ADDRESSES[ROUTER]}/tcp/4001"]
+    setup = Setup(listen=listen, within=(*lab.within(ROUTER), *jail))
+    command = (sys.executable, "-m", "edge", "hooks")
+    options = ("--qos-hooks", str(HOOKS), *SHAPED)
+    async with EdgeNode(setup) as relay, saturated(lab, relay):
+        assert (await relay.status())["qos"]["refused"] == ["mark"]
+        lab.run(ROUTER, *command, "start", "--uid", "4001", *options)
+        assert "meta skuid 4001" in lab.run(ROUTER, "nft", "list", "ruleset")
+        lab.run(ROUTER, *command, "start", "--qos-mark", "none", *options)
+        assert "tcp sport 4001" in lab.run(ROUTER, "nft", "list", "ruleset")
+        assert "htb 6b:" in qdisc(lab)
+        lab.run(ROUTER, *command, "stop", *options)
+        assert (qdisc(lab), tables(lab)) == before
+
+
+@asynchronous(120)
+async def test_packets_bear_the_code_points(lab: NetLab) -> None:
+    lab.run(SERVER, "nft", "add", "table", "ip", "seen")
+    chain = "{ type filter hook input priority 0; }"
+    lab.run(SERVER, "nft", "add", "chain", "ip", "seen", "in", chain)
+    for code in ("1", "8", "0"):
+        rule = f"add rule ip seen in ip saddr 5.1.1.30 tcp sport 4001 ip dscp {code} counter"
+        lab.run(SERVER, "nft", *rule.split())
+    async with router(lab) as relay, saturated(lab, relay):
+        await until_hooked(relay, 2)
+        seen = lab.run(SERVER, "nft", "list", "chain", "ip", "seen", "in")
+    le, cs1, plain = [int(line.split("packets ")[1].split()[0]) for line in counters(seen)]
+    assert le > 100  # what was relayed
+    assert cs1 > 3  # the handshake and the reservation before it
+    assert plain == 0
+
+
+def counters(listing: str) -> list[str]:
+    return [line for line in listing.splitlines() if "counter packets" in line]
+
+
+@asynchronous(120)
+async def test_a_wan_that_comes_goes_and_is_another_one(lab: NetLab) -> None:
+    lab.run(ROUTER, "ip", "route", "delete", "default")
+    async with router(lab, SHAPED) as relay:
+        await until_wan(relay, None)
+        assert "kwaainet_qos" not in tables(lab)
+        give_internet(lab)
+        await until_wan(relay, "wan")
+        await until_hooked(relay, 2)
+        assert "htb 6b:" in qdisc(lab)
+        lab.run(ROUTER, "ip", "address", "add", "5.1.1.99/24", "dev", "wan")
+        lab.run(ROUTER, "ip", "route", "replace", "default", "via", "192.168.7.2")
+        await until_wan(relay, "lan")
+        await until_hooked(relay, 6)
+        assert "6b:" not in qdisc(lab)
+        assert '"lan"' in lab.run(ROUTER, "nft", "list", "table", "inet", "kwaainet_qos")
+        lab.run(ROUTER, "ip", "route", "delete", "default")
+        await until_wan(relay, None)
+        await until_hooked(relay, 8)
+        assert "kwaainet_qos" not in tables(lab)
+        give_internet(lab)
+        async with saturated(lab, relay):  # it has relayed on all the while
+            await until_wan(relay, "wan")
+            await until_hooked(relay, 10)
+
+
+async def until_wan(relay: EdgeNode, name: str | None) -> None:
+    async def there() -> bool:
+        wan = (await relay.status())["qos"].get("wan")
+        return (wan["interface"] if wan else None) == name
+
+    await until(there, every=0.2)

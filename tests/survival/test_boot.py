@@ -1,0 +1,57 @@
+"""A router that boots without knowing the time: it hands out reservations that peers accept, and
+nothing is lost when the network sets its clock. go-libp2p (p2pd 0.32) refuses a reservation that
+has expired by its own clock.
+
+Needs root and Debian's faketime, as test_survival.py does.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.counterparts.base import Setup, asynchronous
+from tests.counterparts.edge_node import EdgeNode
+from tests.counterparts.go import P2pd
+from tests.survival.test_survival import MIB, NOWHERE, circuit_over, libfaketime
+
+pytestmark = [pytest.mark.peers, pytest.mark.netns]
+
+BOOT = "1970-01-01 00:01:00"
+
+
+def booted(clock: Path) -> tuple[str, ...]:
+    """A command that runs its arguments by the clock that `clock` holds; files keep their ages."""
+    return (
+        "env",
+        f"LD_PRELOAD={libfaketime()}",
+        f"FAKETIME_TIMESTAMP_FILE={clock}",
+        "FAKETIME_NO_CACHE=1",
+        "FAKETIME_DONT_FAKE_MONOTONIC=1",
+        "NO_FAKE_STAT=1",
+    )
+
+
+@asynchronous(120)
+async def test_booted_in_1970_it_serves_and_the_clocks_jump_loses_nothing(tmp_path: Path) -> None:
+    clock = tmp_path / "clock"
+    clock.write_text(f"@{BOOT}\n")
+    async with EdgeNode(Setup(within=booted(clock))) as relay:
+        assert "1970-01-01T00:0" in relay.log()
+        assert "clock-wrong" in relay.log()
+        at = await relay.direct()
+        reserving = Setup(listen=NOWHERE, relays=[at])
+        async with (
+            circuit_over(relay) as circuit,
+            P2pd(reserving) as before,
+            P2pd(Setup(listen=NOWHERE)) as dialer,
+        ):
+            await dialer.transfer(before.circuit(at), MIB)
+            clock.write_text("+0\n")  # the network has told the time
+            await circuit.works()
+            await circuit.works_anew()
+            await dialer.transfer(before.circuit(at), MIB)
+            async with P2pd(reserving) as after:
+                await dialer.transfer(after.circuit(at), MIB)
+                report = await relay.status()
+                assert report["reservations"]["held"] == 3
+                assert report["uptime"] < 120
