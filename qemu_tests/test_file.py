@@ -78,6 +78,7 @@ def test_selftest(target: Target, built: Path) -> None:
 NOT_THERE = {
     "cryptography",  # edge.crypto takes what there is
     "uvloop",
+    "ctypes",  # edge.budget: for glibc, which is not there either
     "_image",  # built in
 }
 
@@ -110,6 +111,7 @@ def test_the_application_imports_only_what_is_in_the_binary(name: str) -> None:
         *contents.vectors(),
         "edge.crypto.small._primitives",
         "edge.crypto.native",
+        "edge.tiers.probe.ps",
     }
     wanted = names_imported(contents.application()[name])
     assert {each for each in wanted if each.split(".")[0] not in NOT_THERE} <= inside
