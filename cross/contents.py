@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 IMAGE = Path(__file__).parent / "image"
 
-# What of edge/ no router uses: the ciphers and the probe of other platforms, a module of types alone.
+# What of edge/ no router uses: the ciphers and the probe of other platforms, a module of types.
 _LEFT_OUT = {"edge.crypto.native", "edge.crypto.interface", "edge.tiers.probe.ps"}
 
 # CPython's built-in modules. Others that it was built with are not linked.

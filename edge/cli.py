@@ -273,7 +273,7 @@ def _id(config: "Config", args: Arguments) -> int:
 
 
 def _selftest(config: "Config", args: Arguments) -> int:
-    from edge import selftest
+    from edge.status import selftest
 
     return selftest.run()
 
