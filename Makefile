@@ -18,8 +18,9 @@ lint: ## format, lint and strict types
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 
-test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers, the compiled hot path
-	@tools/need iproute2 nftables dnsmasq-base faketime iperf3 shellcheck busybox signify-openbsd qemu-system-mips
+test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers, compiled hot path, binaries
+	@tools/need iproute2 nftables dnsmasq-base faketime iperf3
+	@tools/need qemu-user binutils shellcheck busybox signify-openbsd qemu-system-mips
 	.venv/bin/pytest $(ARGS)
 	$(MAKE) compiled
 
