@@ -1,4 +1,4 @@
-"""Which binaries are tested: mipsel_24kc and x86_64 as in CI, or `--targets all`, or some by name."""
+"""Which binaries are tested: mipsel_24kc and x86_64, `--targets all`, or some by name."""
 
 from __future__ import annotations
 
