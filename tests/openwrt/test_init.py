@@ -279,9 +279,9 @@ def test_a_file_without_our_sections_gets_them(router: RouterRoot) -> None:
     done = router.run("/applets/ash", "/etc/uci-defaults/kwaainet")
     assert done.returncode == 0, done.stderr
     text = router.read(CONFIG)
-    for section in ("config kwaainet main", "config node node", "config relay relay"):
-        assert text.count(section) == 1
-    assert text.count("config ") == 3
+    for section in ("kwaainet main", "node node", "relay relay", "qos qos"):
+        assert text.count(f"config {section}\n") == 1
+    assert text.count("config ") == 4
     assert router.run("/usr/bin/kwaainet", "check-config", "--uci").returncode == 0
 
 
