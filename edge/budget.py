@@ -39,6 +39,7 @@ LEAST = 24 * MIB  # the least that the default is
 LEAST_TO_SERVE = 4 * MIB  # beyond the process itself, below which serving makes no sense
 ROOMY = 128 * MIB  # the limit from which streams may have large windows
 _RESERVE = 0.1  # of what can be leased: fragmentation, and objects too small to lease
+_LOOKS = 32  # times that the kernel is asked while the whole is being leased
 
 # Bytes that one of each costs, measured by bench/ with 1000 of them and rounded up.
 CONNECTION = 20 * KIB
@@ -99,6 +100,8 @@ class Room:
             self.used += size
             self._budget.used += size
             self.peak = max(self.peak, self.used)
+            if self._budget.used > self._budget.look_at:
+                self._budget.look()
             return True
         self.refused += 1
         return False
@@ -121,15 +124,24 @@ class Room:
 class Budget:
     """`limit`: bytes the process may use. `baseline`: what it uses before it serves.
 
-    `profile`: what kind of machine it serves on. `short`: that has no memory to give just now.
+    `profile`: what kind of machine it serves on. `resident`: asks the kernel what the process uses
+    now. `short`: the machine has no memory to give just now.
     """
 
-    def __init__(self, limit: int, baseline: int, profile: Profile | None = None) -> None:
+    def __init__(
+        self,
+        limit: int,
+        baseline: int,
+        profile: Profile | None = None,
+        resident: Callable[[], int] | None = None,
+    ) -> None:
         self.limit = limit
         self.baseline = baseline
         self.profile = profile
         self.short = False
         self.used = 0
+        self.look_at = 0  # leases in all, from which the kernel is to be asked again
+        self._resident = resident
         self._correction = 0
         self.connections = self._room("connections")
         self.handshakes = self._room("handshakes")
@@ -181,6 +193,12 @@ class Budget:
         fit = leasable // 4 // (CIRCUIT + 16 * KIB)
         resources.max_circuits = resources.max_circuits or _within(8, fit, 2048)
 
+    def look(self) -> None:
+        """So much has been leased since the last look that it is time for another."""
+        self.look_at = self.used + self.leasable // _LOOKS
+        if self._resident is not None:
+            self.measure(self._resident(), self.short)
+
     def measure(self, resident: int, short: bool = False) -> bool:
         """The kernel counts `resident` bytes. True if that is near the limit, or if the machine
         is `short` of memory: let go of things.
@@ -188,6 +206,7 @@ class Budget:
         The budget is narrowed by what the leases fall short of the truth, and widened again as
         the process shrinks.
         """
+        self.look_at = self.used + self.leasable // _LOOKS
         self.short = short
         unaccounted = max(0, resident - self.baseline - self.used)
         spare = (self.limit - self.baseline) - self.leasable

@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
 def _main(argv: list[str]) -> int:
     args = parse(argv)
     if "version" in args.switches:
-        print(f"kwaainet {VERSION}")
+        print("\n".join(_version()))
         return 0
     if not args.positionals:
         print("\n".join(_overview()), file=sys.stdout if "help" in args.switches else sys.stderr)
@@ -177,10 +177,10 @@ def _load_crypto(config: "Config") -> None:
     before = os.environ.get(_BACKEND, "")
     os.environ[_BACKEND] = "pure" if wanted == "pure" else ""
     try:
-        if wanted == "native":
-            import edge.crypto.native
-        else:
-            import edge.crypto  # noqa: F401 - for its effect
+        import edge.crypto
+
+        if wanted == "native" and edge.crypto.BACKEND == "pure Python":
+            import edge.crypto.native  # raises what is missing
     except ImportError as missing:
         origin = config.origin("node", "crypto")
         raise ConfigError(
@@ -188,6 +188,21 @@ def _load_crypto(config: "Config") -> None:
         ) from None
     finally:
         os.environ[_BACKEND] = before  # a reload reads it again; empty counts as unset
+
+
+def _version() -> list[str]:
+    """Which version this is and what it is made of."""
+    from edge.crypto import BACKEND
+
+    lines = [f"kwaainet {VERSION}"]
+    try:
+        import _image  # type: ignore[import-not-found]  # built in there
+
+        lines += [f"target   {_image.TARGET}", f"commit   {_image.COMMIT}"]
+    except ImportError:
+        lines.append("target   none, this is no static binary")
+    version = ".".join([str(number) for number in sys.version_info[:3]])
+    return [*lines, f"python   {sys.implementation.name} {version}", f"ciphers  {BACKEND}"]
 
 
 def _run(config: "Config", args: Arguments) -> int:
@@ -255,6 +270,12 @@ def _id(config: "Config", args: Arguments) -> int:
         return 1
     print(PublicKey(type=ED25519, data=key.public).peer_id())
     return 0
+
+
+def _selftest(config: "Config", args: Arguments) -> int:
+    from edge.status import selftest
+
+    return selftest.run()
 
 
 def _status(config: "Config", args: Arguments) -> int:
@@ -376,6 +397,7 @@ VERBS = (
         switches=(("count", "N", "how many; default 4"),),
     ),
     Verb("connect", _connect, "have the running node connect to a peer", operands=("ADDR",)),
+    Verb("selftest", _selftest, "check that the static binary computes right on this machine"),
     Verb(
         "ledger",
         _ledger,

@@ -93,8 +93,9 @@ class Node:
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
         profile = machine.this_profile()
-        share = decision.relay_memory if decision else default_limit()
-        self.budget = Budget(config.node.memory_limit or share, resident(), profile)
+        self._share = decision.relay_memory if decision else default_limit()
+        limit = config.node.memory_limit or self._share
+        self.budget = Budget(limit, resident(), profile, resident)
         self.limits = Limits()
         self.limits.buffer_size = config.relay.buffer_size or self.budget.buffer_size
         self.resources = Resources()
@@ -217,8 +218,7 @@ class Node:
         log.set_level(config.node.log_level)
         _copy(config.node, self.limits)
         _copy(config.relay, self.resources)
-        if config.node.memory_limit:
-            self.budget.limit = config.node.memory_limit
+        self._set_memory_limit(config.node.memory_limit or self._share)
         self.budget.fill_in(self.limits, self.resources)
         _admit(config.relay, self.relay.admission)
         self.addresses.external = _parsed(config.node.external_address)
@@ -233,6 +233,12 @@ class Node:
         for connection in [*self.swarm.pending, *self.swarm.all_connections()]:
             if isinstance(connection.transport, SocketTransport):
                 self.qos.marks.again(connection.transport.sock)
+
+    def _set_memory_limit(self, limit: int) -> None:
+        least = self.budget.baseline + LEAST_TO_SERVE
+        if limit < least:
+            log.warning("memory-limit-too-low", limit=limit, least=least)
+        self.budget.limit = max(limit, least)
 
     def _settle_budget(self, config: Config) -> None:
         """Set aside what the node takes before it serves anyone. Raises ConfigError."""

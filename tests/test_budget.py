@@ -80,6 +80,23 @@ def test_leases_that_fall_short_of_the_truth_narrow_the_budget_and_recover() -> 
     assert whole.available == before
 
 
+def test_the_kernel_is_asked_again_as_leases_grow() -> None:
+    """Each lease costs twice what it says: the limit is kept all the same, without a sweep."""
+    whole = Budget(64 * MIB, 24 * MIB, resident=lambda: 24 * MIB + 2 * whole.used)
+    while whole.connections.take(64 * KIB) or whole.buffers.take(64 * KIB):
+        assert 24 * MIB + 2 * whole.used <= 64 * MIB + 2 * whole.leasable // 32
+    assert whole.used > 16 * MIB - 64 * KIB
+
+
+def test_what_the_c_library_keeps_is_given_back() -> None:
+    whole = Budget(64 * MIB, 24 * MIB)
+    assert not whole.hoards(30 * MIB)
+    assert whole.hoards(40 * MIB)
+    whole.buffers.take(10 * MIB)
+    assert not whole.hoards(40 * MIB)
+    budget.give_back()
+
+
 def test_counts_follow_the_memory() -> None:
     class Any:
         max_connections = max_window = max_reservations = max_circuits = 0

@@ -193,7 +193,7 @@ class RelayService:
         assert stream.connection.peer is not None
         usage = self.accounts.of(stream.connection.peer)
         if usage is not None:
-            usage.refusals += 1
+            usage.refusals[name] = usage.refusals.get(name, 0) + 1
         self._count_refusal(name)
         log.info("relay-refused", peer=stream.connection.peer, status=name)
         await stream.write(delimited(_status(status).encode()))

@@ -83,6 +83,18 @@ if TYPE_CHECKING:
             """Open now, with the peer at either end."""
 
         @property
+        def circuits_total(self) -> int:
+            """Circuits that have ended."""
+
+        @property
+        def seconds(self) -> float:
+            """How long those were open, together."""
+
+        @property
+        def refusals(self) -> Mapping[str, int]:
+            """By the name of the status code that was answered."""
+
+        @property
         def bytes_from(self) -> int: ...
         @property
         def bytes_to(self) -> int: ...
@@ -367,6 +379,9 @@ def _add_usage(row: Status, peer: PeerId, relay: Relay) -> None:
     row["circuits"] = usage.circuits if usage else 0
     row["bytes_from"] = usage.bytes_from if usage else 0
     row["bytes_to"] = usage.bytes_to if usage else 0
+    row["circuits_ended"] = usage.circuits_total if usage else 0
+    row["seconds"] = round(usage.seconds, 1) if usage else 0.0
+    row["refusals"] = _by_reason(usage.refusals) if usage else {}
 
 
 def _relayed(peer: PeerId, relay: Relay | None) -> int:

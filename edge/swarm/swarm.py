@@ -94,7 +94,7 @@ class Swarm:
         self.reading: Connection | None = None  # whose event is being handled
         self.slowdown = 1.0
         self.relayed = 0  # bytes that circuits have received: what `pace` protects
-        self.pace = Pace(time.perf_counter)
+        self.pace = Pace(time.monotonic, time.thread_time)
         self.protocol_errors = 0
         self.refusals: dict[str, int] = {}
         # Streams that wait for their handler to start; the connections take turns.
@@ -147,7 +147,7 @@ class Swarm:
         if wait:
             self.loop.call_later(wait, self._start_handlers)
             return
-        self._started_at = time.perf_counter()
+        self._started_at = self.pace.worked()
         for _ in range(_STARTS_PER_TURN):
             if self._ready:
                 self._start_handler()
@@ -244,7 +244,7 @@ class Swarm:
             if wait:
                 self._pause_accepting(sock, wait)
                 return
-            began = time.perf_counter()
+            began = self.pace.worked()
             try:
                 accepted, peer = sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -461,6 +461,8 @@ class Swarm:
                 connection.close("handshake timed out", say=False)
         self._measure()
         for connection in self.all_connections():
+            if connection.closed is not None:
+                continue  # another one's turn has ended it
             connection.session.forgive(int(_FORGIVEN * elapsed))
             connection.keep_alive(now, limits.keepalive_interval)
             if connection.stuck_for(now) > _FRAME_TIME:

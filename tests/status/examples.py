@@ -145,6 +145,9 @@ PEERS = {
             "circuits": 1,
             "bytes_from": 1073741824,
             "bytes_to": 2048,
+            "circuits_ended": 3,
+            "seconds": 61.5,
+            "refusals": {"no_reservation": 1},
         },
         {
             "peer_id": OTHER,
@@ -160,6 +163,9 @@ PEERS = {
             "circuits": 0,
             "bytes_from": 0,
             "bytes_to": 0,
+            "circuits_ended": 0,
+            "seconds": 0.0,
+            "refusals": {},
         },
         {
             "peer_id": RSA,
@@ -173,6 +179,9 @@ PEERS = {
             "circuits": 0,
             "bytes_from": 0,
             "bytes_to": 0,
+            "circuits_ended": 0,
+            "seconds": 0.0,
+            "refusals": {},
         },
     ],
 }

@@ -13,7 +13,7 @@ class Clock:
 def taken(seconds: float, passing: bool) -> float:
     """How much of `seconds` work takes of which there is more than enough, 1 ms a piece."""
     clock = Clock()
-    pace = Pace(clock)
+    pace = Pace(clock, clock)
     end = clock.now + seconds
     relayed, took = 0, 0.0
     while clock.now < end:
@@ -39,7 +39,7 @@ def test_while_none_pass_it_takes_all() -> None:
 
 def test_a_few_at_once_do_not_wait() -> None:
     clock = Clock()
-    pace = Pace(clock)
+    pace = Pace(clock, clock)
     for relayed in range(10):
         assert not pace.wait(relayed)
         began = clock.now
@@ -49,7 +49,7 @@ def test_a_few_at_once_do_not_wait() -> None:
 
 def test_a_debt_is_forgotten_when_nothing_has_passed_for_a_while() -> None:
     clock = Clock()
-    pace = Pace(clock)
+    pace = Pace(clock, clock)
     pace.wait(1)
     began = clock.now
     clock.now += 5.0
