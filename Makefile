@@ -18,8 +18,9 @@ lint: ## format, lint and strict types
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 
-test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers, the compiled hot path
-	@tools/need iproute2 nftables dnsmasq-base faketime shellcheck busybox signify-openbsd qemu-system-mips
+test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers, compiled hot path, binaries
+	@tools/need iproute2 nftables dnsmasq-base faketime iperf3
+	@tools/need qemu-user binutils shellcheck busybox signify-openbsd qemu-system-mips
 	.venv/bin/pytest $(ARGS)
 	$(MAKE) compiled
 
@@ -40,6 +41,32 @@ bench: ## our relay beside its peers under the same load; QUICK=1 for a rough lo
 	@tools/venv test dev
 	tools/compile
 	.venv/bin/python -m bench $${QUICK:+--quick} $(ARGS)
+
+TARGETS = mipsel_24kc mips_24kc arm_cortex-a7_neon-vfpv4 aarch64_cortex-a53 x86_64
+
+binary: ## the static binary for one router architecture, TARGET=mipsel_24kc: dist/kwaainet-TARGET
+	@test -n "$(TARGET)" || { echo "make binary TARGET=..., one of: $(TARGETS)" >&2; exit 2; }
+	@tools/venv
+	.venv/bin/python -m cross $(TARGET)
+
+binaries: ## the static binaries for all of them
+	@tools/venv
+	.venv/bin/python -m cross $(TARGETS)
+
+qemu-test: ## build and test the binaries for mipsel_24kc and x86_64, or QEMU=all
+	@tools/need qemu-user binutils
+	@tools/venv test dev
+	.venv/bin/pytest qemu_tests $${QEMU:+--targets $$QEMU} $(ARGS)
+
+footprint: ## size, memory and start of the x86_64 and mipsel_24kc binaries beside others, as a table
+	@tools/need syncthing-relaysrv
+	@tools/venv test dev
+	.venv/bin/python -m bench.footprint $(ARGS)
+
+release: ## all binaries, tested, with licences, bills of materials and checksums, in dist/
+	@tools/need qemu-user binutils
+	@tools/venv test dev
+	tools/release
 
 ipk: ## dist/kwaainet_VERSION_TARGET.ipk of TARGET=mipsel_24kc (or another) and BINARY=its file
 	@tools/venv test dev
@@ -62,4 +89,5 @@ docs-pictures: ## draw docs/*.svg from docs/*.dot; each ends with the hash of it
 	    echo "<!-- source: sha256 $$(sha256sum <$$f | cut -c1-64) -->" >>$$svg; \
 	done
 
-.PHONY: help run lint test compiled unit fuzz bench ipk feed apk docs-pictures
+.PHONY: help run lint test compiled unit fuzz bench binary binaries qemu-test footprint release
+.PHONY: ipk feed apk docs-pictures

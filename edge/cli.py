@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
 def _main(argv: list[str]) -> int:
     args = parse(argv)
     if "version" in args.switches:
-        print(f"kwaainet {VERSION}")
+        print("\n".join(_version()))
         return 0
     if not args.positionals:
         print("\n".join(_overview()), file=sys.stdout if "help" in args.switches else sys.stderr)
@@ -177,10 +177,10 @@ def _load_crypto(config: "Config") -> None:
     before = os.environ.get(_BACKEND, "")
     os.environ[_BACKEND] = "pure" if wanted == "pure" else ""
     try:
-        if wanted == "native":
-            import edge.crypto.native
-        else:
-            import edge.crypto  # noqa: F401 - for its effect
+        import edge.crypto
+
+        if wanted == "native" and edge.crypto.BACKEND == "pure Python":
+            import edge.crypto.native  # raises what is missing
     except ImportError as missing:
         origin = config.origin("node", "crypto")
         raise ConfigError(
@@ -188,6 +188,21 @@ def _load_crypto(config: "Config") -> None:
         ) from None
     finally:
         os.environ[_BACKEND] = before  # a reload reads it again; empty counts as unset
+
+
+def _version() -> list[str]:
+    """Which version this is and what it is made of."""
+    from edge.crypto import BACKEND
+
+    lines = [f"kwaainet {VERSION}"]
+    try:
+        import _image  # type: ignore[import-not-found]  # built in there
+
+        lines += [f"target   {_image.TARGET}", f"commit   {_image.COMMIT}"]
+    except ImportError:
+        lines.append("target   none, this is no static binary")
+    version = ".".join([str(number) for number in sys.version_info[:3]])
+    return [*lines, f"python   {sys.implementation.name} {version}", f"ciphers  {BACKEND}"]
 
 
 def _run(config: "Config", args: Arguments) -> int:
@@ -257,6 +272,12 @@ def _id(config: "Config", args: Arguments) -> int:
     return 0
 
 
+def _selftest(config: "Config", args: Arguments) -> int:
+    from edge.status import selftest
+
+    return selftest.run()
+
+
 def _status(config: "Config", args: Arguments) -> int:
     from edge.status import client
 
@@ -300,6 +321,30 @@ def _connect(config: "Config", args: Arguments) -> int:
     from edge.status import client
 
     return client.connect(config, args.positionals[1])
+
+
+def _ledger(config: "Config", args: Arguments) -> int:
+    from edge.status import client
+    from edge.status.errors import NotRunning, StatusError
+    from edge.tiers import ledger
+
+    if "csv" in args.switches and "json" in args.switches:
+        raise ConfigError("--csv: got --json as well; expected one of the two")
+    try:
+        days = client.ledger(config)
+    except NotRunning:
+        days = ledger.report(ledger.Ledger(config.node.data_dir))
+    except StatusError as error:
+        print(f"kwaainet: {error}", file=sys.stderr)
+        return 1
+    if "json" in args.switches:
+        import json
+
+        print(json.dumps(days, indent=2))
+    else:
+        lines = ledger.as_csv(days) if "csv" in args.switches else ledger.as_table(days)
+        print("\n".join(lines))
+    return 0
 
 
 def _hooks(config: "Config", args: Arguments) -> int:
@@ -352,6 +397,13 @@ VERBS = (
         switches=(("count", "N", "how many; default 4"),),
     ),
     Verb("connect", _connect, "have the running node connect to a peer", operands=("ADDR",)),
+    Verb("selftest", _selftest, "check that the static binary computes right on this machine"),
+    Verb(
+        "ledger",
+        _ledger,
+        "what this node has given, by the day, and an estimate of it in VDA",
+        switches=(_JSON, ("csv", "", "as CSV, for spreadsheets")),
+    ),
     Verb(
         "hooks",
         _hooks,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import stat
 import subprocess
 import sys
@@ -35,7 +36,21 @@ def kwaainet(*args: str, cwd: Path | None = None, **environ: str) -> tuple[int, 
 
 def test_version() -> None:
     for flag in ("--version", "-V"):
-        assert kwaainet(flag) == (0, f"kwaainet {VERSION}\n", "")
+        status, out, err = kwaainet(flag)
+        assert (status, err) == (0, "")
+        version, target, python, ciphers = out.splitlines()
+        assert version == f"kwaainet {VERSION}"
+        assert target == "target   none, this is no static binary"
+        assert python == f"python   cpython {platform.python_version()}"
+        assert ciphers.startswith("ciphers  cryptography ")
+
+
+def test_selftest_is_for_the_binary() -> None:
+    assert kwaainet("selftest") == (
+        2,
+        "",
+        "selftest is for the static binary; here, use `make unit`\n",
+    )
 
 
 def test_help_is_an_answer_and_no_command_is_a_mistake() -> None:

@@ -1,8 +1,9 @@
-"""Keys, signatures, Diffie-Hellman and AEAD: one interface, a native and a pure backend.
+"""Keys, signatures, Diffie-Hellman and AEAD: one interface, two native backends and a pure one.
 
-The interface and its terms stand in edge/crypto/interface.py. The native backend (PyCA
-cryptography) is taken where it can be imported, the pure one elsewhere; the environment's
-KWAAINET_CRYPTO=native or pure decides instead, and then a backend that is missing is an error.
+The interface and its terms stand in edge/crypto/interface.py. Native is PyCA cryptography, or in
+the static binary libsodium; the first that can be imported is taken, and where none can, the pure
+one. The environment's KWAAINET_CRYPTO=native or pure decides instead; that there is no native one
+is then an error.
 
 The pure backend is a fallback, some hundred times slower, and Python's integers do not take
 constant time: whoever can time a handshake finely may learn about its keys.
@@ -16,7 +17,7 @@ from edge.crypto.publickeys import ECDSA, ED25519, RSA, SECP256K1
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from edge.crypto import native, pure
+    from edge.crypto import native, pure, small
     from edge.crypto.interface import Backend
     from edge.crypto.native import (
         BACKEND,
@@ -31,7 +32,11 @@ if TYPE_CHECKING:
     )
     from edge.crypto.native import X25519Private as X25519Private  # for annotations only
 
-    _BACKENDS: tuple[Backend, Backend] = (native, pure)  # the type checker compares them
+    _BACKENDS: tuple[Backend, Backend, Backend] = (
+        native,
+        small,
+        pure,
+    )  # the type checker compares them
 
 __all__ = [
     "BACKEND",
@@ -61,9 +66,7 @@ def _pick() -> "Backend":
         raise CryptoError(f"KWAAINET_CRYPTO is {wanted!r}; it may be native or pure")
     if wanted != "pure":
         try:
-            from edge.crypto import native
-
-            return native
+            return _native()
         except ImportError as missing:
             if wanted == "native":
                 raise CryptoError(
@@ -72,6 +75,22 @@ def _pick() -> "Backend":
     from edge.crypto import pure
 
     return pure
+
+
+def _native() -> "Backend":
+    """Raises ImportError, which tells what the usual one lacks."""
+    try:
+        from edge.crypto import native
+
+        return native
+    except ImportError:
+        try:
+            from edge.crypto import small
+
+            return small
+        except ImportError:
+            pass
+        raise
 
 
 if not TYPE_CHECKING:

@@ -9,7 +9,8 @@ STATUS = {
     "peer_id": ID,
     "uptime": 11532.4,
     "mode": "relay",
-    "mode_reason": "fit for light, but this version only relays",
+    "mode_reason": "others use 83% of the WAN",
+    "step": {"cause": "wan", "new_work": False, "rate": 131072, "seconds": 90},
     "data_dir": "/var/lib/kwaainet",
     "decision": {
         "mode": "light",
@@ -78,6 +79,7 @@ STATUS = {
         "relay": {"no_reservation": 4},
     },
     "flash": {"written": 12288},
+    "machine": {"memory_used": 0.41, "cpu": 0.07, "wan": 0.83},
 }
 
 PROFILE = {

@@ -1,0 +1,106 @@
+"""The binary of a target: bytecode, C extensions, CPython and libsodium linked into one file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from cross import contents, cpython, cython, libsodium, nuitka, toolchain
+from cross.contents import IMAGE, ROOT
+from cross.targets import Target
+
+DIST = ROOT / "dist"
+MAPS = ROOT / "build" / "cross"  # what the linker put where, for bench.footprint
+
+_PRIMITIVES = "edge.crypto.small._primitives"
+# Init functions that are not PyInit_<name>; None: the interpreter makes the module itself.
+_INIT = {
+    "builtins": None,
+    "sys": None,
+    "marshal": "PyMarshal_Init",
+    "_warnings": "_PyWarnings_Init",
+    "edge": "PyInit_edge",
+    _PRIMITIVES: "PyInit__primitives",
+}
+_MODULES = """
+    .section .rodata.image_modules_bin,"a",%progbits
+    .globl image_modules_bin
+image_modules_bin:
+    .incbin "modules.bin"
+"""
+
+
+def build(target: Target, debug: bool = False) -> Path:
+    """Makes and returns dist/kwaainet-<target>. `debug`: with its symbols, and named -debug."""
+    DIST.mkdir(exist_ok=True)
+    MAPS.mkdir(parents=True, exist_ok=True)
+    done = DIST / (f"kwaainet-{target.name}" + ("-debug" if debug else ""))
+    with tempfile.TemporaryDirectory(prefix="kwaainet-cross-") as folder:
+        shutil.copy2(_link(target, Path(folder), debug), done)
+        shutil.copy2(Path(folder) / "map", MAPS / f"{target.name}.map")
+        shutil.copy2(Path(folder) / "sizes.json", MAPS / f"{target.name}.json")
+    return done
+
+
+def _link(target: Target, work: Path, debug: bool) -> Path:
+    log = work / "log"
+    python, sodium = cpython.built(target), libsodium.built(target)
+    _pack(target, python, work)
+    # Ours first: they define some of what CPython's archive defines, too.
+    objects = [*_own_objects(target, python, sodium, work), *cython.objects(target, work, log)]
+    objects += nuitka.objects(target, contents.nuitka_names(), work, log)
+    archives = [python / "lib" / f"lib{name}.a" for name in ("python3.13", "Hacl_Hash_SHA2", "z")]
+    command = [*toolchain.compiler(target), *objects, *map(str, archives)]
+    command += [str(sodium / "libsodium.a"), "-static", "-Wl,--gc-sections", "-lm"]
+    command.append("-Wl,--print-map")
+    command += ["-g" if debug else "-s", "-o", "kwaainet"]
+    toolchain.run(command, work, work / "map")
+    return work / "kwaainet"
+
+
+def _own_objects(target: Target, python: Path, sodium: Path, work: Path) -> list[str]:
+    headers = python / "include"
+    include = [f"-I{each}" for each in (headers, headers / "internal", sodium / "include", ".")]
+    (work / "modules.S").write_text(_MODULES)
+    small = ROOT / "edge" / "crypto" / "small" / "_primitives.c"
+    objects = []
+    for source in (IMAGE / "image.c", IMAGE / "no_compiler.c", work / "modules.S", small):
+        objects.append(f"{source.stem}.o")
+        command = [*toolchain.compiler(target), *include, "-DSODIUM_STATIC=1"]
+        toolchain.run([*command, "-c", str(source), "-o", objects[-1]], work, work / "log")
+    return objects
+
+
+def _pack(target: Target, python: Path, work: Path) -> None:
+    """Makes image.h and modules.bin in `work`."""
+    library = python / "lib" / "python3.13"
+    names = [*contents.BUILTINS, "edge", _PRIMITIVES]
+    inits = {name: _INIT.get(name, f"PyInit_{name}") for name in names}
+    plan = {
+        "modules": _rows(contents.bytecode(library)),
+        "asserting": _rows(contents.vectors()),
+        "frozen": _rows(contents.frozen(library)),
+        "builtins": inits | cython.init_functions(),
+        "compiled": contents.nuitka_names(),
+        "target": target.name,
+        "commit": commit(),
+    }
+    (work / "plan.json").write_text(json.dumps(plan))
+    host = cpython.host()
+    program = Path(__file__).parent / "hosted" / "bytecode.py"
+    command = [str(host), "-S", "-X", "no_debug_ranges", str(program)]
+    command += [str(work / "plan.json"), str(work)]
+    toolchain.run(command, ROOT, work / "log", PYTHONHOME=str(host.parents[1]))
+
+
+def _rows(modules: dict[str, Path]) -> list[tuple[str, str, bool]]:
+    return [(name, str(path), path.name == "__init__.py") for name, path in modules.items()]
+
+
+def commit() -> str:
+    command = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"

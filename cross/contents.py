@@ -1,0 +1,93 @@
+"""What goes into the binary: lists of modules, and who compiles which."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+IMAGE = Path(__file__).parent / "image"
+
+# What of edge/ no router uses: the ciphers and the probe of other platforms, a module of types.
+_LEFT_OUT = {"edge.crypto.native", "edge.crypto.interface", "edge.tiers.probe.ps"}
+
+# CPython's built-in modules. Others that it was built with are not linked.
+BUILTINS = """
+_abc _asyncio _bisect _codecs _collections _contextvars _functools _heapq _imp _io _json _locale
+_operator _posixsubprocess _random _sha1 _sha2 _signal _socket _sre _stat _string _struct _thread
+_typing _warnings _weakref array atexit binascii builtins errno fcntl gc itertools marshal math
+posix select sys time zlib
+""".split()
+
+# Needed before the image's importer runs.
+FROZEN = ("abc", "codecs", "io", "encodings", "encodings.aliases", "encodings.utf_8")
+_BOOTSTRAP = {
+    "_frozen_importlib": "importlib/_bootstrap.py",
+    "_frozen_importlib_external": "importlib/_bootstrap_external.py",
+}
+
+_SET_BY_OTHERS = ("collections.abc", "os.path")  # entries of sys.modules, no files
+_OURS = ("_empty_function", "_namedtuple")
+
+
+def words(name: str) -> list[str]:
+    """The words of a list beside this file, without its comments and explanations."""
+    lines = (Path(__file__).parent / name).read_text().splitlines()
+    return [word for line in lines if not line.startswith(("#", "why:")) for word in line.split()]
+
+
+def stdlib_names() -> list[str]:
+    return words("stdlib.txt")
+
+
+def nuitka_names() -> list[str]:
+    """The modules that Nuitka compiles; `edge` itself, the package, comes first."""
+    return words("compiled.txt")
+
+
+def cython_names() -> list[str]:
+    """The hot path: the modules with a `.pxd` beside them."""
+    names = [_name(path) for path in sorted((ROOT / "edge").rglob("*.pxd"))]
+    return [name for name in names if name not in _LEFT_OUT]
+
+
+def application() -> dict[str, Path]:
+    """The modules of edge/ that are in the binary, compiled or not."""
+    paths = sorted((ROOT / "edge").rglob("*.py"))
+    return {_name(path): path for path in paths if _name(path) not in _LEFT_OUT}
+
+
+def vectors() -> dict[str, Path]:
+    """The tests' vectors, for `kwaainet selftest`: scripts of assertions that import only edge."""
+    portable = (ROOT / "tests" / "wire" / "portable").glob("*.py")
+    crypto = [ROOT / "tests" / "crypto" / f"{name}_vectors.py" for name in ("crypto", "peer_id")]
+    return {path.stem: path for path in sorted([*portable, *crypto])}
+
+
+def bytecode(library: Path) -> dict[str, Path]:
+    """The modules that are in the image as bytecode. `library`: CPython's."""
+    compiled = {*nuitka_names(), *cython_names()}
+    modules = {name: path for name, path in application().items() if name not in compiled}
+    for name in stdlib_names():
+        if name not in FROZEN and name not in _SET_BY_OTHERS:
+            modules[name] = _library_file(library, name)
+    return modules | {name: IMAGE / f"{name}.py" for name in _OURS}
+
+
+def frozen(library: Path) -> dict[str, Path]:
+    """The modules that are in the interpreter itself, as bytecode."""
+    modules = {name: library / path for name, path in _BOOTSTRAP.items()}
+    modules |= {name: _library_file(library, name) for name in FROZEN}
+    return modules | {"_start": IMAGE / "_start.py"}
+
+
+def _library_file(library: Path, name: str) -> Path:
+    standin = IMAGE / "standins" / f"{name}.py"
+    if standin.exists():
+        return standin
+    path = library / name.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)

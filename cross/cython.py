@@ -1,0 +1,35 @@
+"""The hot path, through Cython, as extension modules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cross import contents, cpython, packages, toolchain
+from cross.contents import ROOT
+from cross.targets import Target
+
+
+def init_functions() -> dict[str, str]:
+    """By module. Cython names them after the last part alone, and that is not unique."""
+    return {name: f"PyInit_{name.replace('.', '_')}" for name in contents.cython_names()}
+
+
+def objects(target: Target, work: Path, log: Path) -> list[str]:
+    """Compiles them; returns the object files, in `work`."""
+    host = cpython.host()
+    environment = {
+        "PYTHONHOME": str(host.parents[1]),
+        "PYTHONPATH": str(packages.installed(packages.CYTHON)),
+    }
+    include = cpython.built(target) / "include"
+    made = []
+    for name, init in init_functions().items():
+        made.append(f"{name}.o")
+        source = f"{name.replace('.', '/')}.py"
+        command = [str(host), "-S", "-m", "cython", "-3", "-X", "annotation_typing=False"]
+        command += ["-X", "emit_code_comments=False", "-o", str(work / f"{name}.c"), source]
+        toolchain.run(command, ROOT, log, **environment)
+        command = [*toolchain.compiler(target, toolchain.BALANCED), f"-I{include}", "-w"]
+        command += ["-DCYTHON_CLINE_IN_TRACEBACK=0", f"-DPyInit_{name.rpartition('.')[2]}={init}"]
+        toolchain.run([*command, "-c", f"{name}.c", "-o", made[-1]], work, log)
+    return made

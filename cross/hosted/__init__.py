@@ -1,0 +1,1 @@
+"""Programs that the build's own CPython 3.13 runs, see cross.cpython.host."""

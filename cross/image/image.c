@@ -1,0 +1,241 @@
+/* The program: CPython with every module inside, and nothing of the machine but its kernel.
+ *
+ * Modules are code objects, deflated one by one, in a table sorted by name; image.h and modules.bin
+ * are made by cross/hosted/bytecode.py. They stay in the file's pages, which the kernel can drop, and only
+ * what is imported is unpacked. No path is searched and no environment variable of Python is read.
+ */
+#define _GNU_SOURCE /* for dladdr() */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <dlfcn.h>
+#define Py_BUILD_CORE
+#include <internal/pycore_import.h>
+#undef Py_BUILD_CORE
+#include <marshal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+typedef struct {
+    const char *name;
+    unsigned offset, deflated, size;
+    int package;
+} Module;
+
+#include "image.h"
+
+extern const unsigned char image_modules_bin[];
+
+static int
+compare(const void *name, const void *module)
+{
+    return strcmp(name, ((const Module *)module)->name);
+}
+
+static const Module *
+lookup(PyObject *name)
+{
+    const char *text = PyUnicode_AsUTF8(name);
+
+    if (text == NULL)
+        return NULL;
+    return bsearch(text, image_modules, sizeof image_modules / sizeof *image_modules,
+                   sizeof *image_modules, compare);
+}
+
+/* find(name): whether that module is a package; None if there is no such module. */
+static PyObject *
+image_find(PyObject *self, PyObject *name)
+{
+    const Module *module = lookup(name);
+
+    if (module != NULL)
+        return PyBool_FromLong(module->package);
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+}
+
+/* code(name): the code object of a module that find() knows. */
+static PyObject *
+image_code(PyObject *self, PyObject *name)
+{
+    const Module *module = lookup(name);
+    unsigned char *plain;
+    PyObject *code;
+    uLongf size;
+
+    if (module == NULL)
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ImportError, "no module %R", name);
+    size = module->size;
+    plain = malloc(size);
+    if (plain == NULL)
+        return PyErr_NoMemory();
+    if (uncompress(plain, &size, image_modules_bin + module->offset, module->deflated) == Z_OK)
+        code = PyMarshal_ReadObjectFromString((char *)plain, (Py_ssize_t)size);
+    else
+        code = PyErr_Format(PyExc_ImportError, "module %R is damaged", name);
+    free(plain);
+    return code;
+}
+
+/* For Nuitka's run time, in the place of Py_CompileStringExFlags: the one thing it compiles. */
+PyObject *
+image_empty_function(const char *source, const char *name, int start, PyCompilerFlags *flags, int level)
+{
+    PyObject *module = PyUnicode_FromString("_empty_function");
+    PyObject *code = module ? image_code(NULL, module) : NULL;
+
+    Py_XDECREF(module);
+    return code;
+}
+
+/* names(): all of them, sorted. */
+static PyObject *
+image_names(PyObject *self, PyObject *unused)
+{
+    const size_t count = sizeof image_modules / sizeof *image_modules;
+    PyObject *names = PyList_New((Py_ssize_t)count);
+    size_t i;
+
+    for (i = 0; names != NULL && i < count; i++) {
+        PyObject *name = PyUnicode_FromString(image_modules[i].name);
+
+        if (name == NULL)
+            Py_CLEAR(names);
+        else
+            PyList_SET_ITEM(names, (Py_ssize_t)i, name);
+    }
+    return names;
+}
+
+static PyMethodDef methods[] = {
+    {"find", image_find, METH_O, NULL},
+    {"code", image_code, METH_O, NULL},
+    {"names", image_names, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_image",
+    .m_methods = methods,
+};
+
+static PyObject *
+init_image(void)
+{
+    static const char *const compiled[] = {IMAGE_COMPILED NULL};
+    PyObject *module = PyModule_Create(&definition);
+    PyObject *names = PyFrozenSet_New(NULL);
+    size_t i;
+
+    for (i = 0; names != NULL && compiled[i] != NULL; i++) {
+        PyObject *name = PyUnicode_FromString(compiled[i]);
+
+        if (name == NULL || PySet_Add(names, name) < 0)
+            Py_CLEAR(names);
+        Py_XDECREF(name);
+    }
+    if (module != NULL && names != NULL && PyModule_AddObjectRef(module, "COMPILED", names) == 0 &&
+        PyModule_AddStringConstant(module, "TARGET", IMAGE_TARGET) == 0 &&
+        PyModule_AddStringConstant(module, "COMMIT", IMAGE_COMMIT) == 0) {
+        Py_DECREF(names);
+        return module;
+    }
+    Py_XDECREF(names);
+    Py_XDECREF(module);
+    return NULL;
+}
+
+/* In the place of CPython's own table (Modules/config.c), so that only these are linked. */
+struct _inittab _PyImport_Inittab[] = {
+    {"_image", init_image},
+    IMAGE_INITTAB
+    {NULL, NULL},
+};
+
+/* In the place of those of CPython (Python/frozen.c): what is needed before _start runs. */
+const struct _frozen *_PyImport_FrozenBootstrap = image_frozen;
+static const struct _frozen none[] = {{0}};
+const struct _frozen *_PyImport_FrozenStdlib = none;
+const struct _frozen *_PyImport_FrozenTest = none;
+const struct _frozen *PyImport_FrozenModules = NULL;
+static const struct _module_alias aliases[] = {
+    {"_frozen_importlib", "importlib._bootstrap"},
+    {"_frozen_importlib_external", "importlib._bootstrap_external"},
+    {0},
+};
+const struct _module_alias *_PyImport_FrozenAliases = aliases;
+
+/* In the place of libc's, which has no answer in a static program: Nuitka's run time asks where the
+ * file of its extension module is, and believes what it gets. */
+int
+dladdr(const void *address, Dl_info *info)
+{
+    *info = (Dl_info){.dli_fname = "/kwaainet"};
+    return 1;
+}
+
+static PyStatus
+configure(int argc, char **argv)
+{
+    PyPreConfig before;
+    PyConfig config;
+    PyStatus status;
+
+    PyPreConfig_InitIsolatedConfig(&before);
+    before.utf8_mode = 1;
+    status = Py_PreInitialize(&before);
+    if (PyStatus_Exception(status))
+        return status;
+    PyConfig_InitIsolatedConfig(&config);
+    config.parse_argv = 0;
+    config.site_import = 0;
+    config.write_bytecode = 0;
+    config.optimization_level = 2;
+    config.install_signal_handlers = 1;
+    config.pathconfig_warnings = 0;
+    config.module_search_paths_set = 1;
+    config.code_debug_ranges = 0;
+    /* Every path that CPython would look for, so that it looks for none. */
+    wchar_t **const paths[] = {
+        &config.prefix,      &config.exec_prefix,     &config.base_prefix,
+        &config.base_exec_prefix, &config.executable, &config.base_executable,
+        &config.stdlib_dir,  &config.platlibdir,
+    };
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        status = PyConfig_SetString(&config, paths[i], L"");
+        if (PyStatus_Exception(status))
+            goto done;
+    }
+    status = PyConfig_SetBytesArgv(&config, argc, argv);
+    if (!PyStatus_Exception(status))
+        status = Py_InitializeFromConfig(&config);
+done:
+    PyConfig_Clear(&config);
+    return status;
+}
+
+int
+main(int argc, char **argv)
+{
+    PyObject *start, *result;
+    PyStatus status;
+    long code;
+
+    status = configure(argc, argv);
+    if (PyStatus_Exception(status)) {
+        fprintf(stderr, "kwaainet: Python does not start: %s\n",
+                status.err_msg ? status.err_msg : "unknown cause");
+        return 1;
+    }
+    start = PyImport_ImportModule("_start");
+    result = start ? PyObject_CallMethod(start, "main", NULL) : NULL;
+    if (result == NULL) {
+        PyErr_Print(); /* and exits, if it is SystemExit */
+        return 1;
+    }
+    code = PyLong_AsLong(result);
+    Py_DECREF(result);
+    Py_DECREF(start);
+    return Py_FinalizeEx() < 0 ? 1 : (int)code;
+}

@@ -1,0 +1,94 @@
+"""Sources of others: from Debian's pool, pinned by version and hash, never committed.
+
+A Debian source package is the upstream release as it was (`.orig`) and Debian's changes beside it.
+Only the former is taken, so a revision of the package does not break the pin. apt's own helper
+fetches it from the mirror that this machine's apt uses, and compares the hash.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from cross import cache
+
+_MIRROR = "http://deb.debian.org/debian"
+_HELPER = "/usr/lib/apt/apt-helper"
+
+
+@dataclass(frozen=True)
+class Source:
+    """`pool`: the path below the mirror's pool/main. `licence`: SPDX, for the bill of materials."""
+
+    name: str
+    version: str
+    pool: str
+    sha256: str
+    licence: str
+    licence_file: str
+
+
+CPYTHON = Source(
+    "cpython",
+    "3.13.5",
+    "p/python3.13/python3.13_3.13.5.orig.tar.xz",
+    "93e583f243454e6e9e4588ca2c2662206ad961659863277afcdb96801647d640",
+    "PSF-2.0",
+    "LICENSE",
+)
+ZLIB = Source(
+    "zlib",
+    "1.3.1",
+    "z/zlib/zlib_1.3.dfsg+really1.3.1.orig.tar.gz",
+    "60dd315c07f616887caa029408308a018ace66e3d142726a97db164b3b8f69fb",
+    "Zlib",
+    "LICENSE",
+)
+LIBSODIUM = Source(
+    "libsodium",
+    "1.0.18",
+    "libs/libsodium/libsodium_1.0.18.orig.tar.gz",
+    "d59323c6b712a1519a5daf710b68f5e7fde57040845ffec53850911f10a5d4f4",
+    "ISC",
+    "LICENSE",
+)
+
+
+def unpacked(source: Source) -> Path:
+    """The folder with the files of `source`, fetched and unpacked when it is not there yet."""
+
+    def make(folder: Path) -> None:
+        archive = folder / "archive"
+        _fetch(source, archive)
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder)
+        archive.unlink()
+
+    folder = cache.made(f"{source.name}-{source.version}-source", [source.sha256], make)
+    [top] = [path for path in folder.iterdir() if path.is_dir()]
+    return top
+
+
+def _fetch(source: Source, to: Path) -> None:
+    uri = f"{_mirror()}/pool/main/{source.pool}"
+    command = [
+        _HELPER,
+        "-o",
+        "APT::Sandbox::User=root",
+        "download-file",
+        uri,
+        str(to),
+        f"SHA256:{source.sha256}",
+    ]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{uri} cannot be had: {done.stderr[-500:]}")
+
+
+def _mirror() -> str:
+    """Where this machine's apt gets Debian from."""
+    command = ["apt-get", "indextargets", "--format", "$(SITE)", "Origin: Debian", "Label: Debian"]
+    sites = subprocess.run(command, check=False, capture_output=True, text=True).stdout.split()
+    return sites[0] if sites else _MIRROR

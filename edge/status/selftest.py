@@ -1,0 +1,75 @@
+"""`kwaainet selftest`: does this binary compute what it should, on the very machine it runs on?
+
+Only the static binary has what it takes: the vectors of tests/wire/portable and tests/crypto are in
+its image. Each must pass, with the binary's ciphers and with the pure ones, and every module of
+the image must load. From a checkout, `make unit` runs the same vectors and more.
+"""
+
+import sys
+from functools import partial
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CHECKS = "check_"
+
+
+def run() -> int:
+    """The exit status: 1 if something failed, 2 where there is nothing to run."""
+    try:
+        import _image  # type: ignore[import-not-found]  # built in there
+    except ImportError:
+        print("selftest is for the static binary; here, use `make unit`", file=sys.stderr)
+        return 2
+    names: list[str] = _image.names()
+    checks = [name for name in names if name.startswith(_CHECKS)]
+    failed = 0
+    for name in [*names, *sorted(_image.COMPILED)]:
+        if name not in checks:
+            failed += not _passes(f"import {name}", partial(__import__, name))
+    for name in checks:
+        failed += not _passes(f"vectors {name[len(_CHECKS) :]}", partial(__import__, name))
+    failed += not _passes("time zones from TZ strings", _time_zones)
+    failed += _crypto()
+    print(f"{failed} failed" if failed else "all passed")
+    return 1 if failed else 0
+
+
+def _crypto() -> int:
+    """How many of the vectors fail, with either backend."""
+    import crypto_vectors  # type: ignore[import-not-found]
+
+    from edge.crypto import pure, small
+
+    failed = 0
+    for backend in (small, pure):
+        for check in crypto_vectors.CHECKS:
+            name = f"vectors {check.__name__[len(_CHECKS) :]} by {backend.BACKEND}"
+            failed += not _passes(name, partial(check, backend))
+    return failed
+
+
+def _time_zones() -> None:
+    """Central Europe, by POSIX's rule alone: summer time in July, none in January 2026."""
+    import os
+    import time
+
+    os.environ["TZ"] = "CET-1CEST,M3.5.0,M10.5.0/3"  # musl looks at it each time
+    hours = [time.localtime(noon).tm_hour for noon in (1782907200, 1768478400)]
+    if hours != [14, 13]:
+        raise ValueError(f"local hours {hours}, expected 14 and 13")
+
+
+def _passes(name: str, call: "Callable[[], object]") -> bool:
+    try:
+        call()
+    except Exception:  # noqa: BLE001 - whatever it is, the next check shall run
+        import traceback
+
+        print(f"FAILED {name}")
+        traceback.print_exc(file=sys.stdout)
+        return False
+    if not name.startswith("import "):
+        print(f"passed {name}")
+    return True

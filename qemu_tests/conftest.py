@@ -1,0 +1,30 @@
+"""Which binaries are tested: mipsel_24kc and x86_64, `--targets all`, or some by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cross.targets import TARGETS, Target
+from qemu_tests.emulated import build
+
+DEFAULT = "mipsel_24kc,x86_64"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--targets", default=DEFAULT)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "target" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--targets")
+        names = list(TARGETS) if chosen == "all" else chosen.split(",")
+        metafunc.parametrize(
+            "target", [TARGETS[name] for name in names], ids=names, scope="session"
+        )
+
+
+@pytest.fixture(scope="session")
+def built(target: Target) -> Path:
+    return build(target)

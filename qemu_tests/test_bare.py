@@ -1,0 +1,100 @@
+"""On a machine that lacks nearly everything: one clear line, never an abort.
+
+The x86_64 binary alone in a root directory of its own: no libc, no /proc, no /dev, no /etc.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cross.targets import TARGETS, Target
+from edge.version import VERSION
+
+pytestmark = pytest.mark.netns  # needs root, for chroot and mounts
+PEER = "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"
+LISTEN = ("--listen", "/ip4/127.0.0.1/tcp/0")
+
+
+@pytest.fixture
+def target() -> Target:
+    return TARGETS["x86_64"]
+
+
+@pytest.fixture
+def root(built: Path, tmp_path: Path) -> Iterator[Path]:
+    """A root directory with the binary in it."""
+    binary = tmp_path / "kwaainet"
+    binary.write_bytes(built.read_bytes())
+    binary.chmod(0o755)
+    yield tmp_path
+
+
+def run(root: Path, *args: str, writable: bool = True) -> tuple[int, str, str]:
+    """(status, output, errors) of `kwaainet ARGS` in `root`; a node is stopped when it is ready."""
+    mount = (
+        f"mount --bind {root} {root} && mount -o remount,bind,ro {root} && " if not writable else ""
+    )
+    command = ["unshare", "--mount", "sh", "-c", f'{mount} exec chroot {root} /kwaainet "$@"', "sh"]
+    process = subprocess.Popen(
+        [*command, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={}
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    if first.startswith("ready "):
+        process.send_signal(signal.SIGTERM)
+    out, errors = process.communicate(timeout=60)
+    return process.returncode, first + out, errors
+
+
+def test_runs_with_nothing_around_it(root: Path) -> None:
+    status, out, errors = run(root, "run", *LISTEN, "--data-dir", "/data")
+    assert status == 0
+    assert out.startswith("ready peer_id=12D3Koo")
+    assert "Traceback" not in errors
+    assert {line.split()[1] for line in errors.splitlines()} <= {"info", "warning"}
+
+
+def test_says_what_it_is_without_proc_and_dev(root: Path) -> None:
+    status, out, errors = run(root, "--version")
+    assert (status, errors) == (0, "")
+    assert out.startswith(f"kwaainet {VERSION}\n")
+
+
+def test_a_name_without_resolv_conf_is_no_failure(root: Path) -> None:
+    (root / "c.toml").write_text(f'[[peer]]\naddress = "/dnsaddr/nowhere.invalid/p2p/{PEER}"\n')
+    status, out, errors = run(root, "run", *LISTEN, "--data-dir", "/data", "--config", "/c.toml")
+    assert status == 0, errors
+    assert out.startswith("ready ")
+    assert "Traceback" not in errors
+
+
+def test_a_read_only_root_without_data_is_one_line(root: Path) -> None:
+    status, out, errors = run(root, "run", *LISTEN, "--data-dir", "/data", writable=False)
+    assert (status, out) == (1, "")
+    assert errors == "kwaainet: /data: cannot be the data directory: Read-only file system\n"
+
+
+def test_a_read_only_data_directory_is_one_line(root: Path) -> None:
+    (root / "data").mkdir()
+    status, out, errors = run(root, "run", *LISTEN, "--data-dir", "/data", writable=False)
+    assert (status, out) == (1, "")
+    assert errors.count("\n") == 1
+    assert "Read-only file system" in errors
+
+
+def test_a_missing_configuration_is_one_line(root: Path) -> None:
+    status, out, errors = run(root, "run", "--config", "/etc/kwaainet.toml")
+    assert (status, out) == (2, "")
+    assert errors.count("\n") == 1
+
+
+def test_time_zones_need_no_files(root: Path) -> None:
+    status, out, errors = run(root, "selftest")
+    assert (status, errors) == (0, "")
+    assert "passed time zones from TZ strings\n" in out
+    assert out.endswith("all passed\n")

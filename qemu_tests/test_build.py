@@ -1,0 +1,41 @@
+"""The same commit gives the same bytes, and the bill of materials says what is in them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from cross import binary, sbom
+from cross.targets import Target
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_second_build_gives_the_same_bytes(target: Target, built: Path) -> None:
+    first = sha256(built)
+    assert sha256(binary.build(target)) == first
+
+
+def test_no_path_of_the_build_machine_is_inside(target: Target, built: Path) -> None:
+    data = built.read_bytes()
+    for path in (str(binary.ROOT), str(Path.home() / ".cache"), "kwaainet-cross-"):
+        assert path.encode() not in data
+
+
+def test_bill_of_materials(target: Target, built: Path) -> None:
+    document = sbom.document(target.name, built)
+    json.dumps(document)
+    names = {package["name"] for package in document["packages"]}
+    assert {"kwaainet", "cpython", "libsodium", "zlib", "musl", "nuitka-runtime"} <= names
+    assert document["packages"][0]["checksums"][0]["checksumValue"] == sha256(built)
+
+
+def test_every_part_has_its_licence_text() -> None:
+    table = (sbom.LICENCES / "README.md").read_text()
+    for _, version, _, _, text in sbom._LINKED:
+        assert (sbom.LICENCES / text).stat().st_size > 500
+        assert f"`{text}`" in table
+        assert version in table
