@@ -39,6 +39,7 @@ LEAST = 24 * MIB  # the least that the default is
 LEAST_TO_SERVE = 4 * MIB  # beyond the process itself, below which serving makes no sense
 ROOMY = 128 * MIB  # the limit from which streams may have large windows
 _RESERVE = 0.1  # of what can be leased: fragmentation, and objects too small to lease
+_TRIES = 8  # of letting something go for one lease
 _LOOKS = 32  # times that the kernel is asked while the whole is being leased
 
 # Bytes that one of each costs, measured by bench/ with 1000 of them and rounded up.
@@ -96,7 +97,7 @@ class Room:
 
     def take(self, size: int) -> bool:
         """Lease `size` bytes (a negative size gives them back). False: they do not fit."""
-        if size <= 0 or self._fits(size) or (self._relieved() and self._fits(size)):
+        if size <= 0 or self._fits(size) or self._relieved(size):
             self.used += size
             self._budget.used += size
             self.peak = max(self.peak, self.used)
@@ -117,8 +118,14 @@ class Room:
             return False
         return self.used + size <= self.ceiling and budget.used + size <= budget.available
 
-    def _relieved(self) -> bool:
-        return any(relief() for relief in self.relief)
+    def _relieved(self, size: int) -> bool:
+        """Whether enough was let go of: one frame may not be what another one needs."""
+        for _ in range(_TRIES if not self._budget.short else 1):
+            if not any(relief() for relief in self.relief):
+                return False
+            if self._fits(size):
+                return True
+        return False
 
 
 class Budget:

@@ -62,6 +62,24 @@ def test_relief_is_asked_before_a_lease_is_refused() -> None:
     assert room.take(MIB // 2)
 
 
+def test_relief_is_asked_until_it_is_enough_but_not_for_ever() -> None:
+    room = Budget(64 * MIB, 24 * MIB).buffers
+    while room.take(64 * KIB):
+        pass
+    asked = []
+
+    def let_go() -> bool:
+        asked.append(1)
+        room.give(64 * KIB)
+        return True
+
+    room.relief.append(let_go)
+    assert room.take(5 * 64 * KIB)
+    assert 4 <= len(asked) <= 5
+    assert not room.take(40 * 64 * KIB)
+    assert len(asked) <= 13
+
+
 def test_pressure_is_felt_before_the_ceiling() -> None:
     room = Budget(64 * MIB, 24 * MIB).buffers
     assert not room.pressed

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SHARE = 0.1  # of the time
 _BURST = 0.02  # seconds that may be taken at once
 _QUIET = 0.2  # seconds after a payload until there is nothing to protect
-_LEAST_WAIT = 0.001
+_LEAST_WAIT, _LONGEST_WAIT = 0.001, 0.5  # seconds
 
 
 class Pace:
@@ -50,4 +50,4 @@ class Pace:
 
     def spent(self, began: float) -> None:
         """It has gone on since `worked` said `began`."""
-        self._debt += self.worked() - began
+        self._debt = min(self._debt + self.worked() - began, _BURST + _LONGEST_WAIT * SHARE)

@@ -47,13 +47,24 @@ def test_a_few_at_once_do_not_wait() -> None:
         pace.spent(began)
 
 
-def test_a_debt_is_forgotten_when_nothing_has_passed_for_a_while() -> None:
-    clock = Clock()
-    pace = Pace(clock, clock)
+def in_debt() -> tuple[Clock, Pace]:
+    """A pace that a minute's work has just been charged to, while payloads pass."""
+    clock, worked = Clock(), Clock()
+    pace = Pace(clock, worked)
     pace.wait(1)
-    began = clock.now
-    clock.now += 5.0
+    began = worked()
+    worked.now += 60.0
     pace.spent(began)
-    assert pace.wait(2) > 1.0
+    return clock, pace
+
+
+def test_nobody_waits_for_long() -> None:
+    _, pace = in_debt()
+    assert 0.4 < pace.wait(2) <= 0.5
+
+
+def test_a_debt_is_forgotten_when_nothing_has_passed_for_a_while() -> None:
+    clock, pace = in_debt()
+    assert pace.wait(2)
     clock.now += 0.3
     assert not pace.wait(2)
