@@ -40,6 +40,7 @@ fuzz: ## every codec and state machine under atheris, SECONDS=60 each; ARGS for 
 bench: ## our relay beside its peers under the same load; QUICK=1 for a rough look, ARGS for more
 	@tools/venv test dev
 	tools/compile
+	.venv/bin/python -m cross x86_64
 	.venv/bin/python -m bench $${QUICK:+--quick} $(ARGS)
 
 TARGETS = mipsel_24kc mips_24kc arm_cortex-a7_neon-vfpv4 aarch64_cortex-a53 x86_64
