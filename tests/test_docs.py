@@ -96,7 +96,7 @@ def test_the_readme_has_its_two_commands_and_every_verb() -> None:
     text = (ROOT / "README.md").read_text()
     assert re.findall(r"^    make ([a-z]+)", text, re.MULTILINE) == ["run", "test"]
     (verbs,) = re.findall(r"`kwaainet (run \|[^`]*)`", text)
-    assert [verb.split()[0] for verb in verbs.split(" | ")] == list(VERBS)
+    assert [verb.split()[0] for verb in re.split(r"\s\|\s", verbs)] == list(VERBS)
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=name_of)

@@ -29,6 +29,7 @@ class Importer:
 
     @staticmethod
     def exec_module(module):
+        module.__file__ = _image.PATH  # edge.clock asks how old the file is
         exec(_image.code(module.__name__), module.__dict__)
         if module.__name__ == "collections":
             from _namedtuple import namedtuple

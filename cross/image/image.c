@@ -14,6 +14,7 @@
 #include <marshal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <zlib.h>
 
 typedef struct {
@@ -126,18 +127,23 @@ init_image(void)
     static const char *const compiled[] = {IMAGE_COMPILED NULL};
     PyObject *module = PyModule_Create(&definition);
     PyObject *names = PyFrozenSet_New(NULL);
+    /* The kernel's own word for the file that it started; /proc may be missing. */
+    const char *file = (const char *)getauxval(AT_EXECFN);
+    PyObject *path = PyUnicode_DecodeFSDefault(file ? file : "kwaainet");
     size_t i;
 
-    for (i = 0; names != NULL && compiled[i] != NULL; i++) {
+    for (i = 0; path != NULL && names != NULL && compiled[i] != NULL; i++) {
         PyObject *name = PyUnicode_FromString(compiled[i]);
 
         if (name == NULL || PySet_Add(names, name) < 0)
             Py_CLEAR(names);
         Py_XDECREF(name);
     }
-    if (module != NULL && names != NULL && PyModule_AddObjectRef(module, "COMPILED", names) == 0 &&
+    if (module != NULL && names != NULL && path != NULL && PyModule_AddObjectRef(module, "COMPILED", names) == 0 &&
         PyModule_AddStringConstant(module, "TARGET", IMAGE_TARGET) == 0 &&
-        PyModule_AddStringConstant(module, "COMMIT", IMAGE_COMMIT) == 0) {
+        PyModule_AddStringConstant(module, "COMMIT", IMAGE_COMMIT) == 0 &&
+        PyModule_AddObjectRef(module, "PATH", path) == 0) {
+        Py_DECREF(path);
         Py_DECREF(names);
         return module;
     }

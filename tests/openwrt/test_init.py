@@ -287,6 +287,6 @@ def test_a_file_without_our_sections_gets_them(router: RouterRoot) -> None:
 
 def test_the_shipped_file_is_valid_and_leaves_it_as_it_is(router: RouterRoot) -> None:
     before = router.read(CONFIG)
-    assert router.run("/usr/bin/kwaainet", "check-config", "--uci").stdout == "OK\n"
+    assert router.run("/usr/bin/kwaainet", "check-config", "--uci").stdout.startswith("OK\n")
     router.run("/applets/ash", "/etc/uci-defaults/kwaainet")
     assert router.read(CONFIG) == before
