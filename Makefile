@@ -18,8 +18,9 @@ lint: ## format, lint and strict types
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 
-test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers, the compiled hot path
-	@tools/need iproute2 nftables dnsmasq-base faketime shellcheck busybox signify-openbsd qemu-system-mips
+test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers, compiled hot path, binaries
+	@tools/need iproute2 nftables dnsmasq-base faketime iperf3
+	@tools/need qemu-user binutils shellcheck busybox signify-openbsd qemu-system-mips
 	.venv/bin/pytest $(ARGS)
 	$(MAKE) compiled
 
@@ -39,6 +40,7 @@ fuzz: ## every codec and state machine under atheris, SECONDS=60 each; ARGS for 
 bench: ## our relay beside its peers under the same load; QUICK=1 for a rough look, ARGS for more
 	@tools/venv test dev
 	tools/compile
+	.venv/bin/python -m cross x86_64
 	.venv/bin/python -m bench $${QUICK:+--quick} $(ARGS)
 
 TARGETS = mipsel_24kc mips_24kc arm_cortex-a7_neon-vfpv4 aarch64_cortex-a53 x86_64

@@ -17,10 +17,12 @@ from bench.figures import Bench, Figures, Plan, summary
 from tests.counterparts.cache import InstallError
 
 COMPILED = builds.HERE.parent / "build" / "compiled"  # tools/compile makes it
+BINARY = builds.HERE.parent / "dist" / "kwaainet-x86_64"  # make binary TARGET=x86_64
 OURS = {
     # -P: not the package of the working directory.
     "kwaainet": ["env", f"PYTHONPATH={COMPILED}", sys.executable, "-P", "-m", "edge"],
     "kwaainet uncompiled": [sys.executable, "-m", "edge"],
+    "kwaainet binary": [str(BINARY)],
 }
 RESULTS = builds.HERE / "results"
 PEERS: dict[str, Callable[[], relays.Kind]] = {
@@ -55,7 +57,8 @@ def main() -> int:
         f"{report.LIMITED_BY_LOAD} the load was busier than the relay, which could have done more\n"
     )
     print("\n".join(f"{name}: {value}" for name, value in machine.items()), end="\n\n")
-    print("\n".join(report.targets(medians, arguments.ours[0][0])))
+    for name, _ in arguments.ours:
+        print(name, *report.targets(medians, name), sep="\n", end="\n\n")
     _write({"machine": machine, "medians": medians, "rounds": rounds})
     failures = report.failures(medians)
     print("".join(f"\nfailed: {failure}\n" for failure in failures), end="")
@@ -83,8 +86,8 @@ def _arguments() -> argparse.Namespace:
         type=_named_command,
         action="append",
         metavar="NAME=COMMAND",
-        help="a node to measure, may be repeated; the targets are those of the first. Default:"
-        " this checkout, compiled and uncompiled",
+        help="a node to measure, may be repeated. Default: this checkout,"
+        " compiled, uncompiled, and as the router's static binary",
     )
     arguments = parser.parse_args()
     arguments.ours = arguments.ours or list(OURS.items())

@@ -28,6 +28,7 @@ OPEN_LIMITS = (
     *("--relay-max-circuits", MANY, "--relay-max-circuits-per-peer", "4096"),
     *("--max-connections", MANY, "--max-connections-per-ip", MANY),
     *("--max-pending-handshakes", "1024", "--memory-limit", "1G", "--log-level", "warning"),
+    *("--adapt-enabled", "no"),  # the load takes the processor, and must not look like a household
 )
 HAPROXY = """
 global

@@ -122,6 +122,8 @@ def targets(relays: dict[str, Figures], ours: str) -> list[str]:
         text = f"{streams} streams: CPU-s/GB at most 0.75 of the best peer's"
         value = at(mine, f"{bulk}.cpu_seconds_per_gb")
         lines.append(_target(text, value, _times(0.75, _best(min, cpu))))
+        text = f"{streams} streams: CPU-s/GB not above the best peer's (must)"
+        lines.append(_target(text, value, _best(min, cpu)))
         text = f"{streams} streams: MB/s at least the best peer's"
         value = at(mine, f"{bulk}.mb_per_second")
         lines.append(_target(text, value, _best(max, rate), at_least=True))

@@ -39,6 +39,8 @@ LEAST = 24 * MIB  # the least that the default is
 LEAST_TO_SERVE = 4 * MIB  # beyond the process itself, below which serving makes no sense
 ROOMY = 128 * MIB  # the limit from which streams may have large windows
 _RESERVE = 0.1  # of what can be leased: fragmentation, and objects too small to lease
+_TRIES = 8  # of letting something go for one lease
+_LOOKS = 32  # times that the kernel is asked while the whole is being leased
 
 # Bytes that one of each costs, measured by bench/ with 1000 of them and rounded up.
 CONNECTION = 20 * KIB
@@ -95,10 +97,12 @@ class Room:
 
     def take(self, size: int) -> bool:
         """Lease `size` bytes (a negative size gives them back). False: they do not fit."""
-        if size <= 0 or self._fits(size) or (self._relieved() and self._fits(size)):
+        if size <= 0 or self._fits(size) or self._relieved(size):
             self.used += size
             self._budget.used += size
             self.peak = max(self.peak, self.used)
+            if self._budget.used > self._budget.look_at:
+                self._budget.look()
             return True
         self.refused += 1
         return False
@@ -114,22 +118,37 @@ class Room:
             return False
         return self.used + size <= self.ceiling and budget.used + size <= budget.available
 
-    def _relieved(self) -> bool:
-        return any(relief() for relief in self.relief)
+    def _relieved(self, size: int) -> bool:
+        """Whether enough was let go of: one frame may not be what another one needs."""
+        for _ in range(_TRIES if not self._budget.short else 1):
+            if not any(relief() for relief in self.relief):
+                return False
+            if self._fits(size):
+                return True
+        return False
 
 
 class Budget:
     """`limit`: bytes the process may use. `baseline`: what it uses before it serves.
 
-    `profile`: what kind of machine it serves on. `short`: that has no memory to give just now.
+    `profile`: what kind of machine it serves on. `resident`: asks the kernel what the process uses
+    now. `short`: the machine has no memory to give just now.
     """
 
-    def __init__(self, limit: int, baseline: int, profile: Profile | None = None) -> None:
+    def __init__(
+        self,
+        limit: int,
+        baseline: int,
+        profile: Profile | None = None,
+        resident: Callable[[], int] | None = None,
+    ) -> None:
         self.limit = limit
         self.baseline = baseline
         self.profile = profile
         self.short = False
         self.used = 0
+        self.look_at = 0  # leases in all, from which the kernel is to be asked again
+        self._resident = resident
         self._correction = 0
         self.connections = self._room("connections")
         self.handshakes = self._room("handshakes")
@@ -181,6 +200,12 @@ class Budget:
         fit = leasable // 4 // (CIRCUIT + 16 * KIB)
         resources.max_circuits = resources.max_circuits or _within(8, fit, 2048)
 
+    def look(self) -> None:
+        """So much has been leased since the last look that it is time for another."""
+        self.look_at = self.used + self.leasable // _LOOKS
+        if self._resident is not None:
+            self.measure(self._resident(), self.short)
+
     def measure(self, resident: int, short: bool = False) -> bool:
         """The kernel counts `resident` bytes. True if that is near the limit, or if the machine
         is `short` of memory: let go of things.
@@ -188,6 +213,7 @@ class Budget:
         The budget is narrowed by what the leases fall short of the truth, and widened again as
         the process shrinks.
         """
+        self.look_at = self.used + self.leasable // _LOOKS
         self.short = short
         unaccounted = max(0, resident - self.baseline - self.used)
         spare = (self.limit - self.baseline) - self.leasable

@@ -323,6 +323,30 @@ def _connect(config: "Config", args: Arguments) -> int:
     return client.connect(config, args.positionals[1])
 
 
+def _ledger(config: "Config", args: Arguments) -> int:
+    from edge.status import client
+    from edge.status.errors import NotRunning, StatusError
+    from edge.tiers import ledger
+
+    if "csv" in args.switches and "json" in args.switches:
+        raise ConfigError("--csv: got --json as well; expected one of the two")
+    try:
+        days = client.ledger(config)
+    except NotRunning:
+        days = ledger.report(ledger.Ledger(config.node.data_dir))
+    except StatusError as error:
+        print(f"kwaainet: {error}", file=sys.stderr)
+        return 1
+    if "json" in args.switches:
+        import json
+
+        print(json.dumps(days, indent=2))
+    else:
+        lines = ledger.as_csv(days) if "csv" in args.switches else ledger.as_table(days)
+        print("\n".join(lines))
+    return 0
+
+
 def _hooks(config: "Config", args: Arguments) -> int:
     from edge.qos import hooks
 
@@ -374,6 +398,12 @@ VERBS = (
     ),
     Verb("connect", _connect, "have the running node connect to a peer", operands=("ADDR",)),
     Verb("selftest", _selftest, "check that the static binary computes right on this machine"),
+    Verb(
+        "ledger",
+        _ledger,
+        "what this node has given, by the day, and an estimate of it in VDA",
+        switches=(_JSON, ("csv", "", "as CSV, for spreadsheets")),
+    ),
     Verb(
         "hooks",
         _hooks,

@@ -15,7 +15,8 @@ _WRITTEN = 1_764_000_000.0  # November 2025
 
 def made() -> float:
     """Seconds since 1970 when this program came to be, at the earliest."""
-    return max(_WRITTEN, _changed(sys.executable), _changed(__file__))
+    source = globals().get("__file__", "")  # modules inside of the static binary have none
+    return max(_WRITTEN, _changed(sys.executable), _changed(source))
 
 
 def believed(since: float) -> float | None:

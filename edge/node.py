@@ -13,7 +13,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from edge import atomic, clock, log, machine
+from edge import atomic, clock, log, machine, zone
 from edge.budget import (
     LEAST_TO_SERVE,
     MIB,
@@ -21,13 +21,14 @@ from edge.budget import (
     SMALL_TABLES,
     Budget,
     default_limit,
+    memory,
     resident,
 )
 from edge.config.errors import ConfigError
 from edge.config.load import diff
 from edge.crypto.errors import CryptoError
 from edge.crypto.identity import load_or_create
-from edge.qos.service import QosService
+from edge.qos.service import QosService, least
 from edge.relay.accounting import MAX_PEERS
 from edge.relay.admission import Admission, Network
 from edge.relay.client import RelayClient
@@ -48,6 +49,13 @@ from edge.swarm.limits import Limits
 from edge.swarm.peerstore import PeerStore
 from edge.swarm.swarm import Swarm
 from edge.swarm.transport import SocketTransport
+from edge.tiers import ledger
+from edge.tiers.controller import Hold, Settings
+from edge.tiers.modes import PAUSED, RELAY
+from edge.tiers.schedule import MINUTES, Schedule, Window, minutes
+from edge.tiers.sensors import Sensors
+from edge.tiers.service import ModeService
+from edge.tiers.wake import Sleeper, Waker
 from edge.wire.multiaddr import Multiaddr
 from edge.wire.peerid import PeerId
 
@@ -55,14 +63,18 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from edge.config.load import Config
-    from edge.config.schema import Relay, Section
+    from edge.config.schema import Adapt, Relay, Section
     from edge.relay.circuit import Circuit
+    from edge.status.http import HttpServer
+    from edge.status.server import Answer, Request
     from edge.swarm.connection import Connection
+    from edge.tiers.controller import Decision as Step
     from edge.tiers.decision import Decision
 
 GOODBYE = 3.0  # seconds a stop may take
 _UNKNOWN_GRACE = 60.0  # seconds after which a node nobody has observed counts as not public
 _SAVE_INTERVAL = 60.0
+_PAUSED_SLOWDOWN = 10.0  # how much longer all regular work waits during a pause
 
 
 class NodeError(Exception):
@@ -77,13 +89,13 @@ class Node:
 
     def __init__(self, config: Config, decision: Decision | None = None) -> None:
         self.config = config
-        self.mode = "relay"
         key = load_or_create(
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
         profile = machine.this_profile()
-        share = decision.relay_memory if decision else default_limit()
-        self.budget = Budget(config.node.memory_limit or share, resident(), profile)
+        self._share = decision.relay_memory if decision else default_limit()
+        limit = config.node.memory_limit or self._share
+        self.budget = Budget(limit, resident(), profile, resident)
         self.limits = Limits()
         self.limits.buffer_size = config.relay.buffer_size or self.budget.buffer_size
         self.resources = Resources()
@@ -100,12 +112,13 @@ class Node:
         self.dialer = Dialer(self.swarm)
         self.identify = IdentifyService(self.swarm, self.addresses)
         self.swarm.handle(ping.PROTOCOL_ID, ping.serve)
-        made = clock.made()
-        self.relay = RelayService(
-            self.swarm, self.resources, self._relayed_by, lambda: clock.believed(made)
-        )
+        self._made = clock.made()
+        self.relay = RelayService(self.swarm, self.resources, self._relayed_by, self._utc)
         self.relay.accounts.most = int(MAX_PEERS * profile.tables)
         self.swarm.admits = self.relay.admission.denied
+        self.waker = Waker(self._utc)
+        self.relay.wake = self.waker.wake
+        self.relay.reserved.append(self.waker.returned)
         self.identify.identified += [self._on_identified, self.relay.on_identified]
         self.client = RelayClient(self.swarm, self.dialer, self.addresses)
         self.keeper = Keeper(self.swarm, self.dialer, self.store)
@@ -115,8 +128,20 @@ class Node:
         )
         self.swarm.new_socket = self.qos.marks.new_socket
         self.relay.opened.append(self._mark_circuit)
-        reason = _mode_reason(config.node.mode, decision)
-        self.sources = Sources(self.swarm, config.node.data_dir, self.mode, reason)
+        self.ledger = ledger.Ledger(config.node.data_dir)
+        self._resting: asyncio.TimerHandle | None = None
+        self.modes = ModeService(
+            Hold("machine", _mode_reason(config.node.mode, decision), RELAY),
+            _schedule(config),
+            _settings(config.adapt),
+            Sensors(memory()),
+            self.ledger,
+            self._utc,
+            self._on_mode,
+        )
+        self.modes.counts = self._counts
+        self.modes.wan = lambda: self.qos.busy
+        self.sources = Sources(self.swarm, config.node.data_dir, self.modes)
         self.sources.decision = decision._asdict() if decision else None
         self.sources.budget = self.budget
         self.sources.addresses = self.addresses
@@ -124,7 +149,9 @@ class Node:
         self.sources.client = self.client
         self.sources.qos = self.qos
         self.sources.flash_written = lambda: atomic.flash.written
-        self.status = StatusServer(config.node.run_dir, verbs(self.sources, self.dialer))
+        answers = {**verbs(self.sources, self.dialer), "ledger": self._tell_ledger}
+        self.status = StatusServer(config.node.run_dir, answers)
+        self.http: HttpServer | None = None
         self._watcher: interfaces.Watcher | None = None
         self._settle_budget(config)
         self._apply(config)
@@ -134,10 +161,12 @@ class Node:
         await self.status.start()
         for address in _parsed(self.config.node.listen):
             self.swarm.listen(address)
+        self._serve_http(self.config)
         self.addresses.refresh()
         self._watcher = interfaces.Watcher(self.swarm.loop, self.learn_addresses_anew)
         self.swarm.spawn(self.client.run())
         self.swarm.spawn(self.keeper.run())
+        self.swarm.spawn(self.modes.run())
         self.swarm.spawn(self._save_now_and_then())
         self.swarm.spawn(self.qos.run())
         self.keeper.configure(self._bootstraps(self.config))
@@ -148,9 +177,12 @@ class Node:
         if self._watcher is not None:
             self._watcher.close()
         await self.status.stop()
+        if self.http is not None:
+            await self.http.stop()
         self.relay.stop()
         await self.swarm.stop()
         self.store.save(force=True)
+        self.ledger.save()
         await self.qos.stop()
 
     def reload(self, environ: dict[str, str]) -> None:
@@ -167,6 +199,10 @@ class Node:
         for change in hard:
             log.warning("restart-needed", change=change)
         self._apply(new)
+        try:
+            self._serve_http(new)
+        except StatusError as error:
+            log.error("http-not-served", error=error)
         self.keeper.configure(self._bootstraps(new))
         self.config = new
         log.info("reloaded", changes="; ".join(str(change) for change in soft) or "none")
@@ -182,19 +218,27 @@ class Node:
         log.set_level(config.node.log_level)
         _copy(config.node, self.limits)
         _copy(config.relay, self.resources)
-        if config.node.memory_limit:
-            self.budget.limit = config.node.memory_limit
+        self._set_memory_limit(config.node.memory_limit or self._share)
         self.budget.fill_in(self.limits, self.resources)
         _admit(config.relay, self.relay.admission)
-        self.relay.shaper.configure(config.relay.rate, config.relay.rate_per_peer)
-        self.qos.configure(config.qos, config.relay.rate)
         self.addresses.external = _parsed(config.node.external_address)
         self.client.configure(_parsed(config.relay.relays))
         self.config = config
+        sleepers = _sleepers(config)
+        self.waker.configure(sleepers, _zone(config))
+        self.relay.keep_slots(frozenset(sleeper.peer for sleeper in sleepers))
+        self.modes.configure(_schedule(config), _settings(config.adapt), config.adapt.enabled)
+        self._on_mode(self.modes.decision)
         self._decide_client()
         for connection in [*self.swarm.pending, *self.swarm.all_connections()]:
             if isinstance(connection.transport, SocketTransport):
                 self.qos.marks.again(connection.transport.sock)
+
+    def _set_memory_limit(self, limit: int) -> None:
+        least = self.budget.baseline + LEAST_TO_SERVE
+        if limit < least:
+            log.warning("memory-limit-too-low", limit=limit, least=least)
+        self.budget.limit = max(limit, least)
 
     def _settle_budget(self, config: Config) -> None:
         """Set aside what the node takes before it serves anyone. Raises ConfigError."""
@@ -213,6 +257,31 @@ class Node:
             f"{origin}: [node] memory_limit: got {budget.limit // MIB}M; expected"
             f" {-(-least // MIB)}M or more, as the node itself takes {budget.baseline // MIB}M here"
         )
+
+    def _shape(self) -> None:
+        """The configured rate, or what the mode leaves of it; a busy line takes from that."""
+        relay = self.config.relay
+        cap = least(relay.rate, self.modes.decision.rate)
+        self.relay.shaper.configure(cap, relay.rate_per_peer)
+        self.qos.configure(self.config.qos, cap)
+
+    def _on_mode(self, decision: Step) -> None:
+        """Do as was decided; a pause begins when the circuits have had time to finish."""
+        self.relay.admits = decision.admits
+        self._shape()
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
+        if decision.mode != PAUSED:
+            self.swarm.slowdown = self.qos.slowdown = 1.0
+            return
+        at_once = decision.urgent or not self.relay.circuits
+        wait = 0 if at_once else self.config.adapt.drain
+        self._resting = self.swarm.loop.call_later(wait, self._rest)
+
+    def _rest(self) -> None:
+        self.relay.end_circuits("paused")
+        self.swarm.slowdown = self.qos.slowdown = _PAUSED_SLOWDOWN
 
     def _relayed_by(self, connection: Connection) -> list[Multiaddr]:
         """Where the peer on `connection` can tell others to find it through us; none: no relay."""
@@ -243,6 +312,34 @@ class Node:
     def _bootstraps(config: Config) -> list[Multiaddr]:
         return _parsed([peer.address for peer in config.peers])
 
+    def _serve_http(self, config: Config) -> None:
+        """As configured, from now on. Raises StatusError."""
+        wanted = _parsed(config.status.http_listen) if config.status.http else []
+        if self.http is None and not wanted:
+            return
+        if self.http is None:
+            from edge.status.http import HttpServer
+            from edge.status.pages import pages
+
+            self.http = HttpServer(pages(self.sources))
+        self.http.configure([_ip_port(each) for each in wanted])
+
+    # --- accounts ---
+
+    def _counts(self) -> ledger.Counts:
+        stats, counts = self.relay.stats, ledger.Counts()
+        counts.bytes_relayed = stats.bytes_to_listeners + stats.bytes_to_dialers
+        counts.circuits = stats.circuits
+        counts.reservations = len(self.relay.reservations)
+        return counts
+
+    def _utc(self) -> float | None:
+        """The time, None while the clock cannot be right."""
+        return clock.believed(self._made)
+
+    async def _tell_ledger(self, _: Request) -> Answer:
+        return {"days": ledger.report(self.ledger)}
+
     # --- what happens ---
 
     def _on_identified(self, connection: Connection) -> None:
@@ -264,7 +361,7 @@ class Node:
 
     async def _save_now_and_then(self) -> None:
         while True:
-            await asyncio.sleep(_SAVE_INTERVAL)
+            await asyncio.sleep(_SAVE_INTERVAL * self.swarm.slowdown)
             self.store.save_in_background()
 
 
@@ -286,6 +383,8 @@ async def _run(config: Config, decision: Decision | None) -> int:
     node = Node(config, decision)
     profile = machine.this_profile()
     log.info("machine", profile=profile.name, why=profile.why, oom_score=score)
+    if decision is not None:
+        log.info("tier", fit=decision.mode, tier=decision.tier, reason=decision.reasons[0])
     if clock.believed(clock.made()) is None:
         log.warning("clock-wrong", year=time.gmtime().tm_year)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -340,6 +439,40 @@ def _copy(section: Section, limits: Limits | Resources) -> None:
             setattr(limits, option.name, section.value(option))
 
 
+def _schedule(config: Config) -> Schedule:
+    windows = [
+        Window(each.days, minutes(each.start), minutes(each.end), each.mode, each.rate)
+        for each in config.schedule
+    ]
+    return Schedule(windows, _zone(config))
+
+
+def _sleepers(config: Config) -> list[Sleeper]:
+    found = []
+    for each in config.wake:
+        start, end = minutes(each.start), minutes(each.end)
+        always = not each.days and (start, end) == (0, MINUTES)
+        window = None if always else Window(each.days, start, end)
+        peer = PeerId.from_string(each.peer)
+        found.append(Sleeper(peer, each.mac, each.interface, each.port, window, each.wait))
+    return found
+
+
+def _zone(config: Config) -> zone.Zone:
+    text = config.node.timezone
+    return zone.system_zone() if text == "auto" else zone.Zone.from_string(text)
+
+
+def _settings(adapt: Adapt) -> Settings:
+    settings = Settings()
+    settings.stay = adapt.stay
+    settings.max_cpu = adapt.max_cpu / 100
+    settings.max_temperature = adapt.max_temperature
+    settings.max_wan = adapt.max_wan / 100
+    settings.reduced_rate = adapt.reduced_rate
+    return settings
+
+
 def _admit(relay: Relay, admission: Admission) -> None:
     admission.private = relay.private
     admission.foreign_share = relay.foreign_share
@@ -351,3 +484,10 @@ def _admit(relay: Relay, admission: Admission) -> None:
 
 def _parsed(texts: Sequence[str]) -> list[Multiaddr]:
     return [Multiaddr.from_string(text) for text in texts]
+
+
+def _ip_port(address: Multiaddr) -> tuple[str, int]:
+    """Of an address with a number for a host."""
+    target = address.host_port()
+    assert target is not None
+    return target[0], target[1]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import subprocess
 from pathlib import Path
 
+from cross import binary
 from cross.targets import Target
 from tests.counterparts.base import Setup
 from tests.counterparts.edge_node import EdgeNode
 
 
-def command(target: Target, binary: Path) -> list[str]:
-    return [*target.qemu, str(binary)]
+def command(target: Target, path: Path) -> list[str]:
+    """The words that run the binary at `path`."""
+    return [*target.qemu, str(path)]
 
 
 class BinaryNode(EdgeNode):
@@ -18,6 +22,26 @@ class BinaryNode(EdgeNode):
 
     kind = "binary"
 
-    def __init__(self, target: Target, binary: Path, setup: Setup | None = None) -> None:
+    def __init__(self, target: Target, path: Path, setup: Setup | None = None) -> None:
         super().__init__(setup)
-        self.program = command(target, binary)
+        self.program = command(target, path)
+
+
+@functools.cache
+def build(target: Target) -> Path:
+    """The binary for `target` in dist/, built anew where there is none of this commit."""
+    path = binary.DIST / f"kwaainet-{target.name}"
+    if not path.exists() or f"commit   {binary.commit()}\n" not in _version(target, path):
+        return binary.build(target)
+    return path
+
+
+def _version(target: Target, path: Path) -> str:
+    done = subprocess.run(
+        [*command(target, path), "--version"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.stdout

@@ -1,24 +1,23 @@
 """The package on an emulated router of 64 MB: it relays, stays small, and comes back.
 
 Two go-libp2p peers (p2pd 0.32) outside reach each other through it. The binary is what cross/
-builds, or $KWAAINET_MIPSEL names another. Kernel and busybox are Debian's, procd is a stand-in
-(guest/supervise), and the memory it booted into stands for the flash.
+builds, kernel and busybox are Debian's, procd is a stand-in (guest/supervise), and the memory it
+booted into stands for the flash.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cross.targets import TARGETS
 from openwrt.package import ipk, recipe
+from qemu_tests.emulated import build
 from qemu_tests.malta import GuestError, Malta, image
 from qemu_tests.reservers import Reservers
 from tests.counterparts.base import Setup, asynchronous, until
@@ -48,10 +47,7 @@ config relay 'relay'
 
 @pytest.fixture(scope="session")
 def package() -> ipk.Ipk:
-    binary = Path(os.environ.get("KWAAINET_MIPSEL") or recipe.ROOT / f"dist/kwaainet-{ARCH}")
-    if not binary.exists():
-        subprocess.run([sys.executable, "-m", "cross", ARCH], cwd=recipe.ROOT, check=True)
-    return ipk.build(recipe.read(binary), ARCH)
+    return ipk.build(recipe.read(build(TARGETS[ARCH])), ARCH)
 
 
 class Node:
@@ -70,7 +66,10 @@ class Node:
             self.peer_id = found[-1] if found else ""
             return len(found) >= times
 
-        await asyncio.wait_for(until(said, every=0.5), PATIENCE)
+        try:
+            await asyncio.wait_for(until(said, every=0.5), PATIENCE)
+        except TimeoutError:
+            raise GuestError(f"the node is not ready: {await self.log()}") from None
 
     async def log(self) -> str:
         return await self._router.run("cat /tmp/syslog /tmp/output 2>/dev/null || true")
@@ -108,7 +107,7 @@ def test_the_package_is_small_enough_for_flash(package: ipk.Ipk) -> None:
     assert len(package.content) <= LARGEST_IPK
 
 
-@asynchronous(900)
+@asynchronous(600)
 async def story(package: ipk.Ipk, directory: Path) -> None:
     async with Malta(directory, image(package.content, CONFIG)) as router:
         node = Node(router)

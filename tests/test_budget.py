@@ -62,6 +62,24 @@ def test_relief_is_asked_before_a_lease_is_refused() -> None:
     assert room.take(MIB // 2)
 
 
+def test_relief_is_asked_until_it_is_enough_but_not_for_ever() -> None:
+    room = Budget(64 * MIB, 24 * MIB).buffers
+    while room.take(64 * KIB):
+        pass
+    asked = []
+
+    def let_go() -> bool:
+        asked.append(1)
+        room.give(64 * KIB)
+        return True
+
+    room.relief.append(let_go)
+    assert room.take(5 * 64 * KIB)
+    assert 4 <= len(asked) <= 5
+    assert not room.take(40 * 64 * KIB)
+    assert len(asked) <= 13
+
+
 def test_pressure_is_felt_before_the_ceiling() -> None:
     room = Budget(64 * MIB, 24 * MIB).buffers
     assert not room.pressed
@@ -78,6 +96,23 @@ def test_leases_that_fall_short_of_the_truth_narrow_the_budget_and_recover() -> 
     assert whole.measure(63 * MIB)
     assert not whole.measure(25 * MIB)
     assert whole.available == before
+
+
+def test_the_kernel_is_asked_again_as_leases_grow() -> None:
+    """Each lease costs twice what it says: the limit is kept all the same, without a sweep."""
+    whole = Budget(64 * MIB, 24 * MIB, resident=lambda: 24 * MIB + 2 * whole.used)
+    while whole.connections.take(64 * KIB) or whole.buffers.take(64 * KIB):
+        assert 24 * MIB + 2 * whole.used <= 64 * MIB + 2 * whole.leasable // 32
+    assert whole.used > 16 * MIB - 64 * KIB
+
+
+def test_what_the_c_library_keeps_is_given_back() -> None:
+    whole = Budget(64 * MIB, 24 * MIB)
+    assert not whole.hoards(30 * MIB)
+    assert whole.hoards(40 * MIB)
+    whole.buffers.take(10 * MIB)
+    assert not whole.hoards(40 * MIB)
+    budget.give_back()
 
 
 def test_counts_follow_the_memory() -> None:

@@ -19,7 +19,8 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
 WRITTEN = [page for page in PAGES if page.name != "configuration.md"]  # that one is generated
 PICTURES = sorted(DOCS.glob("*.dot"))
-OPTIONS = {option.name: option for option in every_option()}
+# Where two sections have a name in common, the first: [node] and [relay] are what pages speak of.
+OPTIONS = {option.name: option for option in reversed(every_option())}
 VERBS = {verb.name: verb for verb in cli.VERBS}
 SOURCE = "\n".join(path.read_text() for path in sorted(EDGE.rglob("*.py")))
 # Words in `code` that look like options and are names of something else.
@@ -42,7 +43,8 @@ UNEXPLAINED = {
     "MAX_AGENT",  # characters of a text for people
     "MAX_ADDRESSES",  # of a reservation; a message's own limit comes first
 }
-BASE = {"atomic", "budget", "clock", "log", "machine", "slim", "version"}  # one box in the picture
+# One box in the picture.
+BASE = {"atomic", "budget", "clock", "log", "machine", "slim", "version", "zone"}
 
 
 def name_of(path: Path) -> str:
@@ -94,7 +96,7 @@ def test_the_readme_has_its_two_commands_and_every_verb() -> None:
     text = (ROOT / "README.md").read_text()
     assert re.findall(r"^    make ([a-z]+)", text, re.MULTILINE) == ["run", "test"]
     (verbs,) = re.findall(r"`kwaainet (run \|[^`]*)`", text)
-    assert [verb.split()[0] for verb in verbs.split(" | ")] == list(VERBS)
+    assert [verb.split()[0] for verb in re.split(r"\s\|\s", verbs)] == list(VERBS)
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=name_of)
@@ -127,7 +129,9 @@ def test_settings_given_as_examples_are_accepted() -> None:
     assert len(examples) >= 4
     for example in examples:
         name, _, value = example.partition(" = ")
-        OPTIONS[name].check(ast.literal_eval(value.replace("true", "True")))
+        OPTIONS[name].check(
+            ast.literal_eval(value.replace("true", "True").replace("false", "False"))
+        )
 
 
 def test_defaults_in_the_operating_guide_are_the_schemas() -> None:

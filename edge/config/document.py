@@ -31,7 +31,8 @@ An option can be set in four places. Each overrides those before it:
 4. flags of the command line: `--relay-max-circuits 64`, `--mode relay`. A flag that takes a list
    may be repeated.
 
-A list, and the peers as a whole, are those of the last source that names any.
+A list, and the peers as a whole, are those of the last source that names any. The sections
+`[[schedule]]` and `[[wake]]` stand in files only.
 
 A value that is not allowed, an unknown option or an unknown section stops the start with status 2
 and one line that says where it stands, what was given and what is allowed:
@@ -78,8 +79,11 @@ def flags() -> list[str]:
         f"      {UCI_FILE}, whichever exists",
     ]
     for section in SECTIONS:
+        flags = [option for option in section.options() if option.flag]
+        if not flags:
+            continue
         out += ["", f"[{section.NAME}] {section.HELP}"]
-        for option in section.options():
+        for option in flags:
             repeated = " ..." if option.many or section.MANY else ""
             out.append(f"  --{option.flag} {option.placeholder}{repeated}")
             out += _wrapped(f"{option.help} {_allowed(option)}", "      ")
@@ -143,8 +147,8 @@ def _row(option: Option) -> str:
 
 def _sample(section: type[Section]) -> list[str]:
     if section.MANY:
-        example = "/dns4/bootstrap.example.org/tcp/4001/p2p/PEER_ID"
-        return [f"# [[{section.NAME}]]", f'# address = "{example}"', ""]
+        lines = [f"[[{section.NAME}]]", *section.EXAMPLE.splitlines()]
+        return [*[f"# {line}" for line in lines], ""]
     lines = [f"{option.name} = {option.toml(option.initial())}" for option in section.options()]
     return [f"[{section.NAME}]", *lines, ""]
 

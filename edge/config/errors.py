@@ -44,6 +44,6 @@ def suggestion(name: str, known: list[str], before: str = "", after: str = "") -
     near = difflib.get_close_matches(name[:80].casefold(), folded, 1)
     if near:
         return f"did you mean {before}{folded[near[0]]}{after}?"
-    if len(known) > 8:
+    if len(known) > 12:
         return "`kwaainet help run` lists them all"
     return "expected " + " or ".join([f"{before}{other}{after}" for other in known])

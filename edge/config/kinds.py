@@ -20,6 +20,8 @@ SOFT = "soft"  # SIGHUP changes it; connections and reservations stay
 HARD = "hard"  # takes effect at the next start
 
 MAX_TEXT = 4096  # characters of a string
+PEER_ID = "a peer id such as 12D3KooW... or Qm..."
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MAX_ITEMS = 64  # of a list
 
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -262,22 +264,23 @@ class Choice(_String):
 
 
 class Interface(_String):
-    """The name of a network interface, or "auto"."""
+    """The name of a network interface, or "auto" unless it is `required`."""
 
     AUTO = "auto"
     kind = "interface"
     placeholder = "NAME"
 
-    def __init__(self, reload: str, help_text: str) -> None:
-        super().__init__(self.AUTO, reload, help_text)
+    def __init__(self, reload: str, help_text: str, required: bool = False) -> None:
+        super().__init__(None if required else self.AUTO, reload, help_text)
 
     def expected(self) -> str:
-        return "auto, or an interface's name of 1 to 15 characters"
+        name = "an interface's name of 1 to 15 characters"
+        return name if self.default is None else f"auto, or {name}"
 
     def check(self, value: object) -> str:
         if isinstance(value, str) and value.isascii() and 0 < len(value) <= 15:
             bare = "".join([char for char in value if char not in "._-+@"])
-            if bare.isalnum():
+            if bare.isalnum() and (value != self.AUTO or self.default is not None):
                 return value
         raise self.refuse(value)
 
@@ -317,6 +320,91 @@ class Address(_String):
 
     def check(self, value: object) -> str:
         return self.rule.check(value)
+
+
+class TimeOfDay(_String):
+    """Hours and minutes, 00:00 to 24:00."""
+
+    kind = "time of day"
+    placeholder = "HH:MM"
+
+    def expected(self) -> str:
+        return "a time of day from 00:00 to 24:00"
+
+    def check(self, value: object) -> str:
+        if not isinstance(value, str) or len(value) != 5 or not value.isascii():
+            raise self.refuse(value)
+        hours, colon, minutes = value.partition(":")
+        if len(hours) != 2 or not colon or not (hours + minutes).isdecimal():
+            raise self.refuse(value)
+        if int(minutes) > 59 or int(hours) * 60 + int(minutes) > 24 * 60:
+            raise self.refuse(value)
+        return value
+
+
+class TimeZone(_String):
+    """A POSIX TZ string, or "auto" for the machine's."""
+
+    AUTO = "auto"
+    kind = "time zone"
+    placeholder = "TZ"
+
+    def expected(self) -> str:
+        return 'a POSIX time zone such as "CET-1CEST,M3.5.0,M10.5.0/3", or "auto"'
+
+    def check(self, value: object) -> str:
+        from edge.zone import Zone, ZoneError
+
+        if value == self.AUTO:
+            return self.AUTO
+        if not isinstance(value, str):
+            raise self.refuse(value)
+        try:
+            return Zone.from_string(value).text
+        except ZoneError as error:
+            raise RefusedError(value, f"{self.expected()} ({error})") from None
+
+
+class PeerIdOf(_String):
+    """One peer id, in the form the network writes it."""
+
+    kind = "peer id"
+    placeholder = "PEER_ID"
+
+    def __init__(self, reload: str, help_text: str) -> None:
+        super().__init__(None, reload, help_text)
+
+    def expected(self) -> str:
+        return PEER_ID
+
+    def check(self, value: object) -> str:
+        from edge.wire.peerid import PeerId
+
+        try:
+            if isinstance(value, str):
+                return str(PeerId.from_string(value))
+        except WireError:
+            pass  # refused below
+        raise self.refuse(value)
+
+
+class Mac(_String):
+    """The hardware address of an Ethernet port; the value is in lower case with colons."""
+
+    kind = "MAC address"
+    placeholder = "MAC"
+
+    def __init__(self, reload: str, help_text: str) -> None:
+        super().__init__(None, reload, help_text)
+
+    def expected(self) -> str:
+        return "a MAC address such as 00:16:3e:12:34:56"
+
+    def check(self, value: object) -> str:
+        parts = value.replace("-", ":").lower().split(":") if isinstance(value, str) else []
+        if len(parts) != 6 or not all(_is_octet(part) for part in parts):
+            raise self.refuse(value)
+        return ":".join(parts)
 
 
 class _List(Option):
@@ -406,7 +494,7 @@ class PeerIds(_List):
     placeholder = "PEER_ID"
 
     def item_expected(self) -> str:
-        return "a peer id such as 12D3KooW... or Qm..."
+        return PEER_ID
 
     def check_item(self, value: object) -> str:
         from edge.wire.peerid import PeerId
@@ -417,6 +505,21 @@ class PeerIds(_List):
             return str(PeerId.from_string(value))
         except WireError:
             raise RefusedError(value, self.item_expected()) from None
+
+
+class Days(_List):
+    """Days of the week; none is all of them."""
+
+    kind = "list of days"
+    placeholder = "DAY"
+
+    def item_expected(self) -> str:
+        return ", ".join(WEEKDAYS[:-1]) + " or " + WEEKDAYS[-1]
+
+    def check_item(self, value: object) -> str:
+        if isinstance(value, str) and value in WEEKDAYS:
+            return value
+        raise RefusedError(value, self.item_expected())
 
 
 class Networks(_List):
@@ -458,6 +561,10 @@ class Rule:
         if not self.allows(canonical.split("/")[1:]):
             raise RefusedError(value, self.expected)
         return canonical
+
+
+def _is_octet(text: str) -> bool:
+    return len(text) == 2 and all(char in "0123456789abcdef" for char in text)
 
 
 def _toml_string(text: str) -> str:

@@ -15,7 +15,7 @@ _BLANK_LINES = " \t\n"
 
 def lines(text: str) -> "dict[Path, int]":
     """1-based lines by path. Raises RecursionError where tomllib would (nesting)."""
-    scanner = _Scanner(text)
+    scanner = _Scanner(text.replace("\r\n", "\n"))  # as tomllib does
     scanner.document()
     return scanner.lines
 

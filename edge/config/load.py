@@ -9,7 +9,20 @@ import os
 from edge.config import text
 from edge.config.kinds import HARD, SOFT, Path
 from edge.config.layer import Found, Layer
-from edge.config.schema import ENVIRONMENT, Node, Peer, Qos, Relay, Section, Tier
+from edge.config.schema import (
+    ENVIRONMENT,
+    REPEATED,
+    Adapt,
+    Node,
+    Peer,
+    Qos,
+    Relay,
+    Schedule,
+    Section,
+    Status,
+    Tier,
+    Wake,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,13 +47,17 @@ class Config:
     __slots__ = (
         "_flags",
         "_requested",
+        "adapt",
         "file",
         "ignored",
         "node",
         "peers",
         "qos",
         "relay",
+        "schedule",
+        "status",
         "tier",
+        "wake",
     )
 
     def __init__(
@@ -48,8 +65,12 @@ class Config:
         node: Node,
         relay: Relay,
         qos: Qos,
+        adapt: Adapt,
+        status: Status,
         tier: Tier,
         peers: list[Peer],
+        schedule: list[Schedule],
+        wake: list[Wake],
         ignored: list[str],
         file: str | None,
         requested: str | None,
@@ -58,19 +79,27 @@ class Config:
         self.node = node
         self.relay = relay
         self.qos = qos
+        self.adapt = adapt
+        self.status = status
         self.tier = tier
         self.peers = peers
+        self.schedule = schedule
+        self.wake = wake
         self.ignored = ignored
         self.file = file
         self._requested = requested
         self._flags = flags
 
     def sections(self) -> list[Section]:
-        return [self.node, self.relay, self.qos, self.tier, *self.peers]
+        return [*self.single(), *self.peers, *self.schedule, *self.wake]
+
+    def single(self) -> list[Section]:
+        """Those that stand once."""
+        return [self.node, self.relay, self.qos, self.tier, self.adapt, self.status]
 
     def origin(self, section: str, option: str, index: int = 0) -> str:
         """Where a value is from: "default", "kwaainet.toml:12", "environment KWAAINET_MODE" or
-        "--mode". `index`: of which peer.
+        "--mode". `index`: of which of its sections.
         """
         named = [found for found in self.sections() if section == found.NAME]
         return named[index].origins[option]
@@ -120,7 +149,11 @@ def load(
         relay=_section(Relay, merged),
         qos=_section(Qos, merged),
         tier=_section(Tier, merged),
-        peers=[_peer(found) for found in merged.peers or []],
+        adapt=_section(Adapt, merged),
+        status=_section(Status, merged),
+        peers=_sections(Peer, merged),
+        schedule=_sections(Schedule, merged),
+        wake=_sections(Wake, merged),
         ignored=merged.ignored,
         file=path,
         requested=file,
@@ -132,20 +165,26 @@ def diff(old: Config, new: Config) -> tuple[list[Change], list[Change]]:
     """What changed: (what SIGHUP can change, what needs a restart)."""
     soft: list[Change] = []
     hard: list[Change] = []
-    for before, after in zip(_singles(old), _singles(new), strict=True):
+    for before, after in zip(old.single(), new.single(), strict=True):
         for option in before.options():
             was, now = option.text(before.value(option)), option.text(after.value(option))
             if was != now:
                 change = Change(f"{before.NAME}.{option.name}", was, now)
                 (soft if option.reload == SOFT else hard).append(change)
-    peers = [",".join([peer.address for peer in config.peers]) for config in (old, new)]
-    if peers[0] != peers[1]:
-        soft.append(Change(Peer.NAME, peers[0], peers[1]))
+    for section in REPEATED:
+        was, now = _written(old, section), _written(new, section)
+        if was != now:
+            soft.append(Change(section.NAME, was, now))
     return soft, hard
 
 
-def _singles(config: Config) -> list[Section]:
-    return [section for section in config.sections() if not section.MANY]
+def _written(config: Config, section: type[Section]) -> str:
+    """All sections of a kind on one line."""
+    return ",".join(
+        " ".join([option.text(each.value(option)) for option in each.options()])
+        for each in config.sections()
+        if isinstance(each, section)
+    )
 
 
 def default_data_dir(environ: "Mapping[str, str]") -> str:
@@ -197,6 +236,11 @@ def _section(cls: "type[SectionType]", layer: Layer) -> "SectionType":
     return cls(values, origins)
 
 
-def _peer(found: dict[str, Found]) -> Peer:
-    values = {name: each.value for name, each in found.items()}
-    return Peer(values, {name: each.origin for name, each in found.items()})
+def _sections(cls: "type[SectionType]", layer: Layer) -> "list[SectionType]":
+    return [
+        cls(
+            {name: each.value for name, each in found.items()},
+            {name: each.origin for name, each in found.items()},
+        )
+        for found in layer.repeated.get(cls.NAME, ())
+    ]

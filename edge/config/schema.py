@@ -18,15 +18,20 @@ from edge.config.kinds import (
     Bool,
     Choice,
     Choices,
+    Days,
     Duration,
     Integer,
     Interface,
+    Mac,
     Mark,
     Networks,
     Option,
     Path,
+    PeerIdOf,
     PeerIds,
     Size,
+    TimeOfDay,
+    TimeZone,
 )
 from edge.log import escape
 
@@ -34,7 +39,7 @@ KIB, MIB, TIB = 1 << 10, 1 << 20, 1 << 40
 MINUTE, HOUR, DAY = 60, 3600, 86400
 ENVIRONMENT = "KWAAINET_"
 
-MAX_PEERS = 64
+MAX_REPEATED = 64  # sections of one name
 # Those that ask for no more than an ordinary packet gets; edge/qos/marks.py has their numbers.
 CODE_POINTS = ("none", "le", "cs1", "cs0", "af11", "af12", "af13")
 
@@ -44,6 +49,7 @@ class Section:
 
     NAME = ""
     MANY = False  # [[name]]: may stand several times, as UCI's anonymous sections do
+    EXAMPLE = ""  # of one with MANY, as TOML
     HELP = ""
 
     def __init__(self, values: dict[str, object], origins: dict[str, str]) -> None:
@@ -57,7 +63,8 @@ class Section:
                 option.section = cls.NAME
                 option.name = name
                 option.flag = _flag(cls, name)
-                option.environment = ENVIRONMENT + option.flag.upper().replace("-", "_")
+                if option.flag:
+                    option.environment = ENVIRONMENT + option.flag.upper().replace("-", "_")
 
     @classmethod
     def options(cls) -> list[Option]:
@@ -80,9 +87,12 @@ class Section:
 
 
 def _flag(section: type[Section], name: str) -> str:
+    """Of repeated sections only one that is a single value can be written as a flag."""
     if section.NAME == "node":
         return name.replace("_", "-")
-    return section.NAME if section.MANY else f"{section.NAME}-{name}".replace("_", "-")
+    if section.MANY:
+        return section.NAME if len(section.options()) == 1 else ""
+    return f"{section.NAME}-{name}".replace("_", "-")
 
 
 # fmt: off
@@ -127,6 +137,8 @@ class Node(Section):
     keepalive_interval = Duration(30, 1, HOUR, SOFT,
         "Time of silence on a connection after which the peer is asked whether it lives.",
         unit="seconds")
+    timezone = TimeZone("auto", SOFT,
+        "Where the hours of the schedule are read; auto takes the machine's.")
     crypto = Choice("auto", ("auto", "native", "pure"), HARD,
         "Backend of the ciphers: compiled, or Python for machines without; auto prefers native.")
 
@@ -252,11 +264,94 @@ class Peer(Section):
     MANY = True
     HELP = "A peer to stay connected to, redialled for ever: one section for each."
 
+    EXAMPLE = 'address = "/dns4/bootstrap.example.org/tcp/4001/p2p/PEER_ID"'
+
     address = Address(PEER, SOFT, "Where to dial it.")
+
+
+class Adapt(Section):
+    NAME = "adapt"
+    HELP = "Stepping back when the machine or the household needs what the node uses."
+
+    enabled = Bool(True, SOFT,
+        "Follow memory, processor, heat, WAN and battery; the schedule counts in any case.")
+    stay = Duration(2 * MINUTE, 10, DAY, SOFT,
+        "Time after a change before the node does more again; half of it must be calm.",
+        unit="seconds")
+    drain = Duration(5 * MINUTE, 1, DAY, SOFT,
+        "Time that open circuits have to finish when the node pauses.", unit="seconds")
+    reduced_rate = Size(128 * KIB, 16 * KIB, TIB, SOFT,
+        "Bytes a second relayed in all while the node has stepped back.", unit="bytes a second")
+    max_cpu = Integer(90, 10, 100, SOFT,
+        "Use of the processor by others beyond which the node steps back; 100: never.",
+        unit="percent")
+    max_temperature = Integer(80, 40, 120, SOFT,
+        "Heat of the hottest part beyond which it steps back; 15 degrees more pause it.",
+        unit="degrees Celsius")
+    max_wan = Integer(50, 5, 100, SOFT,
+        "Use of the WAN by others beyond which it steps back, with [qos] backoff; 100: never.",
+        unit="percent")
+
+
+class Schedule(Section):
+    NAME = "schedule"
+    MANY = True
+    HELP = "Hours with a limit of their own. The first section that covers a moment counts."
+    EXAMPLE = '''days = ["mon", "tue", "wed", "thu", "fri"]
+start = "18:00"
+end = "23:30"
+mode = "paused"'''
+
+    days = Days((), SOFT,
+        "Days on which it begins; none: every day.")
+    start = TimeOfDay("00:00", SOFT, "When it begins, in local time.")
+    end = TimeOfDay("24:00", SOFT,
+        "When it ends; an end that is not after the start is on the next day.")
+    mode = Choice("full", ("full", "light", "relay", "paused"), SOFT,
+        "What the node does at most; full is no limit, paused keeps slots and relays nothing.")
+    rate = Size(0, 16 * KIB, TIB, SOFT,
+        "Bytes a second relayed in all, where that is less than [relay] rate.",
+        unit="bytes a second", zero="unlimited")
+
+
+class Wake(Section):
+    NAME = "wake"
+    MANY = True
+    HELP = "A machine in this network that may sleep: its slot is kept, a call for it wakes it."
+    EXAMPLE = '''peer = "PEER_ID"
+mac = "00:16:3e:12:34:56"
+interface = "br-lan"'''
+
+    peer = PeerIdOf(SOFT, "The peer id of the node that runs on it.")
+    mac = Mac(SOFT, "The MAC address that its Ethernet port wakes up to.")
+    interface = Interface(SOFT,
+        "The interface of this machine at whose network it stands.", required=True)
+    port = Integer(9, 1, 65535, SOFT, "The UDP port that the magic packet is sent to.")
+    days = Days((), SOFT,
+        "Days on which it may be woken; none: every day.")
+    start = TimeOfDay("00:00", SOFT, "From when on it may be woken, in local time.")
+    end = TimeOfDay("24:00", SOFT,
+        "Until when; an end that is not after the start is on the next day.")
+    wait = Duration(MINUTE, 1, 5 * MINUTE, SOFT,
+        "Time that a caller is held while it boots.", unit="seconds")
+
+
+class Status(Section):
+    NAME = "status"
+    HELP = "What the node tells programs about itself over HTTP."
+
+    http = Bool(False, SOFT,
+        "Serve /metrics (for Prometheus) and /health.")
+    http_listen = Addresses(("/ip4/127.0.0.1/tcp/9464",), LISTEN, SOFT,
+        "Where, without a password: addresses beyond this machine let all their network read it.")
 # fmt: on
 
 
-SECTIONS: tuple[type[Section], ...] = (Node, Relay, Qos, Tier, Peer)
+SECTIONS: tuple[type[Section], ...] = (
+    *(Node, Relay, Qos, Tier, Adapt, Status),
+    *(Peer, Schedule, Wake),
+)
+REPEATED = tuple(section for section in SECTIONS if section.MANY)
 
 
 def section_named(name: str) -> type[Section]:
@@ -271,9 +366,9 @@ def section_named(name: str) -> type[Section]:
 def option_by_flag(flag: str) -> Option:
     """The option `--flag` sets. Raises ConfigError with the nearest flag if there is none such."""
     for option in every_option():
-        if option.flag == flag:
+        if option.flag and option.flag == flag:
             return option
-    flags = ["config", *[option.flag for option in every_option()]]
+    flags = ["config", *[option.flag for option in every_option() if option.flag]]
     raise ConfigError(f"--{escape(flag, 80)}: unknown flag; {suggestion(flag, flags, '--')}")
 
 

@@ -4,7 +4,7 @@ from edge.config.errors import ConfigError, RefusedError, suggestion
 from edge.config.layer import Found, Layer
 from edge.config.schema import (
     ENVIRONMENT,
-    MAX_PEERS,
+    MAX_REPEATED,
     SECTIONS,
     Peer,
     every_option,
@@ -26,7 +26,7 @@ def read_environment(environ: "Mapping[str, str]", also_ours: str) -> Layer:
     if it looks like one of ours misspelt. Raises ConfigError.
     """
     layer = Layer()
-    options = {option.environment: option for option in every_option()}
+    options = {option.environment: option for option in every_option() if option.flag}
     for name, value in environ.items():
         if not value or not name.startswith(ENVIRONMENT) or name == also_ours:
             continue
@@ -51,7 +51,7 @@ def read_flags(flags: "Mapping[str, Sequence[str]]") -> Layer:
 def _set(layer: Layer, option: "Option", texts: "Sequence[str]", origin: str) -> None:
     try:
         if option.section == Peer.NAME:
-            layer.peers = _peers(option, texts, origin)
+            layer.repeated[Peer.NAME] = _peers(option, texts, origin)
             return
         value = option.from_text(",".join(texts) if option.many else texts[-1])
     except RefusedError as error:
@@ -61,8 +61,8 @@ def _set(layer: Layer, option: "Option", texts: "Sequence[str]", origin: str) ->
 
 def _peers(option: "Option", texts: "Sequence[str]", origin: str) -> list[dict[str, Found]]:
     addresses = ",".join(texts).replace(",", " ").split()
-    if len(addresses) > MAX_PEERS:
-        raise ConfigError(f"{origin}: got {len(addresses)}; expected at most {MAX_PEERS}")
+    if len(addresses) > MAX_REPEATED:
+        raise ConfigError(f"{origin}: got {len(addresses)}; expected at most {MAX_REPEATED}")
     return [{option.name: Found(option.from_text(each), origin)} for each in addresses]
 
 

@@ -2,9 +2,9 @@
 
 from edge.config.errors import ConfigError, RefusedError, shown
 from edge.config.files import read_text
-from edge.config.layer import Found, Layer
+from edge.config.layer import Found, Layer, missing
 from edge.config.lines import lines
-from edge.config.schema import MAX_PEERS, Peer, Section, section_named
+from edge.config.schema import MAX_REPEATED, Section, section_named
 from edge.log import escape
 
 TYPE_CHECKING = False
@@ -55,8 +55,8 @@ class _Document:
         layer = Layer()
         for name, content in self.data.items():
             section = self.section_at(name)
-            if section is Peer:
-                layer.peers = self.peers(content)
+            if section.MANY:
+                layer.repeated[name] = self.repeated(section, content)
                 continue
             for option, found in self.section(section, content, (name,)).items():
                 layer.values[name, option] = found
@@ -68,27 +68,24 @@ class _Document:
         except ConfigError as error:
             raise ConfigError(f"{self.place((name,))}: [{escape(name, 80)}]: {error}") from None
 
-    def peers(self, content: object) -> list[dict[str, Found]]:
-        name = Peer.NAME
+    def repeated(self, section: type[Section], content: object) -> list[dict[str, Found]]:
+        name = section.NAME
         place = self.place((name,))
         if not isinstance(content, list):
-            raise ConfigError(f"{place}: [{name}]: expected [[{name}]], one for each peer")
-        if len(content) > MAX_PEERS:
+            raise ConfigError(f"{place}: [{name}]: expected [[{name}]], one for each {name}")
+        if len(content) > MAX_REPEATED:
             raise ConfigError(
-                f"{place}: [[{name}]]: got {len(content)}; expected at most {MAX_PEERS}"
+                f"{place}: [[{name}]]: got {len(content)}; expected at most {MAX_REPEATED}"
             )
-        peers = []
+        sections = []
         for index, item in enumerate(content):
-            peer = self.section(Peer, item, (name, index))
-            for option in Peer.options():
-                if option.name not in peer:
-                    place = self.place((name, index))
-                    expected = option.expected()
-                    raise ConfigError(
-                        f"{place}: [peer] {option.name}: missing; expected {expected}"
-                    )
-            peers.append(peer)
-        return peers
+            found = self.section(section, item, (name, index))
+            option = missing(section, found)
+            if option is not None:
+                where = f"{self.place((name, index))}: [{name}] {option.name}"
+                raise ConfigError(f"{where}: missing; expected {option.expected()}")
+            sections.append(found)
+        return sections
 
     def section(self, section: type[Section], content: object, path: "Path") -> dict[str, Found]:
         if not isinstance(content, dict):

@@ -1,16 +1,17 @@
 """Reads an OpenWrt configuration file into a Layer; /etc/config/kwaainet is one.
 
 Sections and options are the schema's: `config node`, `config relay`, named or not, and an anonymous
-`config peer` for each peer. A list is a `list` for each item, or one `option` with its items
-separated by blanks. `config kwaainet` holds what the init script needs; it is checked here, so that
-a mistake is found by whoever checks the file, and not used.
+`config peer`, `config schedule` or `config wake` for each of them. A list is a `list` for each
+item, or one `option` with its items separated by blanks. `config kwaainet` holds what the init
+script needs; it is checked here, so that a mistake is found by whoever checks the file, and not
+used.
 """
 
 from edge.config.errors import ConfigError, RefusedError, suggestion
 from edge.config.files import read_text
 from edge.config.kinds import HARD, SOFT, Bool, Integer
-from edge.config.layer import Found, Layer
-from edge.config.schema import MAX_PEERS, SECTIONS, Peer, Section
+from edge.config.layer import Found, Layer, missing
+from edge.config.schema import MAX_REPEATED, SECTIONS, Section
 from edge.config.uci_syntax import UciSyntaxError, parse
 from edge.log import escape
 
@@ -65,16 +66,24 @@ class _File:
                 )
             seen[cls] = section.line
             found = self.options(cls, section)
-            if cls is Peer:
-                layer.peers = [*(layer.peers or []), self.peer(section, found)]
+            if cls.MANY:
+                self.add(layer, cls, section, found)
             elif cls is not Service:
                 layer.values.update({(cls.NAME, name): each for name, each in found.items()})
-        if len(layer.peers or []) > MAX_PEERS:
-            place = f"{self.name}:{seen[Peer]}"
-            raise ConfigError(
-                f"{place}: [peer]: got {len(layer.peers or [])}; expected at most {MAX_PEERS}"
-            )
         return layer
+
+    def add(
+        self, layer: Layer, cls: type[Section], section: "UciSection", found: dict[str, Found]
+    ) -> None:
+        """One more of a repeated section."""
+        where = f"{self.name}:{section.line}: [{cls.NAME}]"
+        option = missing(cls, found)
+        if option is not None:
+            raise ConfigError(f"{where} {option.name}: missing; expected {option.expected()}")
+        others = layer.repeated.setdefault(cls.NAME, [])
+        if len(others) >= MAX_REPEATED:
+            raise ConfigError(f"{where}: got {len(others) + 1}; expected at most {MAX_REPEATED}")
+        others.append(found)
 
     def section_at(self, section: "UciSection") -> type[Section]:
         sections: tuple[type[Section], ...] = (*SECTIONS, Service)
@@ -84,13 +93,6 @@ class _File:
         advice = suggestion(section.type, list(known), "[", "]")
         where = f"{self.name}:{section.line}: [{escape(section.type, 80)}]"
         raise ConfigError(f"{where}: unknown section; {advice}")
-
-    def peer(self, section: "UciSection", found: dict[str, Found]) -> dict[str, Found]:
-        for option in Peer.options():
-            if option.name not in found:
-                where = f"{self.name}:{section.line}: [peer] {option.name}"
-                raise ConfigError(f"{where}: missing; expected {option.expected()}")
-        return found
 
     def options(self, cls: type[Section], section: "UciSection") -> dict[str, Found]:
         found = {}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edge.qos.line import Route
     from edge.swarm.transport import Traffic
 
-TICK = 1.0
+TICK = 1.0  # seconds, times `slowdown`
 _GOODBYE = 2.0  # seconds for all hooks when the node stops
 _BASE_LOOKS = 300  # ticks in which the least delay is looked for
 _RECENT = 3  # a queue stands if none of so many probes was quick
@@ -48,6 +48,7 @@ class QosService:
         self.marks = Marks(settings)
         self.hooks = Hooks(directory(settings))
         self.route: Route | None = None
+        self.slowdown = 1.0  # 1 but in a pause, when the line is looked at less often
         self._settings = settings
         self._cap = 0
         self._traffic = traffic
@@ -76,6 +77,22 @@ class QosService:
         """Bytes a second that relaying may take now; 0: any number."""
         return least(self._cap, self._state.rate)
 
+    @property
+    def busy(self) -> float | None:
+        """The share of the line that others use, of its busier direction; None: unknown.
+
+        A capacity that is only learnt is believed while the line shows signs of being full.
+        """
+        settings, state = self._settings, self._state
+        if not settings.backoff or self._last is None:
+            return None
+        shares = []
+        for way, known in enumerate((settings.line_up, settings.line_down)):
+            capacity = known or (state.seen[way] if state.reason != backoff.FREE else 0)
+            if capacity:
+                shares.append(min(self._reading.others[way] / capacity, 1.0))
+        return max(shares, default=None)
+
     async def run(self) -> None:
         """Watch, until cancelled."""
         telling = asyncio.create_task(self._tell_hooks())
@@ -83,7 +100,7 @@ class QosService:
             while True:
                 began = self._loop.time()
                 await self._watch()
-                await asyncio.sleep(max(0.1, began + TICK - self._loop.time()))
+                await asyncio.sleep(max(0.1, began + TICK * self.slowdown - self._loop.time()))
         finally:
             telling.cancel()
 

@@ -33,7 +33,7 @@ class Usage:
         self.circuits_total = 0
         self.bytes_from = 0
         self.bytes_to = 0
-        self.refusals = 0
+        self.refusals: dict[str, int] = {}  # by status name
         self.seconds = 0.0
 
 

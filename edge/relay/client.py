@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 REFUSED_BACKOFF = 30.0  # seconds, the first time
 UNREACHED_BACKOFF = 2.0
 LONGEST_BACKOFF = 900.0
-_TICK = 2.0
+_TICK = 2.0  # seconds, times the slowdown of the swarm
 _EXCHANGE_TIME = 30.0
 _RELAY = "relay"
 _MAX_BACKOFFS = 256
@@ -173,7 +173,7 @@ class RelayClient:
             while len(self.reservations) > self.wanted:
                 self._give_up(next(reversed(self.reservations)))
             try:
-                async with asyncio.timeout(_TICK):
+                async with asyncio.timeout(_TICK * self._swarm.slowdown):
                     await self._wake.wait()
             except TimeoutError:
                 continue

@@ -28,7 +28,7 @@ from edge.wire.errors import RemoteProtocolError, WireError
 from edge.wire.protobuf import delimited
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from typing import TypeVar
 
     from edge.relay.resources import Resources
@@ -45,9 +45,10 @@ _STOP_TIME = 8.0  # seconds for one of the target's connections to answer
 _IDENTIFY_WAIT = 3.0  # seconds for a peer to say who it is, where that decides
 _IDENTIFY_LOOKS = 30
 _STALLED = 3.0  # seconds without progress after which a circuit's memory may be taken back
-_SWEEP = 5.0
+_SWEEP = 5.0  # seconds, times the slowdown of the swarm
 _FAR_AWAY = 4_102_444_800  # the year 2100: what a slot's end is told to be while the clock is wrong
 _RESERVATION = "reservation"
+_ASLEEP = b"asleep"  # the group of slots that are kept for peers without a connection
 
 
 class Reservation:
@@ -62,6 +63,11 @@ class Reservation:
         self.expires_at = expires_at
         self.group = group
         self.foreign = foreign
+
+    @property
+    def asleep(self) -> bool:
+        """Whether it is only kept: its peer has to be woken."""
+        return self.group == _ASLEEP
 
 
 class Stats:
@@ -93,6 +99,7 @@ class RelayService:
         clock: Callable[[], float | None] = time.time,
     ) -> None:
         self.limits = resources
+        self.admits = True  # new circuits, and slots for peers that have none
         self.admission = Admission()
         self.shaper = Shaper(swarm.loop)
         self.accounts = Accounts(swarm.budget.tables)
@@ -107,6 +114,9 @@ class RelayService:
         self._circuits_per_group: dict[bytes, int] = {}
         self._foreigners = 0  # reservations
         self._opening = 0
+        self.reserved: list[Callable[[PeerId], None]] = []  # told of every slot taken or renewed
+        self.wake: Callable[[PeerId], Awaitable[bool]] | None = None
+        self._sleepers: frozenset[PeerId] = frozenset()
         swarm.handle(wire.HOP_ID, self._hop, self._offered)
         swarm.closed.append(self._on_close)
         swarm.budget.buffers.relief.append(self._end_a_stalled_one)
@@ -115,10 +125,14 @@ class RelayService:
     def stop(self) -> None:
         """End all circuits and reservations."""
         self._sweeper.cancel()
-        for circuit in list(self.circuits):
-            circuit.end("node stops")
+        self.end_circuits("node stops")
         for peer in list(self.reservations):
             self._drop(peer)
+
+    def end_circuits(self, reason: str) -> None:
+        """End those that are open; slots stay."""
+        for circuit in list(self.circuits):
+            circuit.end(reason)
 
     @property
     def stats(self) -> Stats:
@@ -133,6 +147,19 @@ class RelayService:
         now.bytes_to_listeners = self._ended.bytes_to_listeners + to_listeners
         now.bytes_to_dialers = self._ended.bytes_to_dialers + to_dialers
         return now
+
+    def keep_slots(self, sleepers: frozenset[PeerId]) -> None:
+        """Exactly `sleepers` have slots that outlast their connections.
+
+        A circuit to one that has none makes `wake` bring it back first: True when it has.
+        """
+        self._sleepers = sleepers
+        for peer, held in list(self.reservations.items()):
+            if held.asleep and peer not in sleepers:
+                self._drop(peer)
+        for peer in sleepers:
+            if peer not in self.reservations:
+                self._keep(peer)
 
     def usage(self, peer: PeerId) -> Usage | None:
         """What `peer` has made of the relay, if that is remembered."""
@@ -166,7 +193,7 @@ class RelayService:
         assert stream.connection.peer is not None
         usage = self.accounts.of(stream.connection.peer)
         if usage is not None:
-            usage.refusals += 1
+            usage.refusals[name] = usage.refusals.get(name, 0) + 1
         self._count_refusal(name)
         log.info("relay-refused", peer=stream.connection.peer, status=name)
         await stream.write(delimited(_status(status).encode()))
@@ -201,10 +228,14 @@ class RelayService:
         log.info("relay-reservation", peer=peer, ttl=ttl, renewed=renewed, ip=connection.remote)
         await stream.write(delimited(answer.encode()))
         stream.dismiss()
+        for tell in self.reserved:
+            tell(peer)
 
     async def _admit(self, connection: Connection, peer: PeerId) -> bool:
         """Whether `peer` gets a slot; a foreigner may have to give one up for it."""
         held = self.reservations.get(peer)
+        if held is None and not self.admits:
+            return False
         same_group = held is not None and held.group == connection.group
         others = self._per_group.get(connection.group, 0)
         if not same_group and others >= self.limits.max_reservations_per_ip:
@@ -279,6 +310,18 @@ class RelayService:
         self._swarm.protect(peer, _RESERVATION)
         self._ended.reservations += 1
 
+    def _keep(self, peer: PeerId) -> None:
+        """A slot for a peer that is not here."""
+        self.reservations[peer] = Reservation(math.inf, _ASLEEP, False)
+        self._per_group[_ASLEEP] = self._per_group.get(_ASLEEP, 0) + 1
+
+    def _end(self, peer: PeerId, reason: str | None) -> None:
+        """The reservation of `peer` is over; a sleeper's slot is kept."""
+        log.info("relay-reservation-ended", peer=peer, reason=reason, kept=peer in self._sleepers)
+        self._drop(peer)
+        if peer in self._sleepers:
+            self._keep(peer)
+
     def _drop(self, peer: PeerId) -> None:
         if self._take_back(peer):
             self._swarm.budget.tables.give(PEER_ENTRY)
@@ -296,16 +339,14 @@ class RelayService:
     def _on_close(self, connection: Connection) -> None:
         peer = connection.peer
         if peer in self.reservations and not _direct(self._swarm, peer):
-            log.info("relay-reservation-ended", peer=peer, reason=connection.closed)
-            self._drop(peer)
+            self._end(peer, connection.closed)
 
     def _sweep(self) -> None:
         now = self._swarm.loop.time()
-        self._sweeper = self._swarm.loop.call_later(_SWEEP, self._sweep)
+        self._sweeper = self._swarm.loop.call_later(_SWEEP * self._swarm.slowdown, self._sweep)
         for peer, held in list(self.reservations.items()):
             if held.expires_at <= now:
-                log.info("relay-reservation-ended", peer=peer, reason="expired")
-                self._drop(peer)
+                self._end(peer, "expired")
         longest = self.limits.duration
         for circuit in list(self.circuits):
             if longest and now - circuit.opened_at >= longest:
@@ -326,6 +367,9 @@ class RelayService:
             return
         if target not in self.reservations:
             await self._refuse(stream, wire.NO_RESERVATION)
+            return
+        if not self.admits:
+            await self._refuse(stream, wire.RESOURCE_LIMIT_EXCEEDED)
             return
         usages = self.accounts.both(source, target)
         budget = self._swarm.budget.circuits
@@ -360,7 +404,7 @@ class RelayService:
     async def _open(self, stream: Stream, target: PeerId, usages: tuple[Usage, Usage]) -> bool:
         source = stream.connection.peer
         assert source is not None
-        destination = await self._stop(source, target)
+        destination = await self._reach(stream.connection, target)
         if destination is None:
             await self._refuse(stream, wire.CONNECTION_FAILED)
             return False
@@ -379,6 +423,20 @@ class RelayService:
                 tell(circuit)
         log.info("relay-circuit", source=source, destination=target)
         return True
+
+    async def _reach(self, caller: Connection, target: PeerId) -> Stream | None:
+        """As `_stop`; a sleeper is woken for a peer of this network, who waits meanwhile."""
+        source = caller.peer
+        assert source is not None
+        if not self.reservations[target].asleep:
+            stream = await self._stop(source, target)
+            held = self.reservations.get(target)
+            if stream is not None or held is None or not held.asleep:
+                return stream
+        await self._identified(caller)
+        if self.wake is None or not self.admission.is_own(source, caller.info):
+            return None
+        return await self._stop(source, target) if await self.wake(target) else None
 
     async def _stop(self, source: PeerId, target: PeerId) -> Stream | None:
         """A stop stream which `target` has accepted, None if none of its connections did."""
@@ -399,6 +457,8 @@ class RelayService:
                 log.debug("relay-stop-failed", peer=target, error=error)
                 if stream is not None:
                     stream.reset()
+                if target in self._sleepers:  # fell asleep without a word
+                    connection.close("does not answer", say=False)
                 continue
             except BaseException:
                 if stream is not None:

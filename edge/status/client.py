@@ -86,6 +86,12 @@ def connect(config: "Config", addr: str) -> int:
     return _reported(run)
 
 
+def ledger(config: "Config") -> "list[dict[str, object]]":
+    """What the running node has given by the day. Raises NotRunning and StatusError."""
+    days = _ask_once(config.node.run_dir, {"verb": "ledger"}).get("days")
+    return days if isinstance(days, list) else []
+
+
 class Link:
     """A connection to the node of a data directory. Raises NotRunning and StatusError."""
 

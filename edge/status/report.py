@@ -7,6 +7,8 @@ zero. The Protocols below say what each room must offer; node.py hands the rooms
 
 from __future__ import annotations
 
+import time
+
 from edge.version import VERSION
 
 TYPE_CHECKING = False
@@ -81,6 +83,18 @@ if TYPE_CHECKING:
             """Open now, with the peer at either end."""
 
         @property
+        def circuits_total(self) -> int:
+            """Circuits that have ended."""
+
+        @property
+        def seconds(self) -> float:
+            """How long those were open, together."""
+
+        @property
+        def refusals(self) -> Mapping[str, int]:
+            """By the name of the status code that was answered."""
+
+        @property
         def bytes_from(self) -> int: ...
         @property
         def bytes_to(self) -> int: ...
@@ -123,6 +137,36 @@ if TYPE_CHECKING:
         def wanted(self) -> int:
             """How many it tries to hold; 0 while this node needs none."""
 
+    class Decision(Protocol):
+        """What the mode controller has decided."""
+
+        @property
+        def mode(self) -> str: ...
+        @property
+        def reason(self) -> str: ...
+        @property
+        def cause(self) -> str: ...
+        @property
+        def admits(self) -> bool:
+            """Whether new circuits and slots are given."""
+
+        @property
+        def rate(self) -> int:
+            """Bytes a second that may be relayed, 0 for any number."""
+
+        @property
+        def since(self) -> float:
+            """On the clock that does not jump."""
+
+    class Modes(Protocol):
+        """The mode controller."""
+
+        @property
+        def decision(self) -> Decision: ...
+        @property
+        def measured(self) -> Mapping[str, float]:
+            """What is known of the machine; shares are 0 to 1, heat is in degrees Celsius."""
+
     class Qos(Protocol):
         """How the node gives way to others on the line."""
 
@@ -149,19 +193,17 @@ class Sources:
         "data_dir",
         "decision",
         "flash_written",
-        "mode",
-        "mode_reason",
+        "modes",
         "qos",
         "relay",
         "started_at",
         "swarm",
     )
 
-    def __init__(self, swarm: Swarm, data_dir: str, mode: str, mode_reason: str = "") -> None:
+    def __init__(self, swarm: Swarm, data_dir: str, modes: Modes) -> None:
         self.swarm = swarm
         self.data_dir = data_dir
-        self.mode = mode
-        self.mode_reason = mode_reason
+        self.modes = modes
         self.started_at = swarm.loop.time()
         self.decision: Status | None = None
         self.budget: Budget | None = None
@@ -175,12 +217,19 @@ class Sources:
 def status(sources: Sources) -> Status:
     """Everything about the node as a whole."""
     swarm = sources.swarm
+    decision = sources.modes.decision
     found: Status = {
         "version": VERSION,
         "peer_id": str(swarm.peer_id),
         "uptime": round(swarm.loop.time() - sources.started_at, 1),
-        "mode": sources.mode,
-        "mode_reason": sources.mode_reason,
+        "mode": decision.mode,
+        "mode_reason": decision.reason,
+        "step": {
+            "cause": decision.cause,
+            "new_work": decision.admits,
+            "rate": decision.rate,
+            "seconds": round(time.monotonic() - decision.since),
+        },
         "data_dir": sources.data_dir,
         "addresses": _addresses(sources),
         "memory": _memory(sources.budget),
@@ -193,6 +242,9 @@ def status(sources: Sources) -> Status:
         },
         "refusals": {"connections": _by_reason(swarm.refusals)},
     }
+    measured = sources.modes.measured
+    if measured:
+        found["machine"] = {name: round(value, 3) for name, value in measured.items()}
     if sources.decision is not None:
         found["decision"] = sources.decision
     if sources.addresses is not None:
@@ -327,6 +379,9 @@ def _add_usage(row: Status, peer: PeerId, relay: Relay) -> None:
     row["circuits"] = usage.circuits if usage else 0
     row["bytes_from"] = usage.bytes_from if usage else 0
     row["bytes_to"] = usage.bytes_to if usage else 0
+    row["circuits_ended"] = usage.circuits_total if usage else 0
+    row["seconds"] = round(usage.seconds, 1) if usage else 0.0
+    row["refusals"] = _by_reason(usage.refusals) if usage else {}
 
 
 def _relayed(peer: PeerId, relay: Relay | None) -> int:

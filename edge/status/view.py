@@ -33,6 +33,7 @@ def status_lines(answer: "Answer", colour: bool = False) -> list[str]:
     if "decision" in answer:
         rows.append(("fit for", _fitness(answer["decision"])))
     rows += [
+        *_step_rows(answer.get("step", {})),
         *_address_rows(answer),
         *_relay_rows(answer),
         *_use_rows(answer),
@@ -118,6 +119,13 @@ def _host_port(words: "Sequence[str]") -> str:
 def listed(name: str, values: "Sequence[str]") -> list[tuple[str, str]]:
     """Rows of one name, which stands at the first."""
     return [(name if i == 0 else "", value) for i, value in enumerate(values)]
+
+
+def _step_rows(step: "Answer") -> list[tuple[str, str]]:
+    """What the mode controller holds back."""
+    words = [] if step.get("new_work", True) else ["no new slots or circuits"]
+    words += [f"at most {size(step['rate'])} a second"] if step.get("rate") else []
+    return [("holds back", ", ".join(words))] if words else []
 
 
 def _fitness(decision: "Answer") -> str:

@@ -153,7 +153,7 @@ class Connection:
         swarm.depth += 1
         try:
             if self._wire is None:
-                began = time.perf_counter()
+                began = swarm.pace.worked()
                 self._continue_upgrade(bytes(self._level.rx_view[:length]))
                 swarm.pace.spent(began)
             else:
@@ -373,6 +373,10 @@ class Connection:
         if self.heard:
             self.heard = False
             self.heard_at = now
+        elif isinstance(self.transport, SocketTransport):
+            self.transport.look()
+            if self.closed is not None:
+                return
         silence = now - self.heard_at
         if silence >= 2 * interval:
             self.close("keep-alive timed out", say=False)

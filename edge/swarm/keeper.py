@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE = 1.0  # seconds between attempts, doubling
 _LONGEST_PAUSE = 120.0
-_TICK = 10.0
+_TICK = 10.0  # seconds, times the slowdown of the swarm
 _ENOUGH = 4  # connections below which remembered peers are dialled
 _CONFIGURED = "configured"
 
@@ -63,7 +63,7 @@ class Keeper:
             if missing > 0:
                 for peer, addresses in self._store.candidates(missing, self._swarm.connections):
                     await self._dial(peer, addresses)
-            await asyncio.sleep(_TICK)
+            await asyncio.sleep(_TICK * self._swarm.slowdown)
 
     async def _keep(self, peer: PeerId, addresses: list[Multiaddr]) -> None:
         pause = _FIRST_PAUSE

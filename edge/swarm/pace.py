@@ -16,16 +16,21 @@ if TYPE_CHECKING:
 SHARE = 0.1  # of the time
 _BURST = 0.02  # seconds that may be taken at once
 _QUIET = 0.2  # seconds after a payload until there is nothing to protect
-_LEAST_WAIT = 0.001
+_LEAST_WAIT, _LONGEST_WAIT = 0.001, 0.5  # seconds
 
 
 class Pace:
-    """Asked before each piece of strangers' work, and told when it is done. `clock`: seconds."""
+    """Asked before each piece of strangers' work, and told when it is done.
 
-    __slots__ = ("_busy_until", "_clock", "_debt", "_looked_at", "_relayed")
+    `clock`: seconds; `worked`: seconds this thread has had the processor, so that a machine that is
+    busy otherwise is not put down to strangers.
+    """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    __slots__ = ("_busy_until", "_clock", "_debt", "_looked_at", "_relayed", "worked")
+
+    def __init__(self, clock: Callable[[], float], worked: Callable[[], float]) -> None:
         self._clock = clock
+        self.worked = worked
         self._debt = 0.0  # seconds taken and not yet earned
         self._relayed = 0
         self._looked_at = clock()
@@ -44,5 +49,5 @@ class Pace:
         return max((self._debt - _BURST) / SHARE, _LEAST_WAIT) if self._debt > _BURST else 0.0
 
     def spent(self, began: float) -> None:
-        """It has gone on from `began`, on the same clock, until now."""
-        self._debt += self._clock() - began
+        """It has gone on since `worked` said `began`."""
+        self._debt = min(self._debt + self.worked() - began, _BURST + _LONGEST_WAIT * SHARE)

@@ -52,9 +52,10 @@ if TYPE_CHECKING:
 _BACKLOG = 256  # of the listening socket
 _ACCEPTS_PER_EVENT = 16
 _ACCEPT_PAUSE = 1.0  # seconds, when no file descriptor is left
-_SWEEP = 1.0
+_SWEEP = 1.0  # seconds, times `slowdown`
+_SWEEPS_PER_KEEPALIVE = 4  # at least so many, however slow the rest
 _FRAME_TIME = 30.0  # seconds for a noise message to come whole: 64 KiB at 2 KB/s
-_FORGIVEN = 50  # nuisances of a connection that each sweep forgets
+_FORGIVEN = 50  # nuisances of a connection that are forgotten each second
 _STARTS_PER_TURN = 4
 _GREEDY = 64 * 1024  # bytes held for one connection, from which memory may be taken back
 _PATIENCE = 2.0  # seconds a handshake may take before it gives way to a newcomer
@@ -64,7 +65,10 @@ _SUSPENDED = 10.0  # a sweep so late means that the process was stopped: nobody 
 
 
 class Swarm:
-    """All connections of one node. `key`: its identity; `budget`: where its memory comes from."""
+    """All connections of one node. `key`: its identity; `budget`: where its memory comes from.
+
+    `slowdown`: how many times longer than usual everyone's regular work may wait: 1 but in a pause.
+    """
 
     def __init__(
         self, key: Ed25519Key, limits: Limits | None = None, budget: Budget | None = None
@@ -88,8 +92,9 @@ class Swarm:
         self.traffic = Traffic()
         self.depth = 0  # of receive callbacks running inside each other
         self.reading: Connection | None = None  # whose event is being handled
+        self.slowdown = 1.0
         self.relayed = 0  # bytes that circuits have received: what `pace` protects
-        self.pace = Pace(time.perf_counter)
+        self.pace = Pace(time.monotonic, time.thread_time)
         self.protocol_errors = 0
         self.refusals: dict[str, int] = {}
         # Streams that wait for their handler to start; the connections take turns.
@@ -101,13 +106,15 @@ class Swarm:
         self._per_group: dict[bytes, int] = {}
         self._open = 0
         self._sockets: list[socket.socket] = []
+        self._resting: set[socket.socket] = set()  # of them, while no file descriptor is left
         self._dirty: list[Connection] = []
         self._flush_due = False
         self._scratch = [wire.Buffers(self.limits.buffer_size)]
         self._tasks: set[asyncio.Task[None]] = set()
         self._gives_back_at = self.loop.time()
         self._swept_at = self.loop.time()
-        self._sweeper = self.loop.call_later(_SWEEP, self._sweep)
+        self._sweep_due = self._swept_at + _SWEEP
+        self._sweeper = self.loop.call_at(self._sweep_due, self._sweep)
 
     # --- protocols ---
 
@@ -140,7 +147,7 @@ class Swarm:
         if wait:
             self.loop.call_later(wait, self._start_handlers)
             return
-        self._started_at = time.perf_counter()
+        self._started_at = self.pace.worked()
         for _ in range(_STARTS_PER_TURN):
             if self._ready:
                 self._start_handler()
@@ -226,13 +233,18 @@ class Swarm:
         self.loop.add_reader(sock, self._acceptable, sock)
         return bound
 
+    @property
+    def accepting(self) -> bool:
+        """Whether connections are accepted somewhere."""
+        return len(self._sockets) > len(self._resting)
+
     def _acceptable(self, sock: socket.socket) -> None:
         for _ in range(_ACCEPTS_PER_EVENT):
             wait = self.pace.wait(self.relayed)
             if wait:
                 self._pause_accepting(sock, wait)
                 return
-            began = time.perf_counter()
+            began = self.pace.worked()
             try:
                 accepted, peer = sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -249,8 +261,10 @@ class Swarm:
 
     def _pause_accepting(self, sock: socket.socket, seconds: float) -> None:
         self.loop.remove_reader(sock)
+        self._resting.add(sock)
 
         def again() -> None:
+            self._resting.discard(sock)
             if sock in self._sockets:
                 self.loop.add_reader(sock, self._acceptable, sock)
 
@@ -432,9 +446,11 @@ class Swarm:
 
     def _sweep(self) -> None:
         now = self.loop.time()
-        late = now - self._swept_at - _SWEEP
-        self._swept_at = now
-        self._sweeper = self.loop.call_later(_SWEEP, self._sweep)
+        late = now - self._sweep_due
+        elapsed, self._swept_at = now - self._swept_at, now
+        longest = self.limits.keepalive_interval / _SWEEPS_PER_KEEPALIVE
+        self._sweep_due = now + max(_SWEEP, min(_SWEEP * self.slowdown, longest))
+        self._sweeper = self.loop.call_at(self._sweep_due, self._sweep)
         if late > _SUSPENDED:
             log.warning("suspended", seconds=int(late))
             self._forgive(late)
@@ -445,7 +461,9 @@ class Swarm:
                 connection.close("handshake timed out", say=False)
         self._measure()
         for connection in self.all_connections():
-            connection.session.forgive(_FORGIVEN)
+            if connection.closed is not None:
+                continue  # another one's turn has ended it
+            connection.session.forgive(int(_FORGIVEN * elapsed))
             connection.keep_alive(now, limits.keepalive_interval)
             if connection.stuck_for(now) > _FRAME_TIME:
                 self.count_refusal("frame-timeout")

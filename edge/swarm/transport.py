@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # A peer that lets so much pile up beyond what two events can bring does not read at all.
 MAX_BACKLOG = 256 * 1024
+_MOST_READS = 64  # of one look
 
 
 class Receiver(Protocol):
@@ -123,6 +124,16 @@ class SocketTransport:
             self._paused = False
             self._loop.add_reader(self.sock, self._readable)
 
+    def look(self) -> None:
+        """Read what there is, though the loop has not said so.
+
+        uvloop tells only once of a socket that a reset has reached; where that is behind more data
+        than one read takes, nobody would ever come back for it.
+        """
+        for _ in range(_MOST_READS):
+            if self._paused or self._closed or not self._readable():
+                return
+
     def close(self) -> None:
         if self._closed:
             return
@@ -132,21 +143,23 @@ class SocketTransport:
         self._backlog = bytearray()
         self.sock.close()
 
-    def _readable(self) -> None:
+    def _readable(self) -> bool:
+        """Whether there was anything, and may be more."""
         receiver = self._receiver
         assert receiver is not None
         try:
             length = self.sock.recv_into(receiver.get_buffer())
         except (BlockingIOError, InterruptedError):
-            return
+            return False
         except OSError as error:
             receiver.eof_received(error.strerror or str(error))
-            return
+            return False
         if length:
             self._traffic.received += length
             receiver.buffer_updated(length)
-        else:
-            receiver.eof_received("closed by the peer")
+            return True
+        receiver.eof_received("closed by the peer")
+        return False
 
     def _flush(self) -> None:
         assert self._receiver is not None

@@ -41,8 +41,4 @@ def finish(child: Child | None) -> Decision | None:
     found = child.answer(PATIENCE) if child else None
     if child and found is None:
         log.warning("probe-failed", reason="see above, or no answer in time")
-    if not found:
-        return None
-    decision = Decision(**found["decision"])
-    log.info("tier", fit=decision.mode, tier=decision.tier, reason=decision.reasons[0])
-    return decision
+    return Decision(**found["decision"]) if found else None

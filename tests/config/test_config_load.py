@@ -8,7 +8,17 @@ import pytest
 
 from edge.config.errors import ConfigError
 from edge.config.load import Config, diff, load
-from edge.config.schema import MAX_PEERS, Node, Peer, Qos, Relay, Tier, every_option
+from edge.config.schema import (
+    MAX_REPEATED,
+    Adapt,
+    Node,
+    Peer,
+    Qos,
+    Relay,
+    Status,
+    Tier,
+    every_option,
+)
 
 PEER_A = "/ip4/192.0.2.1/tcp/4001/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"
 PEER_B = "/dns4/b.example/tcp/1/p2p/12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5"
@@ -113,7 +123,9 @@ AN_ITEM = {  # of the lists that are empty by default
 }
 
 
-@pytest.mark.parametrize("option", every_option(), ids=lambda option: option.flag)
+@pytest.mark.parametrize(
+    "option", [option for option in every_option() if option.flag], ids=lambda option: option.flag
+)
 def test_every_option_is_set_by_every_source(option, toml: Load) -> None:  # type: ignore[no-untyped-def]
     value = option.initial() if option.section != "peer" else PEER_A
     header = "[[peer]]" if option.section == "peer" else f"[{option.section}]"
@@ -188,8 +200,8 @@ def test_every_option_is_set_by_every_source(option, toml: Load) -> None:  # typ
         ),
         (
             "[firewall]\n",
-            "kwaainet.toml:1: [firewall]: unknown section; "
-            "expected [node] or [relay] or [qos] or [tier] or [peer]",
+            "kwaainet.toml:1: [firewall]: unknown section; expected [node] or [relay] or [qos] or "
+            "[tier] or [adapt] or [status] or [peer] or [schedule] or [wake]",
         ),
         ("relay = 3\n", "kwaainet.toml:1: [relay]: got 3; expected a section"),
         ("[[relay]]\n", "kwaainet.toml:1: [relay]: got [a table]; expected a section"),
@@ -206,7 +218,7 @@ def test_every_option_is_set_by_every_source(option, toml: Load) -> None:  # typ
             "expected a multiaddr that ends in /p2p/PEER_ID",
         ),
         (
-            f'[[peer]]\naddress = "{PEER_A}"\n' * (MAX_PEERS + 1),
+            f'[[peer]]\naddress = "{PEER_A}"\n' * (MAX_REPEATED + 1),
             "kwaainet.toml:1: [[peer]]: got 65; expected at most 64",
         ),
         ("[node]\nx = " + "[" * 50000, "kwaainet.toml: not valid TOML: nested too deeply"),
@@ -399,8 +411,59 @@ def test_again_reads_the_same_sources_anew(toml: Load) -> None:
     assert [len(changes) for changes in diff(old, new)] == [2, 0]
 
 
+SCHEDULE = """
+[[schedule]]
+days = ["fri", "sat"]
+start = "22:00"
+end = "06:30"
+rate = "2M"
+[[schedule]]
+mode = "paused"
+"""
+WAKE = f"""
+[[wake]]
+peer = "{PEER_A.rpartition("/")[2]}"
+mac = "00-16-3E-12-34-56"
+interface = "br-lan"
+"""
+
+
+def test_sections_that_stand_in_files_alone(toml: Load) -> None:
+    config = toml(SCHEDULE + WAKE)
+    first, second = config.schedule
+    assert (first.days, first.start, first.end) == (["fri", "sat"], "22:00", "06:30")
+    assert (first.mode, first.rate) == ("full", 2 << 20)
+    assert (second.days, second.start, second.end) == ([], "00:00", "24:00")
+    assert (config.wake[0].mac, config.wake[0].port) == ("00:16:3e:12:34:56", 9)
+    assert config.origin("schedule", "mode", 1) == "kwaainet.toml:8"
+    assert config.origin("schedule", "mode") == "default"
+    soft, hard = diff(toml(""), config)
+    assert [change.name for change in soft] == ["schedule", "wake"]
+    assert not hard
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[[schedule]]\nstart = "24:01"\n', '2: [schedule] start: got "24:01"; expected a time'),
+        ('[[schedule]]\nstart = "7:00"\n', '2: [schedule] start: got "7:00"; expected a time'),
+        ("[[schedule]]\nend = 07:00:00\n", "2: [schedule] end: got 07:00:00; expected a time"),
+        ('[[schedule]]\ndays = ["mon", "day"]\n', '2: [schedule] days: got "day"; expected mon,'),
+        ('[node]\ntimezone = "Europe/Rome"\n', '2: [node] timezone: got "Europe/Rome"; expected'),
+        ('[[wake]]\nmac = "00:16:3e:12:34"\n', '2: [wake] mac: got "00:16:3e:12:34"; expected'),
+        ('[[wake]]\npeer = "me"\n', '2: [wake] peer: got "me"; expected a peer id'),
+        ('[[wake]]\ninterface = "br lan"\n', '2: [wake] interface: got "br lan"; expected a'),
+        (WAKE.replace("mac", "#"), "2: [wake] mac: missing; expected a MAC address"),
+        ("[schedule]\n", "1: [schedule]: expected [[schedule]], one for each schedule"),
+    ],
+)
+def test_mistakes_in_repeated_sections(text: str, line: str, toml: Load) -> None:
+    assert refused(toml, text).startswith(f"kwaainet.toml:{line}")
+
+
 def test_sections_are_those_of_the_schema() -> None:
     config = load(None, NO_FILE, {"peer": [PEER_A]})
-    assert [type(section) for section in config.sections()] == [Node, Relay, Qos, Tier, Peer]
+    kinds = [Node, Relay, Qos, Tier, Adapt, Status, Peer]
+    assert [type(section) for section in config.sections()] == kinds
     for section in config.sections():
         assert set(section.origins) == {option.name for option in section.options()}

@@ -78,6 +78,9 @@ class MemoryTransport(SocketTransport):
     def resume(self) -> None:
         self.paused = False
 
+    def look(self) -> None:
+        """Nothing comes but by `Peer.feed`."""
+
     def close(self) -> None:
         self.receiver = None
         self.held = bytearray()

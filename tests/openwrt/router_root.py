@@ -1,8 +1,8 @@
 """A root directory in which our init script runs under busybox ash, with the real node's checks.
 
-An overlay of this machine's root in a mount namespace of its own: what is written there is gone
-with it. rc.common, procd and uci are the stand-ins beside this file; `kwaainet` is this checkout.
-Needs root, overlayfs and Debian's busybox.
+An overlay of this machine's root in namespaces of its own, with a WAN that leads nowhere: what is
+written there is gone with it. rc.common, procd and uci are the stand-ins beside this file;
+`kwaainet` is this checkout. Needs root, overlayfs, iproute2 and Debian's busybox.
 """
 
 from __future__ import annotations
@@ -29,6 +29,11 @@ for path in "$2" "$3"; do
     mkdir -p "$1/root$path"
     mount --rbind "$path" "$1/root$path"
 done
+ip link add wan type veth peer name modem
+ip address add 5.1.1.10/24 dev wan
+ip link set wan up
+ip link set modem up
+ip route add default via 5.1.1.1
 echo ready
 exec sleep 600
 """
@@ -41,7 +46,7 @@ class RouterRoot:
         self._directory = directory
 
     def __enter__(self) -> Self:
-        command = ["unshare", "-m", "--propagation", "private", "sh", "-ec", _MOUNT, "sh"]
+        command = ["unshare", "-mn", "--propagation", "private", "sh", "-ec", _MOUNT, "sh"]
         prefix = str(Path(sys.executable).resolve().parents[1])
         self._holder = subprocess.Popen(
             [*command, str(self._directory), str(ROOT), prefix], stdout=subprocess.PIPE
@@ -79,7 +84,7 @@ class RouterRoot:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A command in there, with busybox's applets and the stand-ins as its PATH."""
-        enter = ["nsenter", "-t", str(self._holder.pid), "-m", "--", "chroot"]
+        enter = ["nsenter", "-t", str(self._holder.pid), "-m", "-n", "--", "chroot"]
         root = str(self._directory / "root")
         return subprocess.run(
             [*enter, root, "/bin/busybox", "env", "-i", "PATH=/standin:/applets", *words],

@@ -22,6 +22,7 @@ MAIN = """\
 instance
 command: '/usr/bin/kwaainet' 'run' '--config' '/var/etc/kwaainet/config'
 command+: '--data-dir' '/etc/kwaainet' '--run-dir' '/var/run/kwaainet'
+command+: '--qos-hooks' '/var/etc/kwaainet/hooks'
 file: '/usr/bin/kwaainet' '/var/etc/kwaainet/hard'
 user: 'kwaainet'
 group: 'kwaainet'
@@ -34,8 +35,8 @@ respawn: '3600' '10' '0'
 term_timeout: '10'
 stdout: '1'
 stderr: '1'
-jail: 'kwaainet' 'procfs' 'ronly'
-mount: '/var/etc/kwaainet' '/etc/resolv.conf' '/etc/hosts' '/tmp/resolv.conf'
+jail: 'kwaainet' 'procfs' 'sysfs' 'ronly'
+mount: '/var/etc/kwaainet' '/etc/resolv.conf' '/etc/hosts' '/tmp/resolv.conf' '/etc/TZ' '/tmp/TZ'
 mount_rw: '/etc/kwaainet' '/var/run/kwaainet'
 """
 LIMITED = "config node\n\toption memory_limit '32M'\n"
@@ -47,6 +48,8 @@ pytestmark = pytest.mark.netns
 @pytest.fixture
 def router(tmp_path: Path) -> Iterator[RouterRoot]:
     with RouterRoot(tmp_path) as found:
+        for hook in ("10-tc", "20-nft"):  # tests/qos has theirs
+            found.path(f"/etc/kwaainet/qos.d/{hook}").unlink()
         yield found
 
 
@@ -233,6 +236,32 @@ def test_the_port_is_closed_again(text: str, router: RouterRoot) -> None:
     assert "fw4 -q reload" in router.events()[1:]
 
 
+# --- hooks ---
+
+HOOK = """#!/bin/sh
+echo "hook $QOS_EVENT of $QOS_UID at $QOS_PORTS" >>/tmp/procd/events
+echo "said by a hook"
+"""
+
+
+def test_hooks_are_called_by_root_when_it_starts_when_the_network_changes_and_at_the_end(
+    router: RouterRoot,
+) -> None:
+    router.write("/etc/kwaainet/qos.d/50-hook", HOOK, 0o755)
+    router.service("start")
+    router.service("stop")
+    assert router.events() == []  # it was never enabled
+    router.write(CONFIG, ENABLED)
+    router.service("start")
+    assert router.events() == ["started", "hook start of 4001 at 4001"]
+    router.service("relearn")
+    assert router.events() == ["hook start of 4001 at 4001"]
+    assert "said by a hook" in router.read("/tmp/logread")
+    router.service("stop")
+    assert router.events() == ["hook stop of 4001 at 4001", "stopped"]
+    assert router.path("/etc/kwaainet/qos.d/50-hook").stat().st_uid == 0
+
+
 # --- the rest ---
 
 
@@ -250,14 +279,14 @@ def test_a_file_without_our_sections_gets_them(router: RouterRoot) -> None:
     done = router.run("/applets/ash", "/etc/uci-defaults/kwaainet")
     assert done.returncode == 0, done.stderr
     text = router.read(CONFIG)
-    for section in ("config kwaainet main", "config node node", "config relay relay"):
-        assert text.count(section) == 1
-    assert text.count("config ") == 3
+    for section in ("kwaainet main", "node node", "relay relay", "qos qos"):
+        assert text.count(f"config {section}\n") == 1
+    assert text.count("config ") == 4
     assert router.run("/usr/bin/kwaainet", "check-config", "--uci").returncode == 0
 
 
 def test_the_shipped_file_is_valid_and_leaves_it_as_it_is(router: RouterRoot) -> None:
     before = router.read(CONFIG)
-    assert router.run("/usr/bin/kwaainet", "check-config", "--uci").stdout == "OK\n"
+    assert router.run("/usr/bin/kwaainet", "check-config", "--uci").stdout.startswith("OK\n")
     router.run("/applets/ash", "/etc/uci-defaults/kwaainet")
     assert router.read(CONFIG) == before

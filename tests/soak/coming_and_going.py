@@ -134,7 +134,7 @@ class Visitor:
         self._sock.setblocking(False)
         self._sock.bind((another_address(), 0))
         await self.swarm.loop.sock_connect(self._sock, target[:2])
-        transport = SocketTransport(self.swarm.loop, self._sock)
+        transport = SocketTransport(self.swarm.loop, self._sock, self.swarm.traffic)
         at = self._relay.without_peer()
         connection = self.swarm.adopt(transport, True, at, None, self._relay.peer_id())
         await connection.upgraded()

@@ -9,7 +9,8 @@ STATUS = {
     "peer_id": ID,
     "uptime": 11532.4,
     "mode": "relay",
-    "mode_reason": "fit for light, but this version only relays",
+    "mode_reason": "others use 83% of the WAN",
+    "step": {"cause": "wan", "new_work": False, "rate": 131072, "seconds": 90},
     "data_dir": "/var/lib/kwaainet",
     "decision": {
         "mode": "light",
@@ -78,6 +79,7 @@ STATUS = {
         "relay": {"no_reservation": 4},
     },
     "flash": {"written": 12288},
+    "machine": {"memory_used": 0.41, "cpu": 0.07, "wan": 0.83},
 }
 
 PROFILE = {
@@ -143,6 +145,9 @@ PEERS = {
             "circuits": 1,
             "bytes_from": 1073741824,
             "bytes_to": 2048,
+            "circuits_ended": 3,
+            "seconds": 61.5,
+            "refusals": {"no_reservation": 1},
         },
         {
             "peer_id": OTHER,
@@ -158,6 +163,9 @@ PEERS = {
             "circuits": 0,
             "bytes_from": 0,
             "bytes_to": 0,
+            "circuits_ended": 0,
+            "seconds": 0.0,
+            "refusals": {},
         },
         {
             "peer_id": RSA,
@@ -171,6 +179,9 @@ PEERS = {
             "circuits": 0,
             "bytes_from": 0,
             "bytes_to": 0,
+            "circuits_ended": 0,
+            "seconds": 0.0,
+            "refusals": {},
         },
     ],
 }

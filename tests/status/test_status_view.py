@@ -21,8 +21,9 @@ def test_status_with_every_room():
         """
         kwaainet 0.1.0, up 3 h 12 m
         peer id       12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp
-        mode          relay (fit for light, but this version only relays)
+        mode          relay (others use 83% of the WAN)
         fit for       light, tier 2: inference, relay; 1 to 2 model blocks; 20 to 40 VDA an hour
+        holds back    no new slots or circuits, at most 128.0 KiB a second
         reachable     yes, at a public address
         advertised    /ip4/203.0.113.5/tcp/4001
         listening     /ip4/0.0.0.0/tcp/4001
@@ -272,7 +273,7 @@ def test_banner_of_a_node_that_others_reach():
         kwaainet 0.1.0
 
         peer id     {examples.ID}
-        mode        relay (fit for light, but this version only relays)
+        mode        relay (others use 83% of the WAN)
         listens at  /ip4/0.0.0.0/tcp/4001
                     /ip6/::/tcp/4001
         advertises  /ip4/203.0.113.5/tcp/4001

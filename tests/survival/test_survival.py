@@ -26,7 +26,8 @@ pytestmark = [pytest.mark.peers, pytest.mark.netns]
 KIB, MIB = 1 << 10, 1 << 20
 NOWHERE: tuple[str, ...] = ()
 SOMEONE = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
-SHORT_TTL = ("--relay-reservation-ttl", "5")
+# Longer than a test: whose relay is 50 years ahead takes its slot for one of the longest there is.
+SHORT_TTL = ("--relay-reservation-ttl", "60")
 
 
 class Circuit:

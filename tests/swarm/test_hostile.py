@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Callable
+
+import pytest
+import uvloop
+
 from edge import crypto
 from edge.swarm.swarm import Swarm
 from edge.wire import yamux
@@ -99,3 +108,28 @@ async def test_many_requests_at_once_are_served_in_turns_and_all() -> None:
     stranger.close()
     await served.gone()
     await served.swarm.stop()
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_who_sends_much_and_is_gone_is_gone(
+    loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """A reset behind more than is read at once, which uvloop tells of only once."""
+
+    async def scene() -> None:
+        served = Served()
+        served.swarm.limits.keepalive_interval = 3600.0
+        stranger = await served.stranger()
+        once = frame(yamux.DATA, 0, 9, 60_000) + bytes(60_000)  # for no stream there is
+        sealed = stranger.sealed(once) + stranger.sealed(once)
+        with contextlib.suppress(BlockingIOError):
+            while True:  # the swarm's loop stands still meanwhile
+                stranger._sock.send(sealed)
+        linger = struct.pack("ii", 1, 0)
+        stranger._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        stranger.close()
+        await served.gone()
+        await served.swarm.stop()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(asyncio.wait_for(scene(), 20))

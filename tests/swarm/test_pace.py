@@ -13,7 +13,7 @@ class Clock:
 def taken(seconds: float, passing: bool) -> float:
     """How much of `seconds` work takes of which there is more than enough, 1 ms a piece."""
     clock = Clock()
-    pace = Pace(clock)
+    pace = Pace(clock, clock)
     end = clock.now + seconds
     relayed, took = 0, 0.0
     while clock.now < end:
@@ -39,7 +39,7 @@ def test_while_none_pass_it_takes_all() -> None:
 
 def test_a_few_at_once_do_not_wait() -> None:
     clock = Clock()
-    pace = Pace(clock)
+    pace = Pace(clock, clock)
     for relayed in range(10):
         assert not pace.wait(relayed)
         began = clock.now
@@ -47,13 +47,24 @@ def test_a_few_at_once_do_not_wait() -> None:
         pace.spent(began)
 
 
-def test_a_debt_is_forgotten_when_nothing_has_passed_for_a_while() -> None:
-    clock = Clock()
-    pace = Pace(clock)
+def in_debt() -> tuple[Clock, Pace]:
+    """A pace that a minute's work has just been charged to, while payloads pass."""
+    clock, worked = Clock(), Clock()
+    pace = Pace(clock, worked)
     pace.wait(1)
-    began = clock.now
-    clock.now += 5.0
+    began = worked()
+    worked.now += 60.0
     pace.spent(began)
-    assert pace.wait(2) > 1.0
+    return clock, pace
+
+
+def test_nobody_waits_for_long() -> None:
+    _, pace = in_debt()
+    assert 0.4 < pace.wait(2) <= 0.5
+
+
+def test_a_debt_is_forgotten_when_nothing_has_passed_for_a_while() -> None:
+    clock, pace = in_debt()
+    assert pace.wait(2)
     clock.now += 0.3
     assert not pace.wait(2)

@@ -124,6 +124,7 @@ async def _main(directory: str, setup: dict[str, Any]) -> None:
     flags = {
         "data-dir": [directory],
         "log-level": ["debug"],
+        "adapt-enabled": ["no"],
         "listen": setup["listen"] or [""],
         "relay-service": ["yes" if setup["relay_service"] else "no"],
         "relay-client": ["yes" if setup["relays"] else "no"],

@@ -1,0 +1,175 @@
+"""A small HTTP listener for pages that programs read: /metrics and /health.
+
+It is no web server: one request a connection, GET and HEAD, no body read. A request has to come
+within seconds and a few kilobytes, and few clients are served at a time; who exceeds that is closed
+on. Whoever reaches the address may read the pages, so it is off unless the owner turns it on, and
+then on the loopback interface alone unless he names another.
+
+Source: RFC 9112 (HTTP/1.1) sections 2, 3 and 9.6
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+
+from edge import log
+from edge.status.errors import StatusError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    Page = Callable[[], tuple[int, str, bytes]]  # status, content type, body
+
+MAX_HEAD = 4096  # bytes of a request's head
+MAX_CLIENTS = 8
+TIMEOUT = 5.0  # seconds for the request to come and the answer to leave
+_BACKLOG = 16
+_ACCEPT_PAUSE = 1.0  # seconds, when accepting fails
+_PLAIN = "text/plain; charset=utf-8"
+_PHRASES = {
+    200: "OK",
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    431: "Request Header Fields Too Large",
+    503: "Service Unavailable",
+    505: "HTTP Version Not Supported",
+}
+
+
+class HttpServer:
+    """Serves `pages`, path to page. `timeout`: seconds, TIMEOUT but for tests."""
+
+    def __init__(self, pages: Mapping[str, Page], timeout: float = TIMEOUT) -> None:
+        self._pages = pages
+        self._timeout = timeout
+        self._addresses: list[tuple[str, int]] = []
+        self._loop = asyncio.get_running_loop()
+        self._listeners: list[socket.socket] = []
+        self._clients: set[asyncio.Task[None]] = set()
+
+    @property
+    def listening(self) -> list[tuple[str, int]]:
+        """The IP addresses and ports it has."""
+        return [sock.getsockname()[:2] for sock in self._listeners]
+
+    def configure(self, addresses: Sequence[tuple[str, int]]) -> None:
+        """Listen at exactly these IP addresses and ports. Raises StatusError."""
+        if list(addresses) == self._addresses:
+            return
+        self._close()
+        for address in addresses:
+            sock = _listen(*address)
+            self._listeners.append(sock)
+            self._loop.add_reader(sock, self._acceptable, sock)
+        self._addresses = list(addresses)
+
+    async def stop(self) -> None:
+        """Let the clients go."""
+        tasks = list(self._clients)
+        self._close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _close(self) -> None:
+        for sock in self._listeners:
+            self._loop.remove_reader(sock)
+            sock.close()
+        self._listeners.clear()
+        self._addresses = []
+
+    def _acceptable(self, listener: socket.socket) -> None:
+        try:
+            client, _ = listener.accept()
+        except OSError:  # gone again, or no descriptor is left: the swarm counts and logs that
+            self._rest(listener)
+            return
+        client.setblocking(False)
+        if len(self._clients) >= MAX_CLIENTS:
+            client.close()
+            return
+        task = asyncio.ensure_future(self._serve(client))
+        self._clients.add(task)
+        task.add_done_callback(self._clients.discard)
+
+    def _rest(self, listener: socket.socket) -> None:
+        """Do not ask again at once."""
+        self._loop.remove_reader(listener)
+
+        def again() -> None:
+            if listener in self._listeners:
+                self._loop.add_reader(listener, self._acceptable, listener)
+
+        self._loop.call_later(_ACCEPT_PAUSE, again)
+
+    async def _serve(self, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        with client, suppress(OSError, TimeoutError):  # gone, or too slow
+            async with asyncio.timeout(self._timeout):
+                head = await _head(client)
+                if head is not None:
+                    await loop.sock_sendall(client, answer(head, self._pages))
+
+
+async def _head(client: socket.socket) -> bytes | None:
+    """A request up to its empty line, or as much of it as there may be; None if none came."""
+    loop = asyncio.get_running_loop()
+    received = bytearray()
+    while b"\r\n\r\n" not in received and len(received) < MAX_HEAD:
+        data = await loop.sock_recv(client, MAX_HEAD - len(received))
+        if not data:
+            return None
+        received += data
+    return bytes(received)
+
+
+def answer(head: bytes, pages: Mapping[str, Page]) -> bytes:
+    """The bytes that answer a request's head."""
+    line, _, _ = head.partition(b"\r\n")
+    words = line.split(b" ")
+    if b"\r\n\r\n" not in head:
+        return _response(431, _PLAIN, b"the request is too long\n")
+    if len(words) != 3 or not words[2].startswith(b"HTTP/"):
+        return _response(400, _PLAIN, b"that is not HTTP\n")
+    method, target, version = words
+    if not version.startswith(b"HTTP/1."):
+        return _response(505, _PLAIN, b"only HTTP/1 is spoken here\n")
+    if method not in (b"GET", b"HEAD"):
+        return _response(405, _PLAIN, b"only GET and HEAD\n", "Allow: GET, HEAD\r\n")
+    page = pages.get(target.partition(b"?")[0].decode("ascii", "replace"))
+    status, kind, body = page() if page is not None else (404, _PLAIN, _index(pages))
+    response = _response(status, kind, body)
+    return response if method == b"GET" else response[: len(response) - len(body)]
+
+
+def _index(pages: Mapping[str, Page]) -> bytes:
+    return ("here are " + " and ".join(pages) + "\n").encode("ascii")
+
+
+def _response(status: int, kind: str, body: bytes, more: str = "") -> bytes:
+    head = (
+        f"HTTP/1.1 {status} {_PHRASES[status]}\r\nContent-Type: {kind}\r\n"
+        f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\n{more}Connection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if ":" in host:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((host, port))
+        sock.listen(_BACKLOG)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise StatusError(f"cannot serve HTTP at {where}: {error.strerror}") from None
+    log.info("http", host=host, port=sock.getsockname()[1])
+    return sock

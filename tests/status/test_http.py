@@ -1,0 +1,235 @@
+"""/metrics and /health: for Prometheus' own parser and real HTTP clients, and hostile ones."""
+
+import asyncio
+import contextlib
+import http.client
+import json
+import re
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+from examples import SPARSE, STATUS
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from edge.status import http as server
+from edge.status.errors import StatusError
+from edge.status.http import MAX_CLIENTS, MAX_HEAD, HttpServer, answer
+from edge.status.metrics import MAX_VALUES, metrics
+from tests.counterparts.base import Setup, asynchronous, free_port
+from tests.counterparts.edge_node import EdgeNode
+
+PAGES = {"/page": lambda: (200, "text/plain", b"a page\n"), "/ill": lambda: (503, "text/x", b"no")}
+GET = b"GET /page HTTP/1.1\r\nHost: here\r\n\r\n"
+STEP = {"cause": "machine", "new_work": True, "rate": 0, "seconds": 1}
+
+
+# --- one request ---
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "body"),
+    [
+        (GET, 200, b"a page\n"),
+        (b"GET /page?x=1 HTTP/1.0\r\n\r\n", 200, b"a page\n"),
+        (b"HEAD /page HTTP/1.1\r\n\r\n", 200, b""),
+        (b"GET /ill HTTP/1.1\r\n\r\n", 503, b"no"),
+        (b"GET / HTTP/1.1\r\n\r\n", 404, b"here are /page and /ill\n"),
+        (b"GET /../etc/passwd HTTP/1.1\r\n\r\n", 404, b"here are /page and /ill\n"),
+        (b"POST /page HTTP/1.1\r\n\r\n", 405, b"only GET and HEAD\n"),
+        (b"GET /page\r\n\r\n", 400, b"that is not HTTP\n"),
+        (b"\x16\x03\x01\x02\x00\r\n\r\n", 400, b"that is not HTTP\n"),
+        (b"PRI * HTTP/2.0\r\n\r\n", 505, b"only HTTP/1 is spoken here\n"),
+        (b"GET /page HTTP/1.1\r\nX: " + b"y" * MAX_HEAD, 431, b"the request is too long\n"),
+    ],
+)
+def test_what_is_asked_and_answered(head: bytes, status: int, body: bytes) -> None:
+    reply = answer(head, PAGES)
+    assert reply.startswith(f"HTTP/1.1 {status} ".encode())
+    assert reply.partition(b"\r\n\r\n")[2] == body
+    assert b"\r\nConnection: close\r\n" in reply
+
+
+@given(st.binary(max_size=200).map(lambda data: data + b"\r\n\r\n"))
+def test_any_bytes_have_an_answer(head: bytes) -> None:
+    reply, _, body = answer(head, PAGES).partition(b"\r\n\r\n")
+    status = int(reply[9:12])
+    assert status in server._PHRASES
+    if not head.startswith(b"HEAD "):
+        assert f"Content-Length: {len(body)}".encode() in reply
+
+
+# --- the listener ---
+
+
+@contextlib.asynccontextmanager
+async def serving(seconds: float = 5.0) -> AsyncIterator[int]:
+    served = HttpServer(PAGES, seconds)
+    served.configure([("127.0.0.1", 0)])
+    try:
+        yield served.listening[0][1]
+    finally:
+        await served.stop()
+
+
+async def ask(port: int, data: bytes = GET) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(data)
+    try:
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+@asynchronous(30)
+async def test_a_request_may_come_in_pieces() -> None:
+    async with serving() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for byte in GET:
+            writer.write(bytes([byte]))
+            await writer.drain()
+        assert (await reader.read()).endswith(b"a page\n")
+        writer.close()
+
+
+@asynchronous(30)
+async def test_who_says_nothing_or_too_much_is_closed_on() -> None:
+    async with serving(seconds=0.3) as port:
+        assert await ask(port, b"") == b""
+        assert await ask(port, b"GET /page HTTP/1.1\r\n") == b""
+        assert (await ask(port, b"G" * MAX_HEAD)).startswith(b"HTTP/1.1 431 ")
+        assert (await ask(port)).endswith(b"a page\n")
+
+
+@asynchronous(30)
+async def test_few_clients_at_a_time_and_then_it_serves_again() -> None:
+    async with serving(seconds=1.0) as port:
+        waiting = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MAX_CLIENTS)]
+        assert await ask_or_reset(port) == b""
+        for reader, writer in waiting:
+            assert await reader.read() == b""  # their time is over
+            writer.close()
+        assert (await ask(port)).endswith(b"a page\n")
+
+
+async def ask_or_reset(port: int) -> bytes:
+    try:
+        return await ask(port)
+    except ConnectionError:
+        return b""
+
+
+@asynchronous(30)
+async def test_it_moves_when_it_is_told_to() -> None:
+    served = HttpServer(PAGES)
+    ports = [free_port(), free_port()]
+    for port in ports:
+        served.configure([("127.0.0.1", port)])
+        assert (await ask(port)).endswith(b"a page\n")
+    with pytest.raises(ConnectionRefusedError):
+        await ask(ports[0])
+    served.configure([])
+    with pytest.raises(ConnectionRefusedError):
+        await ask(ports[1])
+    await served.stop()
+
+
+@asynchronous(30)
+async def test_a_port_that_is_taken() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        served = HttpServer(PAGES)
+        with pytest.raises(
+            StatusError, match=rf"cannot serve HTTP at 127\.0\.0\.1:{port}: Address"
+        ):
+            served.configure([("127.0.0.1", port)])
+        await served.stop()
+
+
+# --- the page for Prometheus ---
+
+
+def families(text: str) -> dict[str, object]:
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+@pytest.mark.parametrize("status", [{**STATUS, "step": STEP}, {**SPARSE, "step": STEP}])
+def test_names_follow_the_rules_of_prometheus(status) -> None:
+    text = metrics(status)
+    units = re.compile(r"_(bytes|seconds|ratio|celsius|info)(_total)?$|^[a-z_]+$")
+    for family in text_string_to_metric_families(text):
+        assert re.fullmatch(r"kwaainet_[a-z]+(_[a-z]+)*", family.name)
+        assert units.search(family.name)
+        assert family.documentation.endswith(".") or family.documentation
+        assert family.type in ("gauge", "counter")
+        for sample in family.samples:
+            assert sample.name.endswith("_total") == (family.type == "counter")
+            assert set(sample.labels) <= {
+                *("mode", "state", "reason", "status", "direction", "room", "version"),
+            }
+    lines = text.splitlines()
+    assert len([line for line in lines if line.startswith("# TYPE")]) == len(families(text))
+
+
+def test_values() -> None:
+    found = families(metrics({**STATUS, "step": STEP}))
+
+    def value(name: str, **labels: str) -> float:
+        family = found[name]
+        (sample,) = [s for s in family.samples if labels.items() <= s.labels.items()]  # type: ignore[attr-defined]
+        return float(sample.value)
+
+    assert value("kwaainet_mode", mode="relay") == 1
+    assert value("kwaainet_mode", mode="paused") == 0
+    assert value("kwaainet_relay_bytes", direction="to_listeners") == 1288490188
+    assert value("kwaainet_connections_refused", reason="connections_per_ip") == 31
+    assert value("kwaainet_machine_wan_others_ratio") == 0.83
+    assert value("kwaainet_flash_written_bytes") == 12288
+
+
+def test_no_more_label_values_than_are_allowed_and_no_way_out_of_one() -> None:
+    refused = {f"reason-{number:03}": 1 for number in range(200)}
+    refused['a"} 1\nevil{x="'] = 7
+    status = {**STATUS, "step": STEP, "refusals": {"connections": refused, "relay": {}}}
+    family = families(metrics(status))["kwaainet_connections_refused"]
+    samples = family.samples  # type: ignore[attr-defined]
+    assert len(samples) == MAX_VALUES
+    assert sum(sample.value for sample in samples) == 207
+    assert samples[0].labels == {"reason": 'a"} 1\nevil{x="'}
+
+
+# --- a running node ---
+
+
+@asynchronous(60)
+async def test_a_node_serves_both_pages_where_it_is_told_to() -> None:
+    port = free_port()
+    options = ["--status-http", "yes", "--status-http-listen", f"/ip4/127.0.0.1/tcp/{port}"]
+    listen = [f"/ip4/127.0.0.1/tcp/{free_port()}"]
+    async with EdgeNode(Setup(listen=listen), options):
+
+        def page(path: str) -> tuple[http.client.HTTPResponse, str]:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response, response.read().decode()
+
+        response, text = await asyncio.to_thread(page, "/metrics")
+        assert response.getheader("Content-Type") == "text/plain; version=0.0.4; charset=utf-8"
+        assert "kwaainet_memory_resident_bytes" in families(text)
+        response, text = await asyncio.to_thread(page, "/health")
+        assert response.status == 200
+        assert json.loads(text)["status"] == "ok"
+        assert json.loads(text)["mode"] == "relay"
+
+
+@asynchronous(60)
+async def test_a_node_that_is_not_told_to_listens_nowhere_else() -> None:
+    async with EdgeNode() as node:
+        with pytest.raises(ConnectionRefusedError):
+            await ask(9464)
+        assert "http" not in [line.split()[2] for line in node.log().splitlines()]

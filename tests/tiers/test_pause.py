@@ -1,0 +1,130 @@
+"""What a decision does to a running node: work drains, slots stay, a pause is quiet."""
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from edge.tiers.controller import Decision, Hold, Settings
+from edge.tiers.ledger import Ledger
+from edge.tiers.modes import PAUSED, RELAY
+from edge.tiers.schedule import Schedule
+from edge.tiers.sensors import Sensors
+from edge.tiers.service import ModeService
+from edge.zone import UTC
+from tests.counterparts.base import PeerError, Setup, asynchronous, free_port, until
+from tests.counterparts.edge_node import EdgeNode
+from tests.counterparts.go import P2pd
+from tests.counterparts.ours_peer import OurPeer
+
+NOWHERE: tuple[str, ...] = ()
+WATCHED = 15  # seconds
+MEMINFO = "MemTotal: 65536 kB\nMemAvailable: {} kB\n"
+
+
+def wakeups(pid: int) -> int:
+    """How often the process has slept and been woken."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("voluntary_ctxt_switches:"):
+            return int(line.split()[1])
+    raise AssertionError("the kernel does not count them")
+
+
+class Relay:
+    """A relay whose configuration changes while it runs."""
+
+    def __init__(self, directory: Path) -> None:
+        self._config = directory / "kwaainet.toml"
+        self.configure(paused=False)
+        listen = [f"/ip4/127.0.0.1/tcp/{free_port()}"]
+        self.node = EdgeNode(Setup(listen=listen), ["--config", str(self._config)])
+
+    def configure(self, paused: bool) -> None:
+        window = '[[schedule]]\nmode = "paused"\n' if paused else ""
+        self._config.write_text(f"[adapt]\nstay = 10\ndrain = 8\n{window}")
+
+    def reload(self, paused: bool) -> None:
+        self.configure(paused)
+        assert self.node.process is not None
+        self.node.process.send_signal(signal.SIGHUP)
+
+    async def until_mode(self, mode: str) -> None:
+        async def reached() -> bool:
+            return bool((await self.node.status())["mode"] == mode)
+
+        await until(reached, every=0.2)
+
+    async def until_no_circuit(self) -> None:
+        async def none() -> bool:
+            return bool((await self.node.status())["circuits"]["open"] == 0)
+
+        await until(none, every=0.2)
+
+
+@pytest.mark.peers
+@pytest.mark.slow
+@asynchronous(150)
+async def test_a_pause_drains_keeps_slots_sleeps_and_ends(tmp_path: Path) -> None:
+    relay = Relay(tmp_path)
+    async with relay.node as node:
+        at = await node.direct()
+        async with (
+            OurPeer(Setup(listen=NOWHERE, relays=[at])) as listener,
+            P2pd(Setup(listen=NOWHERE)) as dialer,
+        ):
+            await dialer.transfer(listener.circuit(at), 1 << 20)
+            relay.reload(paused=True)
+            await relay.until_mode(PAUSED)
+            status = await node.status()
+            assert status["step"]["cause"] == "schedule"
+            assert status["mode_reason"] == "the schedule's window from 00:00 to 24:00"
+            await dialer.transfer(listener.circuit(at), 1 << 16)  # what runs may finish
+            async with OurPeer(Setup(listen=NOWHERE)) as newcomer:
+                with pytest.raises(PeerError, match="RESOURCE_LIMIT_EXCEEDED"):
+                    await newcomer.connect(listener.circuit(at))
+            await relay.until_no_circuit()
+            assert "reason=paused" in node.log()
+            assert (await node.status())["reservations"]["held"] == 1
+            await dialer.stop()
+
+            assert node.process is not None
+            before = wakeups(node.process.pid)
+            await asyncio.sleep(WATCHED)
+            woken = wakeups(node.process.pid) - before
+            assert woken < WATCHED, f"{woken} times in {WATCHED} s"
+
+            relay.reload(paused=False)
+            await relay.until_mode(RELAY)
+            async with OurPeer(Setup(listen=NOWHERE)) as newcomer:
+                await newcomer.transfer(listener.circuit(at), 1 << 20)
+
+
+@asynchronous(60)
+async def test_critical_memory_is_acted_on_within_two_seconds(tmp_path: Path) -> None:
+    """By the service's own clock, three times at different moments of its round."""
+    meminfo = tmp_path / "proc" / "meminfo"
+    meminfo.parent.mkdir()
+    taken = []
+    for pause in (0.2, 0.7, 1.3):
+        meminfo.write_text(MEMINFO.format(40000))
+        acted: asyncio.Queue[tuple[float, Decision]] = asyncio.Queue()
+        service = ModeService(
+            Hold("machine", "a router", RELAY),
+            Schedule((), UTC),
+            Settings(),
+            Sensors(root=str(tmp_path)),
+            Ledger(str(tmp_path)),
+            time.time,
+            lambda decision, acted=acted: acted.put_nowait((time.monotonic(), decision)),
+        )
+        task = asyncio.ensure_future(service.run())
+        await asyncio.sleep(pause)
+        shortage = time.monotonic()
+        meminfo.write_text(MEMINFO.format(1000))
+        when, decision = await acted.get()
+        task.cancel()
+        assert (decision.mode, decision.urgent) == (PAUSED, True)
+        taken.append(when - shortage)
+    assert sorted(taken)[1] < 2, taken  # one of them may fall upon a busy moment of this machine
