@@ -88,12 +88,6 @@ def others(scratch: Path) -> dict[str, Row]:
         keys.mkdir()
         command = [relaysrv, "-pools=", f"-keys={keys}", "-listen=127.0.0.1:22067", "-status-srv="]
         rows["syncthing-relaysrv"] = sizes(Path(relaysrv)) | {"idle": idle(command)}
-    micropython = Path(sys.executable).parent / "micropython"
-    if micropython.exists():
-        program = micropython.resolve()
-        row = sizes(program)
-        server = "import asyncio\nasyncio.run(asyncio.sleep(60))"
-        rows["MicroPython, unix port, asleep"] = row | {"idle": idle([program, "-c", server])}
     return rows
 
 
