@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable
+from unittest import mock
 
 from edge import crypto, log
 from edge.budget import MIB, PEER_ENTRY, Budget
@@ -149,8 +150,6 @@ class Network:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.failures: list[str] = []
-        log.set_level("error")
-        log.error = self._failed  # type: ignore[assignment]
         self.loop.run_until_complete(self._build())
         self._steps: list[Callable[[Peer, Program], None]] = [
             self._raw,
@@ -178,8 +177,13 @@ class Network:
         self.client = RelayClient(swarm, Dialer(swarm), addresses)
 
     def run(self, data: bytes) -> None:
-        """Play the program `data`."""
-        self.loop.run_until_complete(self._play(data))
+        """Play the program `data`; what is logged as an error meanwhile is a failure."""
+        with (
+            mock.patch.object(log, "error", self._failed),
+            mock.patch.object(log, "info"),
+            mock.patch.object(log, "warning"),
+        ):
+            self.loop.run_until_complete(self._play(data))
 
     async def _turn(self) -> None:
         """Let the loop go round."""
