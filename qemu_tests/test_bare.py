@@ -8,13 +8,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cross.targets import TARGETS, Target
+from cross.targets import TARGETS
 from edge.version import VERSION
+from qemu_tests.emulated import build
 
 pytestmark = pytest.mark.netns  # needs root, for chroot and mounts
 PEER = "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"
@@ -22,17 +22,12 @@ LISTEN = ("--listen", "/ip4/127.0.0.1/tcp/0")
 
 
 @pytest.fixture
-def target() -> Target:
-    return TARGETS["x86_64"]
-
-
-@pytest.fixture
-def root(built: Path, tmp_path: Path) -> Iterator[Path]:
+def root(tmp_path: Path) -> Path:
     """A root directory with the binary in it."""
     binary = tmp_path / "kwaainet"
-    binary.write_bytes(built.read_bytes())
+    binary.write_bytes(build(TARGETS["x86_64"]).read_bytes())
     binary.chmod(0o755)
-    yield tmp_path
+    return tmp_path
 
 
 def run(root: Path, *args: str, writable: bool = True) -> tuple[int, str, str]:
