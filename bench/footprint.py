@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import importlib.util
 import json
 import os
 import re
@@ -82,6 +83,9 @@ def others(scratch: Path) -> dict[str, Row]:
     program = P2pd.install()
     listen = f"-listen=/unix{scratch}/p2pd.sock"
     rows["p2pd (go-libp2p 0.32)"] = sizes(program) | {"idle": idle([program, listen])}
+    micropython = importlib.util.find_spec("micropython_run")  # in PyPI's package it is a library
+    if micropython is not None and micropython.origin is not None:
+        rows["MicroPython, interpreter alone, not stripped"] = sizes(Path(micropython.origin))
     relaysrv = shutil.which("syncthing-relaysrv") or shutil.which("strelaysrv")
     if relaysrv:
         keys = scratch / "relaysrv"
