@@ -38,7 +38,7 @@ KIB, MIB = 1 << 10, 1 << 20
 LEAST = 24 * MIB  # the least that the default is
 LEAST_TO_SERVE = 4 * MIB  # beyond the process itself, below which serving makes no sense
 ROOMY = 128 * MIB  # the limit from which streams may have large windows
-_RESERVE = 0.1  # of what can be leased: fragmentation, and objects too small to lease
+_RESERVE = 0.1  # of what could be leased: for what comes between two looks at the kernel's count
 _TRIES = 8  # of letting something go for one lease
 _LOOKS = 32  # times that the kernel is asked while the whole is being leased
 
@@ -216,8 +216,7 @@ class Budget:
         self.look_at = self.used + self.leasable // _LOOKS
         self.short = short
         unaccounted = max(0, resident - self.baseline - self.used)
-        spare = (self.limit - self.baseline) - self.leasable
-        self._correction = min(max(0, unaccounted - spare), self.leasable * 3 // 4)
+        self._correction = min(unaccounted, self.leasable * 3 // 4)
         return short or resident > self.limit * 0.95
 
     def hoards(self, resident: int) -> bool:

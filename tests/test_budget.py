@@ -94,7 +94,7 @@ def test_leases_that_fall_short_of_the_truth_narrow_the_budget_and_recover() -> 
     assert not whole.measure(40 * MIB)  # 16 MiB that nobody leased
     assert whole.available < before - 10 * MIB
     assert whole.measure(63 * MIB)
-    assert not whole.measure(25 * MIB)
+    assert not whole.measure(24 * MIB)
     assert whole.available == before
 
 
