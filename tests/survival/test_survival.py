@@ -26,8 +26,9 @@ pytestmark = [pytest.mark.peers, pytest.mark.netns]
 KIB, MIB = 1 << 10, 1 << 20
 NOWHERE: tuple[str, ...] = ()
 SOMEONE = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
-# Longer than a test: whose relay is 50 years ahead takes its slot for one of the longest there is.
-SHORT_TTL = ("--relay-reservation-ttl", "60")
+# Longer than a test: a peer cannot tell the TTL of a relay 50 years ahead, takes it for an hour and
+# would not renew one of seconds in time. So no renewal falls into these tests.
+TTL = ("--relay-reservation-ttl", "60")
 
 
 class Circuit:
@@ -205,12 +206,12 @@ async def jump(years: int, tmp_path: Path) -> None:
         "FAKETIME_NO_CACHE=1",
         "FAKETIME_DONT_FAKE_MONOTONIC=1",
     )
-    async with EdgeNode(Setup(within=within), options=SHORT_TTL) as relay:
+    async with EdgeNode(Setup(within=within), options=TTL) as relay:
         async with circuit_over(relay) as circuit:
             shift.write_text(f"{years:+}y\n")
             for _ in range(3):
                 await circuit.works()
-                await asyncio.sleep(3)  # renewals come in between
+                await asyncio.sleep(3)
             await circuit.works_anew()
             report = await relay.status()
             assert report["reservations"]["held"] == 1
