@@ -32,6 +32,8 @@ _MODULES = """
     .globl image_modules_bin
 image_modules_bin:
     .incbin "modules.bin"
+    .globl image_modules_end
+image_modules_end:
 """
 
 

@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <zlib.h>
 
 typedef struct {
@@ -27,7 +29,7 @@ typedef struct {
 
 #include "image.h"
 
-extern const unsigned char image_modules_bin[];
+extern const unsigned char image_modules_bin[], image_modules_end[];
 
 static int
 compare(const void *name, const void *module)
@@ -78,6 +80,17 @@ unpack(const Module *module, unsigned char *plain)
     return result == Z_STREAM_END && stream.avail_out == 0;
 }
 
+/* Lets go of the image's pages: a module is unpacked once, and the file has it if it must be again. */
+static void
+forget(void)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t start = ((uintptr_t)image_modules_bin + page - 1) / page * page;
+    const uintptr_t end = (uintptr_t)image_modules_end / page * page;
+
+    madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
 /* code(name): the code object of a module that find() knows. */
 static PyObject *
 image_code(PyObject *self, PyObject *name)
@@ -96,6 +109,7 @@ image_code(PyObject *self, PyObject *name)
     else
         code = PyErr_Format(PyExc_ImportError, "module %R is damaged", name);
     free(plain);
+    forget();
     return code;
 }
 
