@@ -10,6 +10,14 @@ from _frozen_importlib import (  # type: ignore[import-not-found]
 import _image  # type: ignore[import-not-found]
 from _warnings import warn
 
+
+def _extract_stack(*arguments):
+    """For _asyncio, which fetches it at its import, and calls it when it debugs."""
+    from traceback import format_list  # noqa: F401 - has the module executed
+
+    return sys.modules["traceback"].extract_stack(*arguments)
+
+
 # Imported by many, used by few or by none in most nodes: executed when something of theirs is asked
 # for. With each, what is read of it at its importers' import.
 _LATE = {
@@ -22,7 +30,7 @@ _LATE = {
     "string": {},
     "subprocess": {"PIPE": -1, "STDOUT": -2, "DEVNULL": -3},
     "textwrap": {},
-    "traceback": {},
+    "traceback": {"extract_stack": _extract_stack},
     "warnings": {"warn": warn},
 }
 
@@ -31,6 +39,8 @@ def _late(module):
     """Gives `module` a __getattr__ (PEP 562) that executes it once and then finds the name."""
 
     def load(attribute):
+        if attribute.startswith("__"):  # what imports ask of any module
+            raise AttributeError(attribute)
         del module.__getattr__
         _execute(module)
         return getattr(module, attribute)
@@ -43,8 +53,11 @@ def _late_in(package):
     prefix = f"{package.__name__}."
 
     def find(attribute):
-        for name in _LATE:
-            if name.startswith(prefix) and hasattr(sys.modules[name], attribute):
+        late = [name for name in _LATE if name.startswith(prefix)]
+        if _image.find(prefix + attribute) is not None or attribute.startswith("__"):
+            late = []  # a module not yet imported; or what imports ask of any package
+        for name in late:
+            if hasattr(sys.modules[name], attribute):
                 return getattr(sys.modules[name], attribute)
         raise AttributeError(f"module {package.__name__!r} has no attribute {attribute!r}")
 
