@@ -1,0 +1,54 @@
+"""All three backends. libsodium's C extension, elsewhere in the static binary alone, is built for
+the Python that runs the tests, with Debian's libsodium.
+"""
+
+import subprocess
+import sys
+import sysconfig
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+from edge.crypto import native, pure
+from tests.counterparts import cache
+
+SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
+_NAME = "edge.crypto.small._primitives"
+_HERE = Path(__file__).parent
+_SOURCES = (
+    _HERE.parents[1] / "edge" / "crypto" / "small" / "_primitives.c",
+    _HERE / "libsodium_host.c",
+)
+
+
+def build(*flags: str) -> Path:
+    """The extension, compiled with `flags` besides."""
+    include = sysconfig.get_path("include")
+    command = ["cc", "-O2", "-g", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror"]
+    command += [*flags, "-shared", "-fPIC", f"-I{include}"]
+    compiler = subprocess.run(["cc", "--version"], capture_output=True, check=True).stdout
+    decides = [compiler, sys.version.encode(), *[part.encode() for part in command]]
+    decides += [source.read_bytes() for source in _SOURCES]
+    file = "_primitives" + EXTENSION_SUFFIXES[0]
+    folder = cache.install(
+        "libsodium-backend",
+        b"\0".join(decides),
+        lambda folder: cache.run(*command, *_SOURCES, "-lsodium", "-o", folder / file),
+    )
+    return folder / file
+
+
+def load(extension: Path):
+    """edge.crypto.small on `extension`."""
+    loader = ExtensionFileLoader(_NAME, str(extension))
+    spec = spec_from_file_location(_NAME, extension, loader=loader)
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    sys.modules[_NAME] = module
+    from edge.crypto import small
+
+    return small
+
+
+small = load(build())
+BACKENDS = {"native": native, "small": small, "pure": pure}
