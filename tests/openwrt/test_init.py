@@ -128,12 +128,29 @@ def test_a_wrong_value_leaves_alone_what_runs(router: RouterRoot) -> None:
     router.service("start")
     before = router.read("/tmp/procd/instance")
     router.write(CONFIG, WRONG)
-    for command in ("reload", "start"):
+    for command in ("reload", "start", "restart"):
         assert router.service(command).returncode == 1
         assert router.read("/tmp/procd/instance") == before
     assert router.events() == ["started"]
-    assert router.read("/tmp/logread") == COMPLAINT * 2
+    assert router.read("/tmp/logread") == COMPLAINT * 3
     assert router.read("/var/etc/kwaainet/config") == ENABLED
+
+
+def test_a_restart_is_one(router: RouterRoot) -> None:
+    router.write(CONFIG, ENABLED)
+    for _ in range(2):
+        assert router.service("restart").returncode == 0
+    router.write(CONFIG, ENABLED.replace("'1'", "'0'"))
+    assert router.service("restart").returncode == 0
+    assert router.events() == ["started", "stopped", "started", "stopped"]
+
+
+def test_a_restart_of_nothing_with_a_wrong_value_waits_for_its_repair(router: RouterRoot) -> None:
+    router.write(CONFIG, WRONG)
+    assert router.service("restart").returncode == 0
+    assert router.read("/tmp/logread") == COMPLAINT
+    assert router.events() == []
+    assert "config.change" in router.read("/tmp/procd/triggers")
 
 
 # --- reload ---
