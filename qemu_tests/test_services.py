@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cross.targets import Target
 from qemu_tests.emulated import BinaryNode, command
-from tests.counterparts.base import Setup, asynchronous, free_port, until
+from tests.counterparts.base import PeerError, Setup, asynchronous, free_port, until
 from tests.counterparts.netlab import NetLab
 from tests.counterparts.ours_peer import OurPeer
 from tests.qos.household import (
@@ -67,6 +67,25 @@ async def test_qos_hooks_and_marks_on_a_router(target: Target, built: Path) -> N
         assert cs1 > 3
         assert plain == 0
         assert rules() == before
+
+
+@asynchronous(120)
+async def test_two_nodes_with_one_data_directory(
+    target: Target, built: Path, tmp_path: Path
+) -> None:
+    """The second is told who has it; the third has it, as the first was killed."""
+    options = ["--run-dir", str(tmp_path)]
+    async with BinaryNode(target, built) as first:
+        second, third = [BinaryNode(target, built, options=options) for _ in range(2)]
+        second.data_dir = third.data_dir = first.data_dir
+        with pytest.raises(PeerError):
+            await second.start()
+        assert first.process is not None
+        holder = f"another node, process {first.process.pid}, runs in this directory"
+        assert f"kwaainet: {holder}: {first.data_dir}; " in second.log()
+        await first.kill()
+        async with third:
+            assert third.peer_id == first.peer_id
 
 
 def ask(target: Target, built: Path, *args: str) -> str:
