@@ -111,9 +111,11 @@ class Node:
         )
         self.store.load()
         self.dialer = Dialer(self.swarm)
-        self.identify = IdentifyService(self.swarm, self.addresses)
-        self.swarm.handle(ping.PROTOCOL_ID, ping.serve)
         self._made = clock.made()
+        kept = [os.path.join(config.node.data_dir, name) for name in ("peers", *ledger.FILES)]
+        since = max(self._made, clock.newest(kept))
+        self.identify = IdentifyService(self.swarm, self.addresses, since)
+        self.swarm.handle(ping.PROTOCOL_ID, ping.serve)
         self.relay = RelayService(self.swarm, self.resources, self._relayed_by, self._utc)
         self.relay.accounts.most = int(MAX_PEERS * profile.tables)
         self.swarm.admits = self.relay.admission.denied

@@ -18,6 +18,7 @@ import pytest
 
 from tests.counterparts.base import Setup, asynchronous, free_port, until
 from tests.counterparts.edge_node import EdgeNode
+from tests.counterparts.faketime import clock_in
 from tests.counterparts.go import P2pd
 from tests.counterparts.ours_peer import OurPeer
 
@@ -198,13 +199,7 @@ def test_a_clock_that_jumps_by_decades_ends_nothing(years: int, tmp_path: Path) 
 async def jump(years: int, tmp_path: Path) -> None:
     shift = tmp_path / "shift"
     shift.write_text("+0\n")
-    within = (
-        "env",
-        f"LD_PRELOAD={libfaketime()}",
-        f"FAKETIME_TIMESTAMP_FILE={shift}",
-        "FAKETIME_NO_CACHE=1",
-        "FAKETIME_DONT_FAKE_MONOTONIC=1",
-    )
+    within = clock_in(shift)
     async with EdgeNode(Setup(within=within), options=SHORT_TTL) as relay:
         async with circuit_over(relay) as circuit:
             shift.write_text(f"{years:+}y\n")
@@ -229,12 +224,6 @@ def reservations(relay: EdgeNode, renewed: bool) -> int:
     """How many it has granted since its start, anew or again."""
     log = (relay.directory / "log").read_text()
     return log.count(f" renewed={str(renewed).lower()} ")
-
-
-def libfaketime() -> Path:
-    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-    assert found, "libfaketime is missing. Run: sudo apt-get install faketime"
-    return found[0]
 
 
 # --- no time ---
