@@ -39,16 +39,14 @@ def build(*flags: str) -> Path:
 
 
 def load(extension: Path):
-    """edge.crypto.small on `extension`."""
+    """The module `extension`, known to nobody else."""
     loader = ExtensionFileLoader(_NAME, str(extension))
-    spec = spec_from_file_location(_NAME, extension, loader=loader)
-    module = module_from_spec(spec)
+    module = module_from_spec(spec_from_file_location(_NAME, extension, loader=loader))
     loader.exec_module(module)
-    sys.modules[_NAME] = module
-    from edge.crypto import small
-
-    return small
+    return module
 
 
-small = load(build())
+sys.modules[_NAME] = load(build())
+from edge.crypto import small  # noqa: E402 - imports the module above
+
 BACKENDS = {"native": native, "small": small, "pure": pure}

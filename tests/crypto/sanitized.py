@@ -94,7 +94,7 @@ def functions(chance, module, errors):
 
 
 def main(extension, rounds):
-    module = backends.load(Path(extension))._primitives
+    module = backends.load(Path(extension))
     from edge.crypto.errors import CryptoError
 
     errors = (*CAUGHT, CryptoError)
@@ -103,7 +103,7 @@ def main(extension, rounds):
         aead(chance, module, errors)
         round_trip(chance, module)
         functions(chance, module, errors)
-    print(rounds, "rounds")
+    print(rounds, "rounds of", module.__file__)
 
 
 if __name__ == "__main__":
