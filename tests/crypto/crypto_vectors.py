@@ -1,6 +1,6 @@
 """What every backend must compute, as functions that take the backend and assert.
 
-pytest runs them against both backends; run as a script, also under MicroPython, they check the
+pytest runs them against all backends; run as a script, also under MicroPython, they check the
 pure one. Portable.
 """
 
@@ -280,6 +280,17 @@ def check_ed25519_refuses_keys_anyone_can_sign_for(backend):
             for big_r in (b"\1" + bytes(31), public):
                 for message in (b"a", b"b", b"c", b"d"):
                     assert not backend.verify(1, public, message, big_r + bytes(32))
+
+
+# By the key of the seed of zeros, with the neutral element for R: good by the equation alone.
+SMALL_R_PUBLIC = unhex("3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29")
+SMALL_R_S = unhex("f9f66522dece0e9826001c8598bb7edacecc5bf0331cdb50144d5c393a76720e")
+
+
+def check_ed25519_refuses_small_points_in_signatures(backend):
+    assert backend.Ed25519Key.from_seed(bytes(32)).public == SMALL_R_PUBLIC
+    for big_r in (b"\1" + bytes(31), (ED25519_P + 1).to_bytes(32, "little")):
+        assert not backend.verify(1, SMALL_R_PUBLIC, b"message 0", big_r + SMALL_R_S)
 
 
 # RFC 5869, A.3 has no salt and no info: the first 32 bytes of its output come of the same PRK.

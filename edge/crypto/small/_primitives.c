@@ -36,9 +36,10 @@ cipherstate_init(CipherState *self, PyObject *args, PyObject *kwargs)
         return -1;
     if (key.len != sizeof self->key)
         PyErr_Format(crypto_error, "a cipher key is 32 bytes, not %zd", key.len);
-    else
+    else {
         memcpy(self->key, key.buf, sizeof self->key);
-    self->counter = 0;
+        self->counter = 0;
+    }
     PyBuffer_Release(&key);
     return PyErr_Occurred() ? -1 : 0;
 }
@@ -355,6 +356,7 @@ static int
 execute(PyObject *module)
 {
     PyObject *type;
+    int failed;
 
     if (import_errors() < 0)
         return -1;
@@ -365,7 +367,11 @@ execute(PyObject *module)
     if (PyModule_AddStringConstant(module, "LIBRARY", "libsodium " SODIUM_VERSION_STRING) < 0)
         return -1;
     type = PyType_FromSpec(&cipherstate_spec);
-    return type == NULL ? -1 : PyModule_Add(module, "CipherState", type);
+    if (type == NULL)
+        return -1;
+    failed = PyModule_AddObjectRef(module, "CipherState", type);
+    Py_DECREF(type);
+    return failed;
 }
 
 static PyModuleDef_Slot slots[] = {
