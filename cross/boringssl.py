@@ -12,7 +12,7 @@ from pathlib import Path
 from cross import cache, packages, sources, toolchain
 from cross.targets import Target
 
-_FILES = {
+FILES = {
     "x86_64": "linux-x86_64/crypto/cipher_extra/chacha20_poly1305_x86_64.S",
     "aarch64_cortex-a53": "linux-aarch64/crypto/cipher_extra/chacha20_poly1305_armv8.S",
 }
@@ -20,7 +20,7 @@ DEFINE = "-DAEAD_BORINGSSL=1"
 
 
 def has(target: Target) -> bool:
-    return target.name in _FILES
+    return target.name in FILES
 
 
 def built(target: Target) -> Path:
@@ -38,7 +38,7 @@ def built(target: Target) -> Path:
 
 def _build(target: Target, done: Path) -> None:
     source = sources.unpacked(sources.BORINGSSL)
-    file = shutil.copy2(source / _FILES[target.name], done)
+    file = shutil.copy2(source / FILES[target.name], done)
     command = [*toolchain.compiler(target), f"-I{source / 'src' / 'include'}"]
     command += ["-c", Path(file).name, "-o", "aead.o"]
     toolchain.run(command, done, done / "build.log")

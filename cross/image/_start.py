@@ -6,9 +6,9 @@ from _frozen_importlib import (  # type: ignore[import-not-found]
     FrozenImporter,
     ModuleSpec,
 )
+from _warnings import warn
 
 import _image  # type: ignore[import-not-found]
-from _warnings import warn
 
 
 def _extract_stack(*arguments):

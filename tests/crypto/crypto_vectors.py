@@ -67,6 +67,24 @@ def check_aead_opens_rfc8439_a5(backend):
     assert out[size:] == bytes(7)
 
 
+# Lengths around what implementations do at once, each sealed with the next counter of one key.
+AEAD_LENGTHS = list(range(68)) + [64 * i + j for i in range(2, 13) for j in (-17, -1, 0, 1, 15, 16)]
+AEAD_ALL_LENGTHS = unhex("09f18e3a1527287b60196d7e50fecc6a46710287fafc7c8bb7a8cde0ab921192")
+
+
+def check_aead_seals_and_opens_all_lengths(backend):
+    sender, receiver = backend.CipherState(AEAD_KEY), backend.CipherState(AEAD_KEY)
+    digest = hashlib.sha256()
+    for size in AEAD_LENGTHS:
+        plaintext, aad = bytes(range(256)) * 4, AEAD_AAD * (size % 3)
+        sealed, out = bytearray(size + 16), bytearray(size)
+        sender.seal_into(plaintext[:size], sealed, aad)
+        digest.update(sealed)
+        assert receiver.open_into(sealed, out, aad) == size
+        assert out == plaintext[:size]
+    assert digest.digest() == AEAD_ALL_LENGTHS
+
+
 def check_aead_counts_and_survives_a_forgery(backend):
     sender, receiver = backend.CipherState(bytes(32)), backend.CipherState(bytes(32))
     sealed = bytearray(21)

@@ -1,6 +1,7 @@
-"""libsodium's C extension under AddressSanitizer and UBSan, and that these would see a fault.
+"""The C extension under AddressSanitizer and UBSan, and that these would see a fault.
 
-Debian's libsodium itself is not compiled so: what it writes around a buffer shows in test_backends.
+Debian's libsodium and the assembly are not compiled so: what they write around a buffer shows in
+test_backends.
 """
 
 import os
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import backends
+import pytest
 
 HERE = Path(__file__).parent
 ROUNDS = 4000
@@ -39,8 +41,9 @@ def run(*command):
     )
 
 
-def test_no_fault_in_thousands_of_calls():
-    extension = backends.build(*backends.SANITIZE)
+@pytest.mark.parametrize("flags", [[], backends.assembly()], ids=["libsodium", "assembly"])
+def test_no_fault_in_thousands_of_calls(flags):
+    extension = backends.build(*backends.SANITIZE, *flags)
     assert b"__asan_report" in extension.read_bytes()
     done = run(HERE / "sanitized.py", extension, str(ROUNDS))
     assert done.stdout == f"{ROUNDS} rounds of {extension}\n", done.stderr[-4000:]
