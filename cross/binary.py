@@ -80,6 +80,10 @@ def _own_objects(target: Target, python: Path, sodium: Path, work: Path) -> list
         if boringssl.has(target):
             command.append(boringssl.DEFINE)
         toolchain.run([*command, "-c", str(source), "-o", objects[-1]], work, work / "log")
+    objects.append("copy.o")
+    command = [*toolchain.compiler(target, toolchain.FAST), "-fno-builtin"]
+    command += ["-c", str(IMAGE / "copy.c"), "-o", objects[-1]]
+    toolchain.run(command, work, work / "log")
     return objects
 
 
