@@ -1,21 +1,22 @@
-"""The hot path, through Cython, as extension modules."""
+"""What goes through Cython: extension modules."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from cross import contents, cpython, packages, toolchain
+from cross import cpython, packages, toolchain
 from cross.contents import ROOT
 from cross.targets import Target
 
 
-def init_functions() -> dict[str, str]:
+def init_functions(names: Iterable[str]) -> dict[str, str]:
     """By module. Cython names them after the last part alone, and that is not unique."""
-    return {name: f"PyInit_{name.replace('.', '_')}" for name in contents.cython_names()}
+    return {name: f"PyInit_{name.replace('.', '_')}" for name in names}
 
 
-def objects(target: Target, work: Path, log: Path) -> list[str]:
-    """Compiles them; returns the object files, in `work`."""
+def objects(target: Target, names: Iterable[str], work: Path, log: Path) -> list[str]:
+    """Compiles the modules named; returns the object files, in `work`."""
     host = cpython.host()
     environment = {
         "PYTHONHOME": str(host.parents[1]),
@@ -23,7 +24,7 @@ def objects(target: Target, work: Path, log: Path) -> list[str]:
     }
     include = cpython.built(target) / "include"
     made = []
-    for name, init in init_functions().items():
+    for name, init in init_functions(names).items():
         made.append(f"{name}.o")
         source = f"{name.replace('.', '/')}.py"
         command = [str(host), "-S", "-m", "cython", "-3", "-X", "annotation_typing=False"]
