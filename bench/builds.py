@@ -84,32 +84,25 @@ def micropython(target: Target) -> Path:
 
     Without what needs other libraries (TLS, ffi, a database), and with no frozen modules.
     """
-    options = ("SSL", "FFI", "BTREE")
+    settings = (
+        *("MICROPY_PY_SSL=0", "MICROPY_PY_FFI=0", "MICROPY_PY_BTREE=0", "FROZEN_MANIFEST="),
+        # zig preprocesses but one file at a time; its linker knows no table of cross references.
+        *("CPP=gcc -E", "CWARN=", "LDFLAGS_ARCH=-Wl,--gc-sections", "LDFLAGS_EXTRA=-static -s"),
+        # clang keeps the register that MicroPython's other way to find its roots would take.
+        *("CFLAGS_EXTRA=-DMICROPY_GCREGS_SETJMP=1", "STRIP=true", "SIZE=true"),
+    )
     source = sources.unpacked(MICROPYTHON)
 
     def build(done: Path) -> None:
         with cache.scratch() as scratch:
             work = Path(shutil.copytree(source, Path(scratch) / "micropython"))
+            unix = work / "ports" / "unix"
             tools = toolchain.write_tools(target, work / "tools")
             cache.run("make", "-j2", "-C", work / "mpy-cross")
-            cache.run(
-                *(
-                    "make",
-                    "-j2",
-                    "-C",
-                    work / "ports" / "unix",
-                    "FROZEN_MANIFEST=",
-                ),
-                # zig preprocesses but one file at a time; its linker knows no cross reference.
-                *(f"CC={tools['CC']}", "CPP=gcc -E", "CWARN=", "LDFLAGS_ARCH=-Wl,--gc-sections"),
-                # clang keeps the register that the other way to find roots would take.
-                "CFLAGS_EXTRA=-DMICROPY_GCREGS_SETJMP=1",
-                *("LDFLAGS_EXTRA=-static -s", "STRIP=true", "SIZE=true"),
-                *(f"MICROPY_PY_{name}=0" for name in options),
-            )
-            shutil.copy(work / "ports" / "unix" / "build-standard" / "micropython", done)
+            cache.run("make", "-j2", "-C", unix, f"CC={tools['CC']}", *settings)
+            shutil.copy(unix / "build-standard" / "micropython", done)
 
-    content = repr((MICROPYTHON, target, options, toolchain.FLAGS, toolchain.SMALL))
+    content = repr((MICROPYTHON, target, settings, toolchain.FLAGS, toolchain.SMALL))
     return cache.install("micropython", content.encode(), build) / "micropython"
 
 

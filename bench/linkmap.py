@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PT_LOAD = 1
+_NOT_LOADED = (".comment", ".debug", ".mdebug", ".pdr", ".strtab", ".shstrtab", ".symtab")
+_ZERO = (".bss", ".sbss", ".tbss", "COMMON")
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,14 @@ class Piece:
 
 
 def pieces(text: str) -> Iterator[Piece]:
-    """Those that take room in the file: not what is only zero in memory, not what is dropped."""
+    """Those that are loaded from the file: not what is only zero in memory or for a debugger."""
     for line in text.splitlines():
         fields = line.split(maxsplit=4)
         if len(fields) < 5 or ":(" not in fields[4]:
             continue
         file, _, section = fields[4].partition(":(")
         piece = Piece(int(fields[0], 16), int(fields[2], 16), file, section.rstrip(")"))
-        zero = piece.section.startswith((".bss", ".sbss", ".tbss")) or piece.section == "COMMON"
-        if piece.size and piece.address and not zero:
+        if piece.size and not piece.section.startswith((*_ZERO, *_NOT_LOADED)):
             yield piece
 
 

@@ -104,9 +104,20 @@ def constants(folder: Path) -> dict[str, Row]:
     return {name: _weight(data) for name, data in blobs(elf.at(piece.address, piece.size))}
 
 
+def run_time(folder: Path) -> int:
+    """Bytes of what Nuitka adds once, whatever it compiles."""
+    found = sum(
+        piece.size
+        for piece in pieces((folder / f"{WEIGHED}.map").read_text())
+        if "edge.build" in piece.file and not piece.stem.startswith("module.")
+    )
+    ours = contents.application()
+    return found - sum(weight["file"] for name, weight in constants(folder).items() if name in ours)
+
+
 def blobs(data: bytes, order: str = "<") -> Iterable[tuple[str, bytes]]:
-    """Nuitka's file of constants: a checksum and a length, then name, length and bytes of each."""
-    at = 8
+    """Nuitka's file of constants: of each module its name, a length, and that many bytes."""
+    at = 0
     while at < len(data):
         end = data.index(b"\0", at)
         name = data[at:end].decode()

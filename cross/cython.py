@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cross import cpython, packages, toolchain
@@ -23,14 +25,17 @@ def objects(target: Target, names: Iterable[str], work: Path, log: Path) -> list
         "PYTHONPATH": str(packages.installed(packages.CYTHON)),
     }
     include = cpython.built(target) / "include"
-    made = []
-    for name, init in init_functions(names).items():
-        made.append(f"{name}.o")
+
+    def compile_one(name: str, init: str) -> str:
         source = f"{name.replace('.', '/')}.py"
         command = [str(host), "-S", "-m", "cython", "-3", "-X", "annotation_typing=False"]
         command += ["-X", "emit_code_comments=False", "-o", str(work / f"{name}.c"), source]
         toolchain.run(command, ROOT, log, **environment)
         command = [*toolchain.compiler(target, toolchain.BALANCED), f"-I{include}", "-w"]
         command += ["-DCYTHON_CLINE_IN_TRACEBACK=0", f"-DPyInit_{name.rpartition('.')[2]}={init}"]
-        toolchain.run([*command, "-c", f"{name}.c", "-o", made[-1]], work, log)
-    return made
+        toolchain.run([*command, "-c", f"{name}.c", "-o", f"{name}.o"], work, log)
+        return f"{name}.o"
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        inits = init_functions(names)
+        return list(pool.map(compile_one, inits.keys(), inits.values()))
