@@ -83,7 +83,7 @@ def everyone() -> list[Other]:
         Other(
             "kwaainet as Nuitka's standalone folder",
             lambda: builds.nuitka_program() / "standalone",
-            lambda folder, place: _node(folder / "kwaainet", place),
+            lambda folder, place: _node(folder / "kwaainet.bin", place),
             True,
         ),
     ]
