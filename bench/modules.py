@@ -3,6 +3,8 @@
 Builds the static binary in several ways (SPLITS) in build/trials. Of mipsel_24kc it tells how many
 bytes each module of edge/ takes as bytecode, through Cython and through Nuitka; of x86_64 memory,
 start, and the processor time of relaying. Prints tables, writes bench/results/modules-COMMIT.json.
+It takes half an hour of two processors, and two minutes that must be undisturbed: --sizes and
+--built do the one and the other.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from bench.linkmap import Elf, pieces
 from cross import binary, contents
 from cross.contents import Split
 from cross.targets import TARGETS
+from edge.version import VERSION
 
 TRIALS = binary.ROOT / "build" / "trials"
 RESULTS = builds.HERE / "results"
@@ -59,6 +62,7 @@ def splits() -> dict[str, Split]:
 
 
 BYTECODE, CYTHON, NUITKA = "all bytecode", "everything through Cython", "everything through Nuitka"
+ONLY_WEIGHED = {CYTHON}  # its compiling takes long, and its size says enough
 
 
 def place(name: str) -> Path:
@@ -178,12 +182,23 @@ def measure(names: Iterable[str], scratch: Path) -> dict[str, Row]:
 # Tables
 
 
+def by_room(rows: dict[str, Row], shipped: Split) -> dict[str, Row]:
+    """What ships compiled module by module, the others summed by room."""
+    compiled = {*shipped.nuitka, *shipped.cython} - {"edge"}
+    rooms: defaultdict[str, dict[str, Row]] = defaultdict(dict)
+    for name, row in rows.items():
+        room = ".".join(name.split(".")[:2])
+        in_room = f"{room}.*" if (contents.ROOT / room.replace(".", "/")).is_dir() else "edge.*"
+        rooms[name if name in compiled else in_room][name] = row
+    return {name: total(each) for name, each in rooms.items()}
+
+
 def modules_table(rows: dict[str, Row]) -> str:
     lines = [
         "| module | bytecode KB | Cython KB | gzip KB | Nuitka KB | gzip KB |",
         "|---|---|---|---|---|---|",
     ]
-    ordered = sorted(rows.items(), key=lambda item: -item[1]["bytecode"])
+    ordered = sorted(rows.items(), key=lambda item: ("*" in item[0], -item[1]["bytecode"]))
     for name, row in [*ordered, ("all", total(rows))]:
         cells = [f"{row['bytecode'] / KB:.1f}"]
         for how in ("cython", "nuitka"):
@@ -236,33 +251,40 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.modules", description=__doc__)
     parser.add_argument("--sizes", action="store_true", help="sizes alone; nothing is started")
     parser.add_argument("--built", action="store_true", help="take the trials as they are")
-    parser.add_argument("--only", help="the builds whose names have this in them")
+    parser.add_argument(
+        "--release", action="store_true", help="keep the figures under the version, to be committed"
+    )
     arguments = parser.parse_args()
-    chosen = {n: s for n, s in splits().items() if (arguments.only or "") in n}
     rows: dict[str, Row] = {}
-    for name, split in chosen.items():
+    for name, split in splits().items():
+        targets = (WEIGHED,) if name in ONLY_WEIGHED else (WEIGHED, RUN)
         try:
-            for target in () if arguments.built else (WEIGHED, RUN):
+            for target in () if arguments.built else targets:
                 print(f"building: {name}, {target}", file=sys.stderr)
                 build(name, split, target)
         except SystemExit as error:  # what the compiler said
-            rows[name] = {"missing": str(error)[-500:]}
+            rows[name] = {"missing": " ".join(str(error).split()[-40:])}
             continue
         rows[name] = footprint.sizes(place(name) / f"kwaainet-{WEIGHED}")
-        rows[name]["native_file"] = (place(name) / f"kwaainet-{RUN}").stat().st_size
+        if RUN in targets:
+            rows[name]["native_file"] = (place(name) / f"kwaainet-{RUN}").stat().st_size
     if not arguments.sizes:
         with tempfile.TemporaryDirectory(prefix="modules-") as folder:
-            built = [name for name, row in rows.items() if "missing" not in row]
+            built = [name for name, row in rows.items() if "native_file" in row]
             for name, row in measure(built, Path(folder)).items():
                 rows[name] |= row
     print(builds_table(rows))
     modules: dict[str, Row] = {}
     if {BYTECODE, CYTHON, NUITKA} <= {name for name, row in rows.items() if "missing" not in row}:
         modules = by_module()
+        once = run_time(place(NUITKA)) / KB
+        print("\n" + modules_table(by_room(modules, contents.shipped())))
         print("\n" + modules_table(modules))
+        print(f"\nNuitka's run time, once for all: {once:.1f} KB")
+    found = {"commit": report.commit(), "builds": rows, "modules": modules}
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"modules-{report.commit()}.json"
-    path.write_text(json.dumps({"builds": rows, "modules": modules}, indent=1) + "\n")
+    path = RESULTS / f"modules-{VERSION if arguments.release else report.commit()}.json"
+    path.write_text(json.dumps(found, indent=1) + "\n")
     print(f"\nwritten to {path}")
     return 0
 
