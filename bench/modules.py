@@ -62,7 +62,9 @@ def splits() -> dict[str, Split]:
 
 
 BYTECODE, CYTHON, NUITKA = "all bytecode", "everything through Cython", "everything through Nuitka"
-ONLY_WEIGHED = {CYTHON}  # its compiling takes long, and its size says enough
+# Cython takes long, and Nuitka leaves annotations out (cross/hosted/nuitka_c.py), without which the
+# application's NamedTuples have no fields: that one does not start. Their sizes say enough.
+ONLY_WEIGHED = {CYTHON, NUITKA}
 
 
 def place(name: str) -> Path:
