@@ -109,6 +109,8 @@ def by_origin(name: str) -> dict[str, int]:
 
 
 def origin(piece: linkmap.Piece) -> str:
+    if piece.file == "<internal>":
+        return "texts that the linker merged, of all"
     if "image_modules_bin" in piece.section:
         return "image: modules as bytecode, deflated"
     archive = re.search(r"lib([\w.]+)\.a\(", piece.file)

@@ -161,20 +161,20 @@ def by_module() -> dict[str, Row]:
 def measure(names: Iterable[str], scratch: Path) -> dict[str, Row]:
     """Memory, start and relaying of the x86_64 binaries, medians; they take turns."""
     names = list(names)
-    bench = Bench(
-        builds.go_programs() / "load", Plan(quick=True), scratch, relays.Cores(), ["bulk_1"]
-    )
+    load = builds.go_programs() / "load"
+    bench = Bench(load, Plan(quick=False), scratch, relays.Cores(), ["bulk_1", "reserve"])
     found: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for _ in range(ROUNDS):
         for name in names:
             kind = relays.ours("kwaainet", [str(place(name) / f"kwaainet-{RUN}")])
             started = footprint.started(kind, scratch, times=3)
-            bulk = bench.measure(kind)["bulk_1"]
-            if "error" in bulk:
-                raise SystemExit(f"modules: {name}: {bulk['error']}")
+            figures = bench.measure(kind)
+            if failed := report.failures({name: figures}):
+                raise SystemExit("\n".join(failed))
             for key in ("idle", "start", "wall"):
                 found[name][key].append(started[key])
-            found[name]["cpu_per_gb"].append(bulk["cpu_seconds_per_gb"])
+            found[name]["cpu_per_gb"].append(figures["bulk_1"]["cpu_seconds_per_gb"])
+            found[name]["reserve"].append(figures["reserve"]["cpu_ms"])
     return {
         name: {key: statistics.median(values) for key, values in row.items()}
         for name, row in found.items()
@@ -229,6 +229,7 @@ _COLUMNS = (
     ("start CPU-ms", "start", 1e-3, 0),
     ("start ms", "wall", 1e-3, 0),
     ("relaying CPU-s/GB", "cpu_per_gb", 1, 2),
+    ("reserve CPU-ms", "reserve", 1, 2),
 )
 
 
