@@ -61,9 +61,10 @@ qemu-test: ## build and test the binaries for mipsel_24kc and x86_64, or QEMU=al
 	@tools/venv test dev
 	.venv/bin/pytest qemu_tests $${QEMU:+--targets $$QEMU} $(ARGS)
 
-footprint: ## size, memory and start of the x86_64 and mipsel_24kc binaries beside others, as a table
-	@tools/need syncthing-relaysrv
+footprint: ## size, memory and start of the binaries beside others, as a table
+	@tools/need syncthing-relaysrv gcc libc6-dev python3-dev
 	@tools/venv test dev
+	.venv/bin/python -m cross $(TARGETS)
 	.venv/bin/python -m bench.footprint $(ARGS)
 
 release: ## all binaries, tested, with licences, bills of materials and checksums, in dist/

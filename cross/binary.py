@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from cross import boringssl, contents, cpython, cython, libsodium, nuitka, toolchain
-from cross.contents import IMAGE, ROOT
+from cross.contents import IMAGE, ROOT, Split
 from cross.targets import Target
 
 DIST = ROOT / "dist"
@@ -37,25 +37,36 @@ image_modules_end:
 """
 
 
-def build(target: Target, debug: bool = False) -> Path:
-    """Makes and returns dist/kwaainet-<target>. `debug`: with its symbols, and named -debug."""
-    DIST.mkdir(exist_ok=True)
-    MAPS.mkdir(parents=True, exist_ok=True)
-    done = DIST / (f"kwaainet-{target.name}" + ("-debug" if debug else ""))
+def build(
+    target: Target,
+    debug: bool = False,
+    split: Split | None = None,
+    dist: Path = DIST,
+    maps: Path = MAPS,
+) -> Path:
+    """Makes and returns kwaainet-<target> in `dist`. `debug`: with its symbols, and named -debug.
+
+    `split`: who compiles what, where it is not as shipped.
+    """
+    dist.mkdir(parents=True, exist_ok=True)
+    maps.mkdir(parents=True, exist_ok=True)
+    done = dist / (f"kwaainet-{target.name}" + ("-debug" if debug else ""))
     with tempfile.TemporaryDirectory(prefix="kwaainet-cross-") as folder:
-        shutil.copy2(_link(target, Path(folder), debug), done)
-        shutil.copy2(Path(folder) / "map", MAPS / f"{target.name}.map")
-        shutil.copy2(Path(folder) / "sizes.json", MAPS / f"{target.name}.json")
+        shutil.copy2(_link(target, split or contents.shipped(), Path(folder), debug), done)
+        shutil.copy2(Path(folder) / "map", maps / f"{target.name}.map")
+        shutil.copy2(Path(folder) / "sizes.json", maps / f"{target.name}.json")
     return done
 
 
-def _link(target: Target, work: Path, debug: bool) -> Path:
+def _link(target: Target, split: Split, work: Path, debug: bool) -> Path:
     log = work / "log"
     python, sodium = cpython.built(target), libsodium.built(target)
-    _pack(target, python, work)
+    _pack(target, split, python, work)
     # Ours first: they define some of what CPython's archive defines, too.
-    objects = [*_own_objects(target, python, sodium, work), *cython.objects(target, work, log)]
-    objects += nuitka.objects(target, contents.nuitka_names(), work, log)
+    objects = _own_objects(target, python, sodium, work)
+    objects += cython.objects(target, split.cython, work, log)
+    if split.nuitka:
+        objects += nuitka.objects(target, split.nuitka, work, log)
     archives = [python / "lib" / f"lib{name}.a" for name in ("python3.13", "Hacl_Hash_SHA2", "z")]
     command = [*toolchain.compiler(target), *objects, *map(str, archives)]
     if boringssl.has(target):
@@ -87,17 +98,17 @@ def _own_objects(target: Target, python: Path, sodium: Path, work: Path) -> list
     return objects
 
 
-def _pack(target: Target, python: Path, work: Path) -> None:
+def _pack(target: Target, split: Split, python: Path, work: Path) -> None:
     """Makes image.h and modules.bin in `work`."""
     library = python / "lib" / "python3.13"
-    names = [*contents.BUILTINS, "edge", _PRIMITIVES]
+    names = [*contents.BUILTINS, *split.nuitka[:1], _PRIMITIVES]
     inits = {name: _INIT.get(name, f"PyInit_{name}") for name in names}
     plan = {
-        "modules": _rows(contents.bytecode(library)),
+        "modules": _rows(contents.bytecode(library, split)),
         "asserting": _rows(contents.vectors()),
         "frozen": _rows(contents.frozen(library)),
-        "builtins": inits | cython.init_functions(),
-        "compiled": contents.nuitka_names(),
+        "builtins": inits | cython.init_functions(split.cython),
+        "compiled": split.nuitka,
         "target": target.name,
         "commit": commit(),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -39,15 +40,21 @@ def stdlib_names() -> list[str]:
     return words("stdlib.txt")
 
 
-def nuitka_names() -> list[str]:
-    """The modules that Nuitka compiles; `edge` itself, the package, comes first."""
-    return words("compiled.txt")
+@dataclass(frozen=True)
+class Split:
+    """Who compiles which modules of the application; the others stay bytecode.
+
+    `nuitka`: none, or `edge` itself, the package, first. `cython`: any but packages.
+    """
+
+    nuitka: tuple[str, ...]
+    cython: tuple[str, ...]
 
 
-def cython_names() -> list[str]:
-    """The hot path: the modules with a `.pxd` beside them."""
-    names = [_name(path) for path in sorted((ROOT / "edge").rglob("*.pxd"))]
-    return [name for name in names if name not in _LEFT_OUT]
+def shipped() -> Split:
+    """Through Nuitka what compiled.txt names; through Cython the modules with a `.pxd`."""
+    hot = [_name(path) for path in sorted((ROOT / "edge").rglob("*.pxd"))]
+    return Split(tuple(words("compiled.txt")), tuple(name for name in hot if name not in _LEFT_OUT))
 
 
 def application() -> dict[str, Path]:
@@ -63,9 +70,9 @@ def vectors() -> dict[str, Path]:
     return {path.stem: path for path in sorted([*portable, *crypto])}
 
 
-def bytecode(library: Path) -> dict[str, Path]:
+def bytecode(library: Path, split: Split) -> dict[str, Path]:
     """The modules that are in the image as bytecode. `library`: CPython's."""
-    compiled = {*nuitka_names(), *cython_names()}
+    compiled = {*split.nuitka, *split.cython}
     modules = {name: path for name, path in application().items() if name not in compiled}
     for name in stdlib_names():
         if name not in FROZEN and name not in _SET_BY_OTHERS:

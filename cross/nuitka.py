@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,7 +42,7 @@ _RUN_TIME = (
 )
 
 
-def objects(target: Target, compiled: list[str], work: Path, log: Path) -> list[str]:
+def objects(target: Target, compiled: Sequence[str], work: Path, log: Path) -> list[str]:
     """Compiles the modules named; returns the object files, in `work`."""
     source = _generate(target, compiled, work, log)
     nuitka = packages.installed(packages.NUITKA) / "nuitka" / "build"
@@ -76,7 +77,7 @@ def objects(target: Target, compiled: list[str], work: Path, log: Path) -> list[
         return list(pool.map(compile_one, files))
 
 
-def _generate(target: Target, compiled: list[str], work: Path, log: Path) -> Path:
+def _generate(target: Target, compiled: Sequence[str], work: Path, log: Path) -> Path:
     """Nuitka's C files for `target`."""
     plan = {"compiled": compiled, "bits": target.bits, "byteorder": target.byteorder}
     (work / "nuitka.json").write_text(json.dumps(plan))

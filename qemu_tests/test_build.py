@@ -6,6 +6,9 @@ import hashlib
 import json
 from pathlib import Path
 
+import pytest
+
+from bench import footprint
 from cross import binary, boringssl, sbom
 from cross.targets import Target
 
@@ -17,6 +20,10 @@ def sha256(path: Path) -> str:
 def test_a_second_build_gives_the_same_bytes(target: Target, built: Path) -> None:
     first = sha256(built)
     assert sha256(binary.build(target)) == first
+    # The build leaves the linker's map: it accounts for the file, but for headers and alignment.
+    origins = footprint.by_origin(target.name)
+    assert {"CPython", "musl", "libsodium"} <= set(origins)
+    assert sum(origins.values()) == pytest.approx(built.stat().st_size, rel=0.1)
 
 
 def test_no_path_of_the_build_machine_is_inside(target: Target, built: Path) -> None:

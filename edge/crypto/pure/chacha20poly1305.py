@@ -80,7 +80,8 @@ def _crypt(key: bytes, nonce: bytes, source: memoryview, target: memoryview) -> 
     """`source` under the key stream to the start of `target`; returns Poly1305's one-time key."""
     size = len(source)
     first = _keystream(key, nonce, 0, min(_LANES, 1 + (size + 63) // 64))
-    stream, pos = memoryview(first)[64:], 0
+    stream = memoryview(first)[64:]  # Nuitka 4.3.3 fails on this and the next in one statement
+    pos = 0
     while pos < size:
         stop = min(pos + len(stream), size)
         word = int.from_bytes(source[pos:stop], "little")

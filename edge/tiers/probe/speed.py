@@ -44,7 +44,8 @@ def measure(free: int | None, seconds: float = SECONDS) -> int:
     """
     size = BUFFER if free is None else min(BUFFER, max(LEAST_BUFFER, free // BUFFER_SHARE))
     started = time.perf_counter()
-    source, target = memoryview(bytearray(b"\xa5") * size), memoryview(bytearray(size))
+    source = memoryview(bytearray(b"\xa5") * size)  # Nuitka 4.3.3 fails on this and the next in one
+    target = memoryview(bytearray(size))
     best = 0.0
     while True:
         before = time.thread_time()
