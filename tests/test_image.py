@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import random
+import subprocess
 import sys
 import types
 from collections.abc import Iterator
@@ -109,3 +112,36 @@ def test_what_asyncio_complains_of_goes_to_stderr_with_its_traceback(
     assert "ValueError: told" in said
     assert "in fail" in said
     assert said.endswith("1 of 2\n")
+
+
+@pytest.mark.parametrize("flags", [(), ("-DCOPY_PORTABLY",)], ids=["here", "elsewhere"])
+def test_copies_of_every_length_alignment_and_overlap(
+    flags: tuple[str, ...], tmp_path: Path
+) -> None:
+    made = tmp_path / "copy.so"
+    command = ["cc", "-O2", "-fno-builtin", "-shared", "-fPIC", *flags]
+    command += ["-Dmemcpy=copied", "-Dmemmove=moved", str(IMAGE / "copy.c"), "-o", str(made)]
+    subprocess.run(command, check=True)
+    library = ctypes.CDLL(str(made))
+    space = (ctypes.c_char * 8192)()
+    start = ctypes.addressof(space)
+    chance = random.Random(5)
+    for size in [*range(140), 511, 512, 513, 600, 1100]:
+        for _ in range(12):
+            before = chance.randbytes(8192)
+            source, near = chance.randrange(1200, 1300), chance.randrange(-size - 9, size + 10)
+            for function, target in (
+                (library.moved, source + near),
+                (library.copied, source + size + abs(near)),
+            ):
+                space.raw = before
+                function.restype = ctypes.c_void_p
+                at = function(
+                    ctypes.c_void_p(start + target),
+                    ctypes.c_void_p(start + source),
+                    ctypes.c_size_t(size),
+                )
+                expected = bytearray(before)
+                expected[target : target + size] = before[source : source + size]
+                assert at == start + target
+                assert space.raw == expected

@@ -62,7 +62,7 @@ backwards(unsigned char *to, const unsigned char *from, size_t size)
 void *
 memcpy(void *restrict to, const void *restrict from, size_t size)
 {
-#ifdef __x86_64__
+#if defined(__x86_64__) && !defined(COPY_PORTABLY)
     void *out = to;
 
     if (size >= 512) { /* the processor's own way is the fastest, once it has started */
