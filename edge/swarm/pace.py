@@ -1,9 +1,9 @@
 """How much of the time strangers may take while circuits carry something.
 
-Accepting, upgrading and starting handlers is work that anyone can cause, and on a slow machine a
-few newcomers a second fill the processor. While payloads pass, that work gets at most a share of
-the time; what comes too fast waits in the kernel, or in the queue of streams. While none pass
-there is nothing to protect, and everything goes at once.
+Accepting, upgrading, starting handlers and reading from who carries no circuit is work that anyone
+can cause, and on a slow machine a few newcomers a second fill the processor. While payloads pass,
+that work gets at most a share of the time; what comes too fast waits in the kernel, or in the
+queue of streams. While none pass there is nothing to protect, and everything goes at once.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ class Pace:
             self._debt = 0.0
         return max((self._debt - _BURST) / SHARE, _LEAST_WAIT) if self._debt > _BURST else 0.0
 
-    def spent(self, began: float) -> None:
-        """It has gone on since `worked` said `began`."""
-        self._debt = min(self._debt + self.worked() - began, _BURST + _LONGEST_WAIT * SHARE)
+    def spent(self, began: float) -> float:
+        """It has gone on since `worked` said `began`; returns for how many seconds."""
+        took = self.worked() - began
+        self._debt = min(self._debt + took, _BURST + _LONGEST_WAIT * SHARE)
+        return took
