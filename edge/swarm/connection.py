@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _PING = 0x6B776169  # "kwai"
 _FEW_STREAMS = 8
+_SIP = 16 * 1024  # bytes read at once from who waits for turns: what comes of them takes no longer
 
 
 def _now() -> int:
@@ -151,7 +152,12 @@ class Connection:
     # --- Receiver ---
 
     def get_buffer(self) -> memoryview:
-        return self._level.rx_view if self._wire is None else self._wire.get_buffer()
+        if self._wire is None:
+            return self._level.rx_view
+        room = self._wire.get_buffer()
+        if self._charged and not self.circuits and self.swarm.pace.protects:
+            return room[:_SIP]
+        return room
 
     def buffer_updated(self, length: int) -> None:
         self.heard = True

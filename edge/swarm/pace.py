@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Generator
+    from typing import Any
 
 SHARE = 0.1  # of the time
 _BURST = 0.02  # seconds that may be taken at once
@@ -26,7 +27,7 @@ class Pace:
     busy otherwise is not put down to strangers.
     """
 
-    __slots__ = ("_busy_until", "_clock", "_debt", "_looked_at", "_relayed", "worked")
+    __slots__ = ("_busy_until", "_clock", "_debt", "_looked_at", "_relayed", "protects", "worked")
 
     def __init__(self, clock: Callable[[], float], worked: Callable[[], float]) -> None:
         self._clock = clock
@@ -35,6 +36,7 @@ class Pace:
         self._relayed = 0
         self._looked_at = clock()
         self._busy_until = 0.0
+        self.protects = False  # whether payloads passed when `wait` was last asked
 
     def wait(self, relayed: int) -> float:
         """Seconds to wait before more of it is done. `relayed`: payload bytes passed on so far."""
@@ -44,7 +46,8 @@ class Pace:
             self._busy_until = now + _QUIET
         self._debt = max(0.0, self._debt - (now - self._looked_at) * SHARE)
         self._looked_at = now
-        if now >= self._busy_until:
+        self.protects = now < self._busy_until
+        if not self.protects:
             self._debt = 0.0
         return max((self._debt - _BURST) / SHARE, _LEAST_WAIT) if self._debt > _BURST else 0.0
 
@@ -53,3 +56,29 @@ class Pace:
         took = self.worked() - began
         self._debt = min(self._debt + took, _BURST + _LONGEST_WAIT * SHARE)
         return took
+
+
+class Charged:
+    """Awaits `work`; each of its steps is charged to `pace`, and not what goes on between them."""
+
+    __slots__ = ("_pace", "_work")
+
+    def __init__(self, pace: Pace, work: Awaitable[None]) -> None:
+        self._pace = pace
+        self._work = work
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        pace, work = self._pace, self._work.__await__()
+        step, argument = work.send, None
+        while True:
+            began = pace.worked()
+            try:
+                awaited = step(argument)
+            except StopIteration:
+                return
+            finally:
+                pace.spent(began)
+            try:
+                step, argument = work.send, (yield awaited)
+            except BaseException as error:
+                step, argument = work.throw, error

@@ -29,7 +29,7 @@ from edge.machine import is_short
 from edge.swarm.connection import Connection
 from edge.swarm.errors import LimitReached, SwarmError
 from edge.swarm.limits import Limits
-from edge.swarm.pace import Pace
+from edge.swarm.pace import Charged, Pace
 from edge.swarm.transport import CircuitTransport, SocketTransport, Traffic
 from edge.wire import connection as wire
 from edge.wire.errors import WireError
@@ -104,7 +104,6 @@ class Swarm:
         self._turns: deque[Callable[[], None]] = deque()
         self._turning = False
         self._unread: dict[Connection, None] = {}
-        self._started_at = 0.0
         self._handlers: dict[str, tuple[Handler, Offered | None]] = {}
         self._protected: dict[PeerId, set[str]] = {}
         self._per_group: dict[bytes, int] = {}
@@ -150,11 +149,12 @@ class Swarm:
         if self.pace.wait(self.relayed):
             self._in_turn(self._start_handlers)
             return
-        self._started_at = self.pace.worked()
         for _ in range(_STARTS_PER_TURN):
             if self._ready:
                 self._start_handler()
-        self.loop.call_soon(self._handlers_started)
+        self._starting = bool(self._ready)
+        if self._starting:
+            self.loop.call_soon(self._start_handlers)  # behind the first steps of these
 
     def _start_handler(self) -> None:
         connection, streams = next(iter(self._ready.items()))
@@ -165,13 +165,6 @@ class Swarm:
         if stream.is_open:
             assert stream.protocol is not None
             self.spawn(self._serve(self._handlers[stream.protocol][0], stream))
-
-    def _handlers_started(self) -> None:
-        """Called behind the first steps of those that were started."""
-        self.pace.spent(self._started_at)
-        self._starting = bool(self._ready)
-        if self._starting:
-            self.loop.call_soon(self._start_handlers)
 
     def spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         """Run `work` as a task that lives no longer than the swarm; its failure is logged."""
@@ -192,7 +185,7 @@ class Swarm:
             stream.reset()
             return
         try:
-            await handler(stream)
+            await Charged(self.pace, handler(stream))
         except (WireError, SwarmError, TimeoutError) as error:
             log.debug(
                 "stream-failed",
