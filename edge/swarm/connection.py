@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _PING = 0x6B776169  # "kwai"
 _FEW_STREAMS = 8
-_SIP = 16 * 1024  # bytes read at once from who waits for turns: what comes of them takes no longer
+_SIP = 16 * 1024  # bytes read at once of a handshake, and from strangers beside circuits
 
 
 def _now() -> int:
@@ -153,7 +153,7 @@ class Connection:
 
     def get_buffer(self) -> memoryview:
         if self._wire is None:
-            return self._level.rx_view
+            return self._level.rx_view[:_SIP]
         room = self._wire.get_buffer()
         if self._charged and not self.circuits and self.swarm.pace.protects:
             return room[:_SIP]
@@ -325,7 +325,7 @@ class Connection:
             self.transport.look(1)
 
     def carries_circuit(self) -> None:
-        """Of others, from now on: what comes is no stranger's work any more, and read as it comes."""
+        """A circuit of others, from now on: what comes is read at once, and charged to nobody."""
         self.circuits += 1
         if self.paced:
             self.paced = False

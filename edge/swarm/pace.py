@@ -54,6 +54,7 @@ class Pace:
     def spent(self, began: float) -> float:
         """It has gone on since `worked` said `began`; returns for how many seconds."""
         took = self.worked() - began
+        self._busy_until += took  # nothing could pass meanwhile
         self._debt = min(self._debt + took, _BURST + _LONGEST_WAIT * SHARE)
         return took
 
@@ -80,5 +81,5 @@ class Charged:
                 pace.spent(began)
             try:
                 step, argument = work.send, (yield awaited)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - handed on
                 step, argument = work.throw, error
