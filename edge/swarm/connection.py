@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 _PING = 0x6B776169  # "kwai"
 _FEW_STREAMS = 8
-_SIP = 16 * 1024  # bytes read at once of a handshake, and from strangers beside circuits
+# Bytes read at once: of a handshake, whose messages are shorter, and what follows them has to wait
+# its turn; and from strangers while circuits carry something.
+_HANDSHAKE = 1024
+_SIP = 16 * 1024
 
 
 def _now() -> int:
@@ -153,7 +156,7 @@ class Connection:
 
     def get_buffer(self) -> memoryview:
         if self._wire is None:
-            return self._level.rx_view[:_SIP]
+            return self._level.rx_view[:_HANDSHAKE]
         room = self._wire.get_buffer()
         if self._charged and not self.circuits and self.swarm.pace.protects:
             return room[:_SIP]
