@@ -21,6 +21,7 @@ lint: ## format, lint and strict types
 test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers, compiled hot path, binaries
 	@tools/need iproute2 nftables dnsmasq-base faketime iperf3
 	@tools/need qemu-user binutils shellcheck busybox signify-openbsd qemu-system-mips
+	@tools/headers
 	.venv/bin/pytest $(ARGS)
 	$(MAKE) compiled
 
@@ -31,6 +32,7 @@ compiled: ## the same suite's fast and relay tests on the hot path compiled with
 
 unit: ## the fast tests alone
 	@tools/venv test dev
+	@tools/headers
 	.venv/bin/pytest -m "not peers and not netns and not slow" $(ARGS)
 
 fuzz: ## every codec and state machine under atheris, SECONDS=60 each; ARGS for single targets

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from cross import contents, cpython, cython, libsodium, nuitka, toolchain
+from cross import boringssl, contents, cpython, cython, libsodium, nuitka, toolchain
 from cross.contents import IMAGE, ROOT
 from cross.targets import Target
 
@@ -25,11 +25,15 @@ _INIT = {
     "edge": "PyInit_edge",
     _PRIMITIVES: "PyInit__primitives",
 }
+# Sections that nothing at run time reads: on MIPS one of them, for debuggers, has 380 KB.
+_DISCARD = "SECTIONS { /DISCARD/ : { *(.pdr) *(.comment) *(.mdebug.*) } } INSERT AFTER .data;\n"
 _MODULES = """
     .section .rodata.image_modules_bin,"a",%progbits
     .globl image_modules_bin
 image_modules_bin:
     .incbin "modules.bin"
+    .globl image_modules_end
+image_modules_end:
 """
 
 
@@ -54,8 +58,11 @@ def _link(target: Target, work: Path, debug: bool) -> Path:
     objects += nuitka.objects(target, contents.nuitka_names(), work, log)
     archives = [python / "lib" / f"lib{name}.a" for name in ("python3.13", "Hacl_Hash_SHA2", "z")]
     command = [*toolchain.compiler(target), *objects, *map(str, archives)]
+    if boringssl.has(target):
+        command.append(str(boringssl.built(target)))
     command += [str(sodium / "libsodium.a"), "-static", "-Wl,--gc-sections", "-lm"]
-    command.append("-Wl,--print-map")
+    (work / "discard.ld").write_text(_DISCARD)
+    command += ["-Wl,-T,discard.ld", "-Wl,--print-map"]
     command += ["-g" if debug else "-s", "-o", "kwaainet"]
     toolchain.run(command, work, work / "map")
     return work / "kwaainet"
@@ -70,6 +77,8 @@ def _own_objects(target: Target, python: Path, sodium: Path, work: Path) -> list
     for source in (IMAGE / "image.c", IMAGE / "no_compiler.c", work / "modules.S", small):
         objects.append(f"{source.stem}.o")
         command = [*toolchain.compiler(target), *include, "-DSODIUM_STATIC=1"]
+        if boringssl.has(target):
+            command.append(boringssl.DEFINE)
         toolchain.run([*command, "-c", str(source), "-o", objects[-1]], work, work / "log")
     return objects
 

@@ -32,11 +32,6 @@ sodium/core
 sodium/runtime
 sodium/utils
 """.split()
-_FILES_X86_64 = {  # and the instructions each may use; which file is taken is decided at run time
-    "crypto_onetimeauth/poly1305/sse2/poly1305_sse2": ["-msse2"],
-    "crypto_stream/chacha20/dolbeau/chacha20_dolbeau-ssse3": ["-mssse3"],
-    "crypto_stream/chacha20/dolbeau/chacha20_dolbeau-avx2": ["-mavx2"],
-}
 _DEFINE = """
 CONFIGURED DEV_MODE=0 HAVE_C_VARARRAYS HAVE_CATCHABLE_SEGV HAVE_CLOCK_GETTIME HAVE_INTTYPES_H
 HAVE_MEMORY_H HAVE_NANOSLEEP HAVE_STDINT_H HAVE_SYS_TYPES_H HAVE_WEAK_SYMBOLS SODIUM_STATIC
@@ -67,18 +62,12 @@ def _build(target: Target, done: Path) -> None:
     flags += ["-Iinclude/sodium", "-Iinclude"]
     if target.bits == 64:
         flags.append("-DHAVE_TI_MODE")
-    files: dict[str, list[str]] = {name: [] for name in _FILES}
-    if target.name == "x86_64":
-        headers = ("EMMINTRIN", "TMMINTRIN", "SMMINTRIN", "AVXINTRIN", "AVX2INTRIN")
-        flags += ["-DHAVE_CPUID", *[f"-DHAVE_{name}_H" for name in headers]]
-        files |= _FILES_X86_64
     objects = []
-    for name, instructions in files.items():
+    for name in _FILES:
         objects.append(name.replace("/", "_") + ".o")
         command = [
             *toolchain.compiler(target, toolchain.FAST),
             *flags,
-            *instructions,
             "-c",
             f"{name}.c",
             "-o",

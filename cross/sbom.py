@@ -8,17 +8,26 @@ import shutil
 import sys
 from pathlib import Path
 
-from cross import binary, packages, sources
+from cross import binary, boringssl, packages, sources
 from cross.contents import ROOT
+from cross.targets import TARGETS
 from edge.version import VERSION
 
 LICENCES = ROOT / "docs" / "licences"
 _CREATED = "2026-01-01T00:00:00Z"  # a build has no time, see cross.toolchain
 
+_BORINGSSL = "boringssl-chacha20-poly1305"
 # name, version, SPDX licence, where it comes from, and the file of its text in docs/licences
-_LINKED = (
+LINKED = (
     ("cpython", sources.CPYTHON.version, "PSF-2.0", "https://www.python.org", "cpython.txt"),
     ("libsodium", sources.LIBSODIUM.version, "ISC", "https://libsodium.org", "libsodium.txt"),
+    (
+        _BORINGSSL,
+        sources.BORINGSSL.version,
+        "ISC",
+        "https://boringssl.googlesource.com",
+        "boringssl.txt",
+    ),
     ("zlib", sources.ZLIB.version, "Zlib", "https://zlib.net", "zlib.txt"),
     ("musl", "1.2.5", "MIT", "https://musl.libc.org", "musl.txt"),
     ("zig", packages.ZIG[0].partition("==")[2], "MIT", "https://ziglang.org", "zig.txt"),
@@ -46,7 +55,11 @@ def document(name: str, path: Path) -> dict[str, object]:
         **_package("kwaainet", VERSION, "Apache-2.0", "NOASSERTION"),
         "checksums": [{"algorithm": "SHA256", "checksumValue": sha256}],
     }
-    linked = [_package(*each[:4]) for each in _LINKED]
+    linked = [
+        _package(*each[:4])
+        for each in LINKED
+        if each[0] != _BORINGSSL or boringssl.has(TARGETS[name])
+    ]
     return {
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",

@@ -54,6 +54,15 @@ LIBSODIUM = Source(
     "ISC",
     "LICENSE",
 )
+BORINGSSL = Source(
+    "boringssl",
+    "13.0.0_r24",  # as Android 13 has it
+    "a/android-platform-external-boringssl/"
+    "android-platform-external-boringssl_13.0.0+r24.orig.tar.xz",
+    "583b7aeee1fca68b8244d086cea6fca23bd19d517bd63f0b9de714e048f92a7d",
+    "ISC",
+    "LICENSE",
+)
 
 
 def unpacked(source: Source) -> Path:

@@ -350,14 +350,17 @@ def _ledger(config: "Config", args: Arguments) -> int:
 def _hooks(config: "Config", args: Arguments) -> int:
     from edge.qos import hooks
 
-    event, uid = args.positionals[1], args.switches.get("uid", "0")
+    event = args.positionals[1]
+    uid, rate = args.switches.get("uid", "0"), args.switches.get("rate", "0")
     if event not in hooks.EVENTS:
         expected = f"{', '.join(hooks.EVENTS[:-1])} or {hooks.EVENTS[-1]}"
         raise ConfigError(f"kwaainet hooks: got {shown(event)}; expected {expected}")
     if not (uid.isascii() and uid.isdecimal() and len(uid) < 11):
         raise ConfigError(f"--uid: got {shown(uid)}; expected a user's number")
+    if not (rate.isascii() and rate.isdecimal() and len(rate) < 16):
+        raise ConfigError(f"--rate: got {shown(rate)}; expected bytes a second")
     ports = [int(address.split("/")[4]) for address in config.node.listen]
-    return 1 if hooks.call_once(config.qos, event, ports, int(uid)) else 0
+    return 1 if hooks.call_once(config.qos, event, ports, int(uid), int(rate)) else 0
 
 
 _JSON = ("json", "", "as JSON, for programs")
@@ -409,7 +412,10 @@ VERBS = (
         _hooks,
         "call the programs of [qos] as a node does that may not, for init scripts",
         operands=("EVENT",),
-        switches=(("uid", "N", "the user that the node runs as; default 0"),),
+        switches=(
+            ("uid", "N", "the user that the node runs as; default 0"),
+            ("rate", "N", "bytes a second that it may relay now; default 0, any number"),
+        ),
     ),
 )
 

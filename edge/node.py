@@ -13,7 +13,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from edge import atomic, clock, log, machine, zone
+from edge import atomic, clock, lock, log, machine, zone
 from edge.budget import (
     LEAST_TO_SERVE,
     MIB,
@@ -89,6 +89,7 @@ class Node:
 
     def __init__(self, config: Config, decision: Decision | None = None) -> None:
         self.config = config
+        self._lock = lock.hold(config.node.data_dir)
         key = load_or_create(
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
@@ -110,9 +111,11 @@ class Node:
         )
         self.store.load()
         self.dialer = Dialer(self.swarm)
-        self.identify = IdentifyService(self.swarm, self.addresses)
-        self.swarm.handle(ping.PROTOCOL_ID, ping.serve)
         self._made = clock.made()
+        kept = [os.path.join(config.node.data_dir, name) for name in ("peers", *ledger.FILES)]
+        since = max(self._made, clock.newest(kept))
+        self.identify = IdentifyService(self.swarm, self.addresses, since)
+        self.swarm.handle(ping.PROTOCOL_ID, ping.serve)
         self.relay = RelayService(self.swarm, self.resources, self._relayed_by, self._utc)
         self.relay.accounts.most = int(MAX_PEERS * profile.tables)
         self.swarm.admits = self.relay.admission.denied
@@ -150,7 +153,8 @@ class Node:
         self.sources.qos = self.qos
         self.sources.flash_written = lambda: atomic.flash.written
         answers = {**verbs(self.sources, self.dialer), "ledger": self._tell_ledger}
-        self.status = StatusServer(config.node.run_dir, answers)
+        one = os.path.samefile(config.node.data_dir, config.node.run_dir)
+        self.status = StatusServer(config.node.run_dir, answers, locked=one and self._lock >= 0)
         self.http: HttpServer | None = None
         self._watcher: interfaces.Watcher | None = None
         self._settle_budget(config)
@@ -184,6 +188,9 @@ class Node:
         self.store.save(force=True)
         self.ledger.save()
         await self.qos.stop()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def reload(self, environ: dict[str, str]) -> None:
         """Read the configuration anew and change what can be changed while serving.
@@ -371,7 +378,7 @@ def main(config: Config, uvloop: bool, decision: Decision | None) -> int:
         _make_directory(config.node.data_dir, "the data directory")
         _make_directory(config.node.run_dir, "the directory of the status socket")
         return _run_loop(_run(config, decision), uvloop)
-    except (NodeError, SwarmError, StatusError, CryptoError) as error:
+    except (NodeError, SwarmError, StatusError, CryptoError, lock.Held) as error:
         print(f"kwaainet: {error}", file=sys.stderr)
         return 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from cross import binary
@@ -22,8 +23,14 @@ class BinaryNode(EdgeNode):
 
     kind = "binary"
 
-    def __init__(self, target: Target, path: Path, setup: Setup | None = None) -> None:
-        super().__init__(setup)
+    def __init__(
+        self,
+        target: Target,
+        path: Path,
+        setup: Setup | None = None,
+        options: Sequence[str] = (),
+    ) -> None:
+        super().__init__(setup, options)
         self.program = command(target, path)
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from cross import binary, sbom
+from cross import binary, boringssl, sbom
 from cross.targets import Target
 
 
@@ -30,12 +30,13 @@ def test_bill_of_materials(target: Target, built: Path) -> None:
     json.dumps(document)
     names = {package["name"] for package in document["packages"]}
     assert {"kwaainet", "cpython", "libsodium", "zlib", "musl", "nuitka-runtime"} <= names
+    assert ("boringssl-chacha20-poly1305" in names) == boringssl.has(target)
     assert document["packages"][0]["checksums"][0]["checksumValue"] == sha256(built)
 
 
 def test_every_part_has_its_licence_text() -> None:
     table = (sbom.LICENCES / "README.md").read_text()
-    for _, version, _, _, text in sbom._LINKED:
+    for _, version, _, _, text in sbom.LINKED:
         assert (sbom.LICENCES / text).stat().st_size > 500
         assert f"`{text}`" in table
         assert version in table

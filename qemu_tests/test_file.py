@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cross import binary, contents
+from cross import binary, boringssl, contents
 from cross.targets import TARGETS, Target
 from edge.version import VERSION
 from qemu_tests.emulated import command
@@ -61,7 +61,8 @@ def test_version(target: Target, built: Path) -> None:
     assert lines[1] == f"target   {target.name}"
     assert lines[2] == f"commit   {binary.commit()}"
     assert lines[3] == "python   cpython 3.13.5"
-    assert lines[4] == "ciphers  libsodium 1.0.18"
+    assembly = ", BoringSSL's ChaCha20-Poly1305" if boringssl.has(target) else ""
+    assert lines[4] == f"ciphers  libsodium 1.0.18{assembly}"
 
 
 def test_selftest(target: Target, built: Path) -> None:

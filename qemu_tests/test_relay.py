@@ -39,9 +39,7 @@ async def test_sighup_reads_the_configuration_again(target: Target, built: Path)
     async with BinaryNode(target, built) as relay:
         config = relay.directory / "kwaainet.toml"
         config.write_text("[relay]\nmax_circuits = 7\n")
-        node = BinaryNode(target, built)
-        node.options = ["--config", str(config)]
-        async with node:
+        async with BinaryNode(target, built, options=["--config", str(config)]) as node:
             assert node.process is not None
             assert (await node.status())["circuits"]["max"] == 7
             config.write_text("[relay]\nmax_circuits = 9\n")

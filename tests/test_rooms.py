@@ -7,7 +7,7 @@ import pytest
 
 EDGE = Path(__file__).parents[1] / "edge"
 # Modules that know no room.
-BASE = {"atomic", "budget", "clock", "log", "machine", "version", "zone"}
+BASE = {"atomic", "budget", "clock", "lock", "log", "machine", "version", "zone"}
 MAY_IMPORT = {
     "crypto": {"atomic"},
     "wire": {"crypto"},

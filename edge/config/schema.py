@@ -229,7 +229,7 @@ class Qos(Section):
     shaper = Choice("none", ("none", "auto", "cake", "fq_codel", "htb"), HARD,
         "Queueing discipline that the shipped hook puts on the WAN interface; wants line_up.")
     hooks = Path(HARD,
-        "Directory of programs that are called at start, at stop, and as back-off begins and ends.",
+        "Directory of programs told of start, stop, begin and end of back-off; or a named pipe.",
         auto="/etc/kwaainet/qos.d")
 
 

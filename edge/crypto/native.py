@@ -150,7 +150,7 @@ def verify(key_type: int, key_data: bytes, message: bytes, signature: bytes) -> 
 
 
 def _verify_ed25519(key: bytes, message: bytes, signature: bytes) -> None:
-    publickeys.check_ed25519(key)
+    publickeys.check_ed25519(key, signature)
     openssl.ed25519.from_public_bytes(key).verify(signature, message)
 
 

@@ -44,16 +44,18 @@ class MalformedKey(ValueError):
     """Not a key or signature of the kind asked for, or not within the bounds."""
 
 
-def check_ed25519(key: bytes) -> None:
-    """Raises MalformedKey unless `key` is 32 bytes, canonical and not of small order.
+def check_ed25519(key: bytes, signature: bytes) -> None:
+    """Raises MalformedKey unless `key` is 32 bytes and `signature` 64, and the points in them (the
+    key, and R, the signature's first half) are canonical and not of small order.
 
     libsodium's rule; RFC 8032 itself leaves small orders open.
     """
-    if len(key) != 32:
-        raise MalformedKey("an Ed25519 key is 32 bytes")
-    y = int.from_bytes(key, "little") & ((1 << 255) - 1)
-    if y >= _ED25519_P or y in _ED25519_SMALL_ORDER_Y:
-        raise MalformedKey("Ed25519 key not canonical or of small order")
+    if len(key) != 32 or len(signature) != 64:
+        raise MalformedKey("an Ed25519 key is 32 bytes, a signature 64")
+    for point in (key, signature[:32]):
+        y = int.from_bytes(point, "little") & ((1 << 255) - 1)
+        if y >= _ED25519_P or y in _ED25519_SMALL_ORDER_Y:
+            raise MalformedKey("Ed25519 point not canonical or of small order")
 
 
 def check_secp256k1(key: bytes) -> None:

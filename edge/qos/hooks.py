@@ -6,7 +6,8 @@ logged. Only files that nobody but their owner could have written are called, an
 root or the node's own user: a hook may run with rights that the one who placed it does not have.
 
 A node in a jail, or one without CAP_NET_ADMIN, is of no use to a hook that changes the firewall:
-there the init script calls them as root, by `kwaainet hooks`.
+there the init script calls them as root, by `kwaainet hooks`. What it cannot know, that back-off
+begins and ends, the node writes into a named pipe, if that is what it has for a directory.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from edge.qos.line import Route
 
 EVENTS = ("start", "stop", "busy", "free")
+_PIPED = ("busy", "free")
 MAX_HOOKS = 16
 HOOK_TIME = 10.0  # seconds
 _DIRECTORY = "/etc/kwaainet/qos.d"
@@ -39,7 +41,10 @@ _LEFT_BY_OPKG = "-opkg"  # a new version beside one that was edited
 
 
 class Hooks:
-    """The programs in `directory`. `ran`, `failed`: calls that have ended, and how many ill."""
+    """The programs in `directory`, or who reads the named pipe of that name.
+
+    `ran`, `failed`: calls that have ended, and how many ill.
+    """
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
@@ -64,6 +69,10 @@ class Hooks:
 
     async def call(self, event: str, facts: dict[str, str], seconds: float = HOOK_TIME) -> None:
         """Call all of them, one after the other; `seconds`: for each."""
+        if _is_pipe(self.directory):
+            if event in _PIPED:
+                self._write(event, facts["QOS_RATE"])
+            return
         environment = {"PATH": _PATH, "QOS_EVENT": event, **facts}
         for path in self.files():
             await self._run(path, event, environment, seconds)
@@ -98,6 +107,19 @@ class Hooks:
             output.read()
             self._tell(path, event, ended, output.text)
 
+    def _write(self, event: str, rate: str) -> None:
+        """A line to whoever reads the pipe; a pipe that nobody reads or empties is a failure."""
+        failure = ""
+        try:
+            fd = os.open(self.directory, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                os.write(fd, f"{event} {rate}\n".encode("ascii"))
+            finally:
+                os.close(fd)
+        except OSError as error:
+            failure = error.strerror or str(error)
+        self._tell(self.directory, event, failure, "")
+
     def _tell(self, path: str, event: str, failure: str, said: str) -> None:
         self.ran += 1
         if failure:
@@ -130,7 +152,7 @@ def facts(
     }
 
 
-def call_once(settings: Qos, event: str, ports: Sequence[int], uid: int) -> int:
+def call_once(settings: Qos, event: str, ports: Sequence[int], uid: int, rate: int) -> int:
     """`kwaainet hooks`: the number of those that failed. Without a WAN a start is a stop."""
     route = line.find("" if settings.wan == "auto" else settings.wan)
     if route is None and event == "start":
@@ -138,7 +160,8 @@ def call_once(settings: Qos, event: str, ports: Sequence[int], uid: int) -> int:
         event = "stop"
     mark = 0 if uid else settings.mark  # a user's node may not set one
     hooks = Hooks(directory(settings))
-    asyncio.run(hooks.call(event, facts(settings, route, ports, uid, mark)))
+    told = {**facts(settings, route, ports, uid, mark), "QOS_RATE": str(rate)}
+    asyncio.run(hooks.call(event, told))
     return hooks.failed
 
 
@@ -168,6 +191,13 @@ class _Output:
         """Take what is there; what is too much is dropped."""
         with suppress(BlockingIOError):
             self._data = (self._data + os.read(self._fd, 4096))[:_MAX_OUTPUT]
+
+
+def _is_pipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _trusted(path: str) -> bool:

@@ -1,9 +1,10 @@
 """The client side of circuit relay v2: accept circuits, dial through relays, hold reservations.
 
 A node that nobody can reach directly keeps reservations on a number of relays: those configured
-first, then any connected peer that offers hop. Each is renewed at three quarters of its TTL. A
-relay that refuses rests from 30 s to 15 min, doubling, while others are tried; one that cannot be
-reached, which may just be restarting, rests from 2 s.
+first, then any connected peer that offers hop. Each is renewed at three quarters of its TTL, and
+every 15 min at least, as that TTL can be told from the relay's clock alone. A relay that refuses
+rests from 30 s to 15 min, doubling, while others are tried; one that cannot be reached, which may
+just be restarting, rests from 2 s.
 
 Source: libp2p/specs relay/circuit-v2.md
 """
@@ -41,7 +42,9 @@ _EXCHANGE_TIME = 30.0
 _RELAY = "relay"
 _MAX_BACKOFFS = 256
 _SHORTEST_TTL = 4.0  # seconds; a relay that grants less would be asked without end
-_LONGEST_TTL = 3600.0  # renewing early is harmless, and our clock may be wrong
+_LONGEST_TTL = 86400.0  # what looks longer comes of a clock that is wrong
+_RENEWAL = 900.0  # seconds, the longest wait: clocks may also be a little wrong
+_ASSUMED_TTL = _RENEWAL / 0.75  # no relay's default is as short
 
 
 class RelayRefused(DialError):
@@ -56,12 +59,13 @@ class RelayRefused(DialError):
 class OwnReservation:
     """A slot of ours on a relay: until when and from when to renew it, in loop time."""
 
-    __slots__ = ("addresses", "expires", "limit", "renew_at")
+    __slots__ = ("addresses", "expires", "limit", "renew_at", "ttl")
 
     def __init__(
         self, now: float, ttl: float, addresses: list[Multiaddr], limit: wire.Limit | None
     ) -> None:
-        self.renew_at = now + ttl * 0.75
+        self.ttl = ttl
+        self.renew_at = now + min(ttl * 0.75, _RENEWAL)
         self.expires = now + ttl
         self.addresses = addresses  # of ours, through the relay
         self.limit = limit
@@ -173,10 +177,16 @@ class RelayClient:
             while len(self.reservations) > self.wanted:
                 self._give_up(next(reversed(self.reservations)))
             try:
-                async with asyncio.timeout(_TICK * self._swarm.slowdown):
+                async with asyncio.timeout(self._pause()):
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    def _pause(self) -> float:
+        """Seconds until there is something to do again: a renewal is never late."""
+        now = self._swarm.loop.time()
+        due = [held.renew_at - now for held in self.reservations.values() if held.renew_at > now]
+        return min([_TICK * self._swarm.slowdown, *due])
 
     def wake(self) -> None:
         """Something has changed: look again at once."""
@@ -239,10 +249,8 @@ class RelayClient:
 
     def _hold(self, relay: PeerId, connection: Connection, answer: wire.HopMessage) -> None:
         reservation = answer.reservation or wire.Reservation()
-        # The relay's clock and ours may differ by years; its TTL can still be made out only from
-        # `expire`, so what makes no sense is taken as the shortest or the longest that does.
-        ttl = (reservation.expire or 0) - time.time()
-        ttl = min(max(ttl, _SHORTEST_TTL), _LONGEST_TTL)
+        before = self.reservations.get(relay)
+        ttl = likely_ttl((reservation.expire or 0) - time.time(), before.ttl if before else None)
         addresses = [
             address.with_peer(relay).via_circuit()
             for address in parse_many(reservation.addrs, 16)
@@ -250,12 +258,11 @@ class RelayClient:
         ]
         if not addresses:
             addresses = [connection.remote.with_peer(relay).via_circuit()]
-        renewed = relay in self.reservations
         now = self._swarm.loop.time()
         self.reservations[relay] = OwnReservation(now, ttl, addresses, answer.limit)
         self._rest.pop(relay, None)
         self._swarm.protect(relay, _RELAY)
-        if not renewed:
+        if before is None:
             log.info("reservation", relay=relay, ttl=int(ttl), limited=answer.limit is not None)
         self._publish()
 
@@ -284,3 +291,14 @@ class RelayClient:
     def _publish(self) -> None:
         held = self.reservations.values()
         self._addresses.set_circuits([a for reservation in held for a in reservation.addresses])
+
+
+def likely_ttl(left: float, before: float | None) -> float:
+    """Seconds that a reservation lasts, where its end seems to be `left` seconds away.
+
+    The end is a time of the relay's clock, from which ours may differ by years. What cannot be is
+    not believed: it lasts as long as the one `before` it did, if there was one.
+    """
+    if 0 < left <= _LONGEST_TTL:
+        return max(left, _SHORTEST_TTL)
+    return _ASSUMED_TTL if before is None else before

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import socket
 import stat
 
+from edge import lock
 from edge.status.errors import AlreadyRunning, StatusError
 from edge.status.path import NAME, socket_path
 from edge.swarm.errors import SwarmError
@@ -43,11 +43,18 @@ class StatusServer:
     """Serves `verbs`, name to coroutine function, at the socket in `run_dir`.
 
     A verb refuses by raising StatusError, SwarmError or WireError, whose text is sent. `timeout`:
-    seconds, TIMEOUT but for tests.
+    seconds, TIMEOUT but for tests. `locked`: the caller holds the lock on `run_dir`.
     """
 
-    def __init__(self, run_dir: str, verbs: Mapping[str, Verb], timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self,
+        run_dir: str,
+        verbs: Mapping[str, Verb],
+        timeout: float = TIMEOUT,
+        locked: bool = False,
+    ) -> None:
         self._run_dir = run_dir
+        self._locked = locked
         self._verbs = verbs
         self._timeout = timeout
         self._directory = -1
@@ -63,8 +70,14 @@ class StatusServer:
         """
         try:
             self._directory = os.open(self._run_dir, os.O_RDONLY | os.O_DIRECTORY)
-            _lock(self._directory, self._run_dir)
+            if not self._locked:
+                # Where a file system has no locks, as NFS, what is left is to ask at the socket,
+                # which _listen does; only two nodes started in the same instant get past that.
+                lock.lock(self._directory, self._run_dir)
             self._listener = _listen(self._directory, self._run_dir)
+        except lock.Held as held:
+            self._close_directory()
+            raise AlreadyRunning(str(held)) from None
         except OSError as error:
             self._close_directory()
             raise StatusError(f"no status socket in {self._run_dir}: {error.strerror}") from None
@@ -149,24 +162,6 @@ class StatusServer:
             return _encoded(_error(str(error)))
 
 
-def _lock(directory: int, run_dir: str) -> None:
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise _already_running(run_dir) from None
-    except OSError:
-        # NFS locks no directories. What is left is to ask at the socket, which _listen does; only
-        # two nodes started in the same instant get past that.
-        return
-
-
-def _already_running(run_dir: str) -> AlreadyRunning:
-    return AlreadyRunning(
-        f"another node runs in this directory: {run_dir}; stop it, or give this one its own "
-        "with --data-dir"
-    )
-
-
 def _listen(directory: int, run_dir: str) -> socket.socket:
     path = socket_path(run_dir, directory)
     _remove_stale(directory, path, run_dir)
@@ -201,7 +196,7 @@ def _remove_stale(directory: int, path: str, run_dir: str) -> None:
             return
         except BlockingIOError:  # alive, and has more callers than it takes
             pass
-    raise _already_running(run_dir)
+    raise AlreadyRunning(str(lock.held(run_dir)))
 
 
 def _decoded(line: bytes) -> Request:

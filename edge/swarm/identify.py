@@ -6,10 +6,9 @@ Source: libp2p/specs identify/README.md
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
-from edge import log
+from edge import clock, log
 from edge.swarm.errors import SwarmError
 from edge.version import AGENT
 from edge.wire.envelope import seal_peer_record
@@ -43,10 +42,14 @@ _MAX_OWN_ADDRESSES = 16
 
 
 class IdentifyService:
-    """Serves and asks. `identified` are told of a connection whose `info` has arrived."""
+    """Serves and asks. `identified` are told of a connection whose `info` has arrived.
 
-    def __init__(self, swarm: Swarm, addresses: OwnAddresses) -> None:
+    `since`: seconds since 1970 that have passed for sure, whatever the clock says.
+    """
+
+    def __init__(self, swarm: Swarm, addresses: OwnAddresses, since: float = 0.0) -> None:
         self._swarm = swarm
+        self._since = since
         self._addresses = addresses
         self._messages: dict[tuple[tuple[Multiaddr, ...], tuple[str, ...]], bytes] = {}
         self._sequence = 0
@@ -80,7 +83,7 @@ class IdentifyService:
             if len(self._messages) >= _MAX_MESSAGES:
                 del self._messages[next(iter(self._messages))]
             # Later records must have higher numbers, over restarts too: hence the clock.
-            self._sequence = max(self._sequence + 1, int(time.time() * 1000))
+            self._sequence = clock.later(self._sequence, self._since)
             message = Identify(
                 protocol_version=PROTOCOL_VERSION,
                 agent_version=AGENT,

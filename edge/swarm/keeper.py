@@ -5,7 +5,7 @@ are dialled when too few connections are left.
 from __future__ import annotations
 
 import asyncio
-import random
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -73,7 +73,7 @@ class Keeper:
                 while self._swarm.connection_to(peer) is not None:
                     self._lost.clear()
                     await self._lost.wait()
-            await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
+            await asyncio.sleep(pause * (0.75 + os.urandom(1)[0] / 510))
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _dial(self, peer: PeerId, addresses: list[Multiaddr], again: bool = False) -> bool:

@@ -27,7 +27,7 @@ MAX_DAYS = 190  # half a year; their file is written once a day
 INTERVAL = 3600.0  # seconds between two writes
 # VDA an hour, the least and the most, as the network's plan has it: an estimate, nothing is paid.
 VDA_PER_HOUR = {FULL: (100, 100), LIGHT: (20, 40), RELAY: (5, 10)}
-TODAY, DAYS = "ledger.today", "ledger.days"
+FILES = TODAY, DAYS = "ledger.today", "ledger.days"
 _COUNTS = ("bytes_relayed", "circuits", "fragments_served", "blocks_computed")
 _SECONDS = tuple(f"{mode}_seconds" for mode in MODES)
 FIELDS = (*_COUNTS, "reservation_seconds", *_SECONDS)

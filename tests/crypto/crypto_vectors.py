@@ -1,6 +1,6 @@
 """What every backend must compute, as functions that take the backend and assert.
 
-pytest runs them against both backends; run as a script, also under MicroPython, they check the
+pytest runs them against all backends; run as a script, also under MicroPython, they check the
 pure one. Portable.
 """
 
@@ -65,6 +65,24 @@ def check_aead_opens_rfc8439_a5(backend):
     assert size == len(AEAD_PLAINTEXT)
     assert out[:size] == AEAD_PLAINTEXT
     assert out[size:] == bytes(7)
+
+
+# Lengths around what implementations do at once, each sealed with the next counter of one key.
+AEAD_LENGTHS = list(range(68)) + [64 * i + j for i in range(2, 13) for j in (-17, -1, 0, 1, 15, 16)]
+AEAD_ALL_LENGTHS = unhex("09f18e3a1527287b60196d7e50fecc6a46710287fafc7c8bb7a8cde0ab921192")
+
+
+def check_aead_seals_and_opens_all_lengths(backend):
+    sender, receiver = backend.CipherState(AEAD_KEY), backend.CipherState(AEAD_KEY)
+    digest = hashlib.sha256()
+    for size in AEAD_LENGTHS:
+        plaintext, aad = bytes(range(256)) * 4, AEAD_AAD * (size % 3)
+        sealed, out = bytearray(size + 16), bytearray(size)
+        sender.seal_into(plaintext[:size], sealed, aad)
+        digest.update(sealed)
+        assert receiver.open_into(sealed, out, aad) == size
+        assert out == plaintext[:size]
+    assert digest.digest() == AEAD_ALL_LENGTHS
 
 
 def check_aead_counts_and_survives_a_forgery(backend):
@@ -280,6 +298,17 @@ def check_ed25519_refuses_keys_anyone_can_sign_for(backend):
             for big_r in (b"\1" + bytes(31), public):
                 for message in (b"a", b"b", b"c", b"d"):
                     assert not backend.verify(1, public, message, big_r + bytes(32))
+
+
+# By the key of the seed of zeros, with the neutral element for R: good by the equation alone.
+SMALL_R_PUBLIC = unhex("3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29")
+SMALL_R_S = unhex("f9f66522dece0e9826001c8598bb7edacecc5bf0331cdb50144d5c393a76720e")
+
+
+def check_ed25519_refuses_small_points_in_signatures(backend):
+    assert backend.Ed25519Key.from_seed(bytes(32)).public == SMALL_R_PUBLIC
+    for big_r in (b"\1" + bytes(31), (ED25519_P + 1).to_bytes(32, "little")):
+        assert not backend.verify(1, SMALL_R_PUBLIC, b"message 0", big_r + SMALL_R_S)
 
 
 # RFC 5869, A.3 has no salt and no info: the first 32 bytes of its output come of the same PRK.

@@ -1,4 +1,4 @@
-"""The specifications' vectors against both backends, and the pure one under MicroPython too."""
+"""The specifications' vectors against all backends, and the pure one under MicroPython too."""
 
 import os
 import subprocess
@@ -7,18 +7,18 @@ from pathlib import Path
 
 import crypto_vectors
 import pytest
+from backends import BACKENDS
 
-from edge.crypto import native, pure
+from edge.crypto import native
 from edge.crypto.pure import chacha20poly1305
 from edge.crypto.pure.sha512 import _Sha512
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-BACKENDS = [pytest.param(native, id="native"), pytest.param(pure, id="pure")]
 CHECKS = [pytest.param(check, id=check.__name__) for check in crypto_vectors.CHECKS]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", BACKENDS.values(), ids=BACKENDS)
 @pytest.mark.parametrize("check", CHECKS)
 def test_vectors(backend, check):
     check(backend)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -84,14 +86,24 @@ class RouterRoot:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A command in there, with busybox's applets and the stand-ins as its PATH."""
+        return subprocess.run(
+            self._inside(*words), capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+
+    def _inside(self, *words: str) -> list[str]:
         enter = ["nsenter", "-t", str(self._holder.pid), "-m", "-n", "--", "chroot"]
         root = str(self._directory / "root")
-        return subprocess.run(
-            [*enter, root, "/bin/busybox", "env", "-i", "PATH=/standin:/applets", *words],
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-        )
+        return [*enter, root, "/bin/busybox", "env", "-i", "PATH=/standin:/applets", *words]
+
+    @contextmanager
+    def started(self, *words: str) -> Iterator[None]:
+        """The same, running meanwhile."""
+        process = subprocess.Popen(self._inside(*words), stdin=subprocess.DEVNULL)
+        try:
+            yield
+        finally:
+            process.kill()
+            process.wait()
 
     def service(self, command: str) -> subprocess.CompletedProcess[str]:
         """`service kwaainet COMMAND`."""

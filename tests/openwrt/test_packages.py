@@ -101,7 +101,13 @@ def test_the_makefile_is_as_reviewers_of_openwrts_feeds_ask() -> None:
 
 
 @pytest.mark.parametrize(
-    "script", ["files/etc/init.d/kwaainet", "files/etc/uci-defaults/kwaainet", "test.sh"]
+    "script",
+    [
+        "files/etc/init.d/kwaainet",
+        "files/etc/uci-defaults/kwaainet",
+        "files/usr/libexec/kwaainet-events",
+        "test.sh",
+    ],
 )
 def test_shellcheck_finds_nothing(script: str) -> None:
     done = subprocess.run(["shellcheck", recipe.HERE / script], capture_output=True, text=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from tests.counterparts.base import Setup, until
@@ -29,11 +29,32 @@ _ENDLESS = 1 << 40
 _DIALERS = 2
 
 
-def router(lab: NetLab, options: Sequence[str] = ()) -> EdgeNode:
-    """The node on the home's router, with the hooks that are shipped."""
+def router(
+    lab: NetLab,
+    options: Sequence[str] = (),
+    make: Callable[[Setup, list[str]], EdgeNode] = EdgeNode,
+) -> EdgeNode:
+    """The node on the home's router, with the hooks that are shipped. `make`: from its options."""
     listen = f"/ip4/{ADDRESSES[ROUTER]}/tcp/4001"
     setup = Setup(listen=[listen], within=lab.within(ROUTER))
-    return EdgeNode(setup, options=["--qos-hooks", str(HOOKS), *options])
+    return make(setup, ["--qos-hooks", str(HOOKS), *options])
+
+
+def count_code_points(lab: NetLab, *codes: int) -> Callable[[], list[int]]:
+    """Has the server count the router's packets by DSCP; the result asks it how many there were."""
+    lab.run(SERVER, "nft", "add", "table", "ip", "seen")
+    chain = "{ type filter hook input priority 0; }"
+    lab.run(SERVER, "nft", "add", "chain", "ip", "seen", "in", chain)
+    for code in codes:
+        rule = f"add rule ip seen in ip saddr {ADDRESSES[ROUTER]} tcp sport 4001 ip dscp {code}"
+        lab.run(SERVER, "nft", *rule.split(), "counter")
+
+    def counted() -> list[int]:
+        listed = lab.run(SERVER, "nft", "list", "chain", "ip", "seen", "in").splitlines()
+        counters = [line for line in listed if "counter packets" in line]
+        return [int(line.split("packets ")[1].split()[0]) for line in counters]
+
+    return counted
 
 
 def give_internet(lab: NetLab) -> None:

@@ -109,6 +109,25 @@ def test_one_that_leaves_a_daemon_behind_is_not_waited_for(tmp_path: Path) -> No
     assert hooks.failed == 0
 
 
+def test_a_named_pipe_is_told_what_its_reader_cannot_know(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pipe = tmp_path / "events"
+    os.mkfifo(pipe)
+    hooks = Hooks(str(pipe))
+    call(hooks, "busy", QOS_RATE="4096")
+    assert (hooks.ran, hooks.failed) == (1, 1)
+    assert "call=busy reason=" in capfd.readouterr().err  # nobody reads it
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    for event, rate in (("start", "0"), ("busy", "4096"), ("free", "0"), ("stop", "0")):
+        call(hooks, event, QOS_RATE=rate)
+    assert os.read(reader, 100) == b"busy 4096\nfree 0\n"
+    assert (hooks.ran, hooks.failed) == (3, 1)
+    while hooks.failed == 1:  # until it is full: the node does not wait
+        call(hooks, "busy", QOS_RATE="4096")
+    os.close(reader)
+
+
 def test_a_chatterbox_is_cut_short(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "10-chatters", "head -c 1000000 /dev/zero | tr '\\0' x")
     hooks = Hooks(str(tmp_path))

@@ -15,7 +15,7 @@ from tests.qos.household import (
     HOOKS,
     MIB,
     ROUTER,
-    SERVER,
+    count_code_points,
     download,
     give_internet,
     router,
@@ -154,23 +154,13 @@ async def test_a_node_without_rights_says_so_and_an_init_script_calls_the_hooks(
 
 @asynchronous(120)
 async def test_packets_bear_the_code_points(lab: NetLab) -> None:
-    lab.run(SERVER, "nft", "add", "table", "ip", "seen")
-    chain = "{ type filter hook input priority 0; }"
-    lab.run(SERVER, "nft", "add", "chain", "ip", "seen", "in", chain)
-    for code in ("1", "8", "0"):
-        rule = f"add rule ip seen in ip saddr 5.1.1.30 tcp sport 4001 ip dscp {code} counter"
-        lab.run(SERVER, "nft", *rule.split())
+    counted = count_code_points(lab, 1, 8, 0)
     async with router(lab) as relay, saturated(lab, relay):
         await until_hooked(relay, 2)
-        seen = lab.run(SERVER, "nft", "list", "chain", "ip", "seen", "in")
-    le, cs1, plain = [int(line.split("packets ")[1].split()[0]) for line in counters(seen)]
+        le, cs1, plain = counted()
     assert le > 100  # what was relayed
     assert cs1 > 3  # the handshake and the reservation before it
     assert plain == 0
-
-
-def counters(listing: str) -> list[str]:
-    return [line for line in listing.splitlines() if "counter packets" in line]
 
 
 @asynchronous(120)

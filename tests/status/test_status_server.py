@@ -148,7 +148,7 @@ def test_stopping_takes_the_socket_away_and_lets_clients_go(node):
 
 def test_a_second_node_with_the_same_directory_is_told_so(node, start):
     second = start(node.data_dir)
-    assert second.said.startswith("AlreadyRunning another node runs in this directory: ")
+    assert second.said.startswith("AlreadyRunning another node, process ")
     assert ask(node, b'{"verb":"echo"}\n') == {"verb": "echo"}
 
 

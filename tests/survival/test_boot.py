@@ -11,31 +11,20 @@ import pytest
 
 from tests.counterparts.base import Setup, asynchronous
 from tests.counterparts.edge_node import EdgeNode
+from tests.counterparts.faketime import clock_in
 from tests.counterparts.go import P2pd
-from tests.survival.test_survival import MIB, NOWHERE, circuit_over, libfaketime
+from tests.survival.test_survival import MIB, NOWHERE, circuit_over
 
 pytestmark = [pytest.mark.peers, pytest.mark.netns]
 
 BOOT = "1970-01-01 00:01:00"
 
 
-def booted(clock: Path) -> tuple[str, ...]:
-    """A command that runs its arguments by the clock that `clock` holds; files keep their ages."""
-    return (
-        "env",
-        f"LD_PRELOAD={libfaketime()}",
-        f"FAKETIME_TIMESTAMP_FILE={clock}",
-        "FAKETIME_NO_CACHE=1",
-        "FAKETIME_DONT_FAKE_MONOTONIC=1",
-        "NO_FAKE_STAT=1",
-    )
-
-
 @asynchronous(120)
 async def test_booted_in_1970_it_serves_and_the_clocks_jump_loses_nothing(tmp_path: Path) -> None:
     clock = tmp_path / "clock"
     clock.write_text(f"@{BOOT}\n")
-    async with EdgeNode(Setup(within=booted(clock))) as relay:
+    async with EdgeNode(Setup(within=clock_in(clock))) as relay:
         assert "1970-01-01T00:0" in relay.log()
         assert "clock-wrong" in relay.log()
         at = await relay.direct()

@@ -48,7 +48,7 @@ def verify(key_type: int, key_data: bytes, message: bytes, signature: bytes) -> 
 
 def _verify(key_type: int, key: bytes, message: bytes, signature: bytes) -> bool:
     if key_type == publickeys.ED25519:
-        publickeys.check_ed25519(key)
+        publickeys.check_ed25519(key, signature)
         return ed25519_verify(key, message, signature)
     if key_type == publickeys.RSA:
         n, e, size = publickeys.parse_rsa(key)

@@ -100,12 +100,10 @@ class Ed25519Key:
 
 
 def ed25519_verify(key: bytes, message: bytes, signature: bytes) -> bool:
-    """`key`: as edge.crypto.publickeys.check_ed25519 lets it pass.
+    """`key` and `signature`: as edge.crypto.publickeys.check_ed25519 lets them pass.
 
     Like OpenSSL, without the cofactor: R is compared by its bytes.
     """
-    if len(signature) != 64:
-        return False
     big_r, s = signature[:32], int.from_bytes(signature[32:], "little")
     point = _decompress(key)
     if s >= _L or point is None:

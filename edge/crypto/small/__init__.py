@@ -86,7 +86,7 @@ def verify(key_type: int, key_data: bytes, message: bytes, signature: bytes) -> 
 
         return pure.verify(key_type, key_data, message, signature)
     try:
-        publickeys.check_ed25519(key_data)
+        publickeys.check_ed25519(key_data, signature)
     except publickeys.MalformedKey:
         return False
-    return len(signature) == 64 and _primitives.ed25519_verify(key_data, message, signature)
+    return _primitives.ed25519_verify(key_data, message, signature)

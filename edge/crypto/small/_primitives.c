@@ -1,4 +1,5 @@
-/* What edge.crypto.small needs in C: edge/crypto/interface.py states the terms, libsodium does the work.
+/* What edge.crypto.small needs in C: edge/crypto/interface.py states the terms, libsodium does the work
+ * (and BoringSSL some of it, see _aead.h).
  *
  * sodium_init() is not called: it would start libsodium's random number generator, which aborts
  * where there is neither getrandom() nor /dev/urandom. Randomness comes from os.urandom; what
@@ -10,7 +11,8 @@
 #include <stddef.h>
 #include <structmember.h>
 
-#define TAG crypto_aead_chacha20poly1305_ietf_ABYTES
+#include "_aead.h"
+
 #define LAST_COUNTER UINT64_MAX /* Noise keeps it for rekeying */
 
 int _sodium_runtime_get_cpu_features(void);
@@ -36,9 +38,10 @@ cipherstate_init(CipherState *self, PyObject *args, PyObject *kwargs)
         return -1;
     if (key.len != sizeof self->key)
         PyErr_Format(crypto_error, "a cipher key is 32 bytes, not %zd", key.len);
-    else
+    else {
         memcpy(self->key, key.buf, sizeof self->key);
-    self->counter = 0;
+        self->counter = 0;
+    }
     PyBuffer_Release(&key);
     return PyErr_Occurred() ? -1 : 0;
 }
@@ -110,7 +113,6 @@ static PyObject *
 seal_into(CipherState *self, PyObject *const *args, Py_ssize_t count)
 {
     unsigned char nonce[12];
-    unsigned long long size;
     PyObject *result = NULL;
     Call call;
 
@@ -121,12 +123,10 @@ seal_into(CipherState *self, PyObject *const *args, Py_ssize_t count)
                      call.input.len, call.out.len);
         goto done;
     }
-    crypto_aead_chacha20poly1305_ietf_encrypt(call.out.buf, &size, call.input.buf,
-                                              (unsigned long long)call.input.len, call.aad.buf,
-                                              (unsigned long long)call.aad.len, NULL, nonce,
-                                              self->key);
+    aead_seal(call.out.buf, call.input.buf, (size_t)call.input.len, call.aad.buf,
+              (size_t)call.aad.len, nonce, self->key);
     self->counter++;
-    result = PyLong_FromUnsignedLongLong(size);
+    result = PyLong_FromSsize_t(call.input.len + (Py_ssize_t)TAG);
 done:
     release(&call);
     return result;
@@ -136,7 +136,6 @@ static PyObject *
 open_into(CipherState *self, PyObject *const *args, Py_ssize_t count)
 {
     unsigned char nonce[12];
-    unsigned long long size;
     PyObject *result = NULL;
     Call call;
 
@@ -151,15 +150,13 @@ open_into(CipherState *self, PyObject *const *args, Py_ssize_t count)
                      call.input.len - (Py_ssize_t)TAG, call.out.len);
         goto done;
     }
-    if (crypto_aead_chacha20poly1305_ietf_decrypt(call.out.buf, &size, NULL, call.input.buf,
-                                                  (unsigned long long)call.input.len, call.aad.buf,
-                                                  (unsigned long long)call.aad.len, nonce,
-                                                  self->key) != 0) {
+    if (aead_open(call.out.buf, call.input.buf, (size_t)call.input.len - TAG, call.aad.buf,
+                  (size_t)call.aad.len, nonce, self->key) != 0) {
         PyErr_SetString(decrypt_error, "the ciphertext's tag does not match");
         goto done;
     }
     self->counter++;
-    result = PyLong_FromUnsignedLongLong(size);
+    result = PyLong_FromSsize_t(call.input.len - (Py_ssize_t)TAG);
 done:
     release(&call);
     return result;
@@ -354,7 +351,8 @@ import_errors(void)
 static int
 execute(PyObject *module)
 {
-    PyObject *type;
+    PyObject *type, *library;
+    int failed;
 
     if (import_errors() < 0)
         return -1;
@@ -362,10 +360,18 @@ execute(PyObject *module)
     _crypto_onetimeauth_poly1305_pick_best_implementation();
     _crypto_scalarmult_curve25519_pick_best_implementation();
     _crypto_stream_chacha20_pick_best_implementation();
-    if (PyModule_AddStringConstant(module, "LIBRARY", "libsodium " SODIUM_VERSION_STRING) < 0)
+    aead_choose();
+    library = PyUnicode_FromFormat("libsodium " SODIUM_VERSION_STRING "%s", AEAD_LIBRARY);
+    failed = PyModule_AddObjectRef(module, "LIBRARY", library);
+    Py_XDECREF(library);
+    if (failed)
         return -1;
     type = PyType_FromSpec(&cipherstate_spec);
-    return type == NULL ? -1 : PyModule_Add(module, "CipherState", type);
+    if (type == NULL)
+        return -1;
+    failed = PyModule_AddObjectRef(module, "CipherState", type);
+    Py_DECREF(type);
+    return failed;
 }
 
 static PyModuleDef_Slot slots[] = {

@@ -21,7 +21,8 @@ procd_open_service() {
 	_data=""
 }
 
-procd_open_instance() { _instance="instance"; }
+procd_open_instance() { _instance="${_instance:+$_instance
+}instance $1"; }
 procd_close_instance() { return 0; }
 
 procd_set_param() {

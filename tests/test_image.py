@@ -1,0 +1,111 @@
+"""What the static binary has in the place of CPython's importer and some of its modules."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import types
+from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+
+IMAGE = Path(__file__).parents[1] / "cross" / "image"
+
+
+def loaded(name: str, path: Path) -> types.ModuleType:
+    spec = spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Image(types.ModuleType):
+    """The built-in module, over sources by name."""
+
+    COMPILED = frozenset[str]()
+    PATH = "/kwaainet"
+
+    def __init__(self, **sources: str) -> None:
+        super().__init__("_image")
+        self.sources = {name.replace("__", "."): text for name, text in sources.items()}
+        self.executed: list[str] = []
+
+    def find(self, name: str) -> bool | None:
+        inner = any(other.startswith(f"{name}.") for other in self.sources)
+        return inner if name in self.sources else None
+
+    def code(self, name: str) -> types.CodeType:
+        self.executed.append(name)
+        return compile(self.sources[name], name, "exec")
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
+    """cross/image/_start.py with an importer over some modules, one of them late."""
+    image = Image(
+        asyncio="from asyncio.early import *\nfrom asyncio.late import *\n",
+        asyncio__early="NOW = 1\n",
+        asyncio__late="__all__ = ('Queue',)\nFIXED = 'real'\nclass Queue: pass\n",
+    )
+    for name in [name for name in sys.modules if name.partition(".")[0] == "asyncio"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "_image", image)
+    module = loaded("_start", IMAGE / "_start.py")
+    monkeypatch.setattr(module, "_LATE", {"asyncio.late": {"__all__": (), "FIXED": "given"}})
+    monkeypatch.setattr(sys, "meta_path", [module.Importer, *sys.meta_path])
+    module.image = image
+    yield module
+    for name in image.executed:
+        del sys.modules[name]
+
+
+def test_a_late_module_is_executed_when_something_of_it_is_asked_for(
+    start: types.ModuleType,
+) -> None:
+    import asyncio.late as late
+
+    assert late.FIXED == "given"
+    with pytest.raises(AttributeError):
+        _ = late.__path__
+    assert start.image.executed == ["asyncio", "asyncio.early"]
+    assert late.Queue
+    assert late.FIXED == "real"
+    assert start.image.executed == ["asyncio", "asyncio.early", "asyncio.late"]
+    with pytest.raises(AttributeError):
+        _ = late.nothing
+
+
+def test_its_package_has_its_names(start: types.ModuleType) -> None:
+    import asyncio
+
+    assert "asyncio.late" not in start.image.executed
+    assert asyncio.Queue is sys.modules["asyncio.late"].Queue
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = asyncio.nothing
+
+
+def test_what_asyncio_complains_of_goes_to_stderr_with_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logger = loaded("logging_standin", IMAGE / "standins" / "logging.py").getLogger("asyncio")
+    monkeypatch.setattr("asyncio.base_events.logger", logger)
+
+    def fail() -> None:
+        raise ValueError("told")
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_soon(fail)
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    logger.warning("%d of %d", 1, 2)
+    logger.info("not said")
+    said = capsys.readouterr().err
+    assert "Exception in callback" in said
+    assert "ValueError: told" in said
+    assert "in fail" in said
+    assert said.endswith("1 of 2\n")
