@@ -105,8 +105,9 @@ class Leg:
         """End the circuit."""
         self._circuit.end(reason)
 
-    def drop(self) -> None:
-        """Forget what is pending."""
+    def let_go(self) -> None:
+        """The circuit is over: forget what is pending."""
+        self.connection.circuits -= 1
         self._circuit.shaper.forget(self)
         self.connection.swarm.budget.buffers.give(len(self.pending))
         self.pending = bytearray()
@@ -213,17 +214,18 @@ class Circuit:
             self.ended = reason
             for leg in (self.source, self.destination):
                 leg.connection.reset(leg.stream)
-                leg.drop()
+                leg.let_go()
             self._on_end(self, reason)
 
     def _over(self, reason: str) -> None:
         if self.ended is None:
             self.ended = reason
             for leg in (self.source, self.destination):
-                leg.drop()
+                leg.let_go()
             self._on_end(self, reason)
 
     def _take_over(self, stream: Stream, leg: Leg) -> None:
+        leg.connection.carries_circuit()
         stream.yamux.owner = leg
         leg.take_early(stream.take_early())
         if stream.yamux.remote_closed:

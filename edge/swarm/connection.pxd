@@ -7,6 +7,7 @@ from edge.wire cimport yamux
 
 cdef class Connection:
     cdef object __weakref__
+    cdef bint _charged
     cdef bint _dirty
     cdef Py_ssize_t _held
     cdef Py_ssize_t _info_size
@@ -18,7 +19,9 @@ cdef class Connection:
     cdef object _upgrade
     cdef object _waiter
     cdef readonly wire.Connection _wire
+    cdef public Py_ssize_t circuits
     cdef public object closed
+    cdef public double cost
     cdef public object group
     cdef public bint heard
     cdef public double heard_at
@@ -29,6 +32,7 @@ cdef class Connection:
     cdef readonly object local
     cdef readonly object loop
     cdef public double opened_at
+    cdef public bint paced
     cdef public object peer
     cdef readonly object plain
     cdef readonly object remote
@@ -37,7 +41,7 @@ cdef class Connection:
     cdef readonly object transport
 
     cpdef get_buffer(self)
-    @cython.locals(before=Py_ssize_t)
+    @cython.locals(before=Py_ssize_t, charged=bint, began=double)
     cpdef buffer_updated(self, Py_ssize_t length)
     cpdef writable(self)
     cpdef Py_ssize_t send(self, yamux.Stream stream, object data) except -1

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 _PING = 0x6B776169  # "kwai"
 _FEW_STREAMS = 8
+# Bytes read at once: of a handshake, whose messages are shorter, and what follows them has to wait
+# its turn; and from strangers while circuits carry something.
+_HANDSHAKE = 1024
+_SIP = 16 * 1024
 
 
 def _now() -> int:
@@ -46,6 +50,7 @@ class Connection:
 
     __slots__ = (
         "__weakref__",
+        "_charged",
         "_dirty",
         "_held",
         "_info_size",
@@ -57,7 +62,9 @@ class Connection:
         "_upgrade",
         "_waiter",
         "_wire",
+        "circuits",
         "closed",
+        "cost",
         "group",
         "heard",
         "heard_at",
@@ -68,6 +75,7 @@ class Connection:
         "local",
         "loop",
         "opened_at",
+        "paced",
         "peer",
         "plain",
         "remote",
@@ -98,6 +106,9 @@ class Connection:
         self.closed: str | None = None
         self.opened_at = self.heard_at = self.idle_since = self.loop.time()
         self.heard = True
+        self.circuits = 0  # of others that it carries
+        self.cost = 0.0  # seconds of our processor that it took of late
+        self.paced = False  # read only when its turn comes
         self._pinged_at = 0
         self._sources: set[Connection] = set()  # paused until our backlog has drained
         self._turn = 0
@@ -109,6 +120,7 @@ class Connection:
         self._waiter: asyncio.Future[Connection] | None = None
         self._wire: wire.Connection | None = None
         self._upgrade: Upgrade | None = Upgrade(swarm.noise_identity, initiator, expected)
+        self._charged = self.direct and not initiator
         self._level = swarm.scratch(self.direct)
         self.plain = self._level.plain_view
 
@@ -143,19 +155,24 @@ class Connection:
     # --- Receiver ---
 
     def get_buffer(self) -> memoryview:
-        return self._level.rx_view if self._wire is None else self._wire.get_buffer()
+        if self._wire is None:
+            return self._level.rx_view[:_HANDSHAKE]
+        room = self._wire.get_buffer()
+        if self._charged and not self.circuits and self.swarm.pace.protects:
+            return room[:_SIP]
+        return room
 
     def buffer_updated(self, length: int) -> None:
         self.heard = True
         swarm = self.swarm
+        charged = self._wire is None or (self._charged and not self.circuits)
+        began = swarm.pace.worked() if charged else 0.0
         if swarm.depth == 0:
             swarm.reading = self
         swarm.depth += 1
         try:
             if self._wire is None:
-                began = swarm.pace.worked()
                 self._continue_upgrade(bytes(self._level.rx_view[:length]))
-                swarm.pace.spent(began)
             else:
                 before = self._wire.held
                 events = self._wire.buffer_updated(length)
@@ -172,9 +189,14 @@ class Connection:
                 swarm.flush()
                 swarm.reading = None
             self.settle()
+            if charged:
+                self._charge(began)
 
     def eof_received(self, reason: str) -> None:
+        began = self.swarm.pace.worked()
         self.close(reason, say=False)
+        if self._charged:
+            self._charge(began)
 
     def writable(self) -> None:
         """The backlog has drained: everyone who waited may write, each time another one first."""
@@ -298,9 +320,24 @@ class Connection:
             self.transport.pause()
             target._sources.add(self)
 
-    def resume(self) -> None:
-        """Read on."""
+    def take_turn(self) -> None:
+        """Its time has come (`Swarm.read_in_turn`): read on, and once at once."""
+        self.paced = False
+        self.resume()
         if isinstance(self.transport, SocketTransport):
+            self.transport.look(1)
+
+    def carries_circuit(self) -> None:
+        """A circuit of others, from now on: what comes is read at once, and charged to nobody."""
+        self.circuits += 1
+        if self.paced:
+            self.paced = False
+            self.swarm.no_turn(self)
+            self.resume()
+
+    def resume(self) -> None:
+        """Read on, unless it has to wait for its turn."""
+        if not self.paced and isinstance(self.transport, SocketTransport):
             self.transport.resume()
 
     def _resume_sources(self) -> None:
@@ -472,6 +509,21 @@ class Connection:
         if kind == yamux.SESSION_PONG and self._pinged_at:
             self.session.rtt = max(1, _now() - self._pinged_at)
             self._pinged_at = 0
+
+    def _charge(self, began: float) -> None:
+        """What came has been dealt with since `Pace.worked` said `began`.
+
+        Once that is too much for now, more is read only when the connection's turn comes; what is
+        sent meanwhile waits in the kernel, and then at the peer.
+        """
+        pace = self.swarm.pace
+        self.cost += pace.spent(began)
+        if self._wire is None or not self._charged or not pace.wait(self.swarm.relayed):
+            return
+        if isinstance(self.transport, SocketTransport):
+            self.paced = True
+            self.transport.pause()
+            self.swarm.read_in_turn(self)
 
     def _supports(self, protocol: str) -> bool:
         return self.swarm.offers(protocol, self)

@@ -9,7 +9,6 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
-from edge.swarm.errors import StreamEnded
 from edge.wire.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
@@ -18,24 +17,32 @@ if TYPE_CHECKING:
 
 PROTOCOL_ID = "/ipfs/ping/1.0.0"
 _LENGTH = 32
+_AT_ONCE = 512 * _LENGTH  # bytes echoed in one turn of the loop
 _MAX_STREAMS = 4  # of a connection; the specification has two
 _IDLE = 60.0  # seconds after which a dialer that pings no more loses its stream
 
 
 async def serve(stream: Stream) -> None:
-    """Echo until the peer finishes, once a turn of the loop; a few streams of a connection."""
+    """Echo until the peer finishes, once a turn of the loop; a few streams of a connection.
+
+    All pings that have come are echoed together: answered one by one, a flood of them would cost
+    far more than reading it, which is what its sender is held to (edge.swarm.pace).
+    """
     streams = stream.connection.session.streams.values()
     if sum([getattr(one.owner, "protocol", "") == PROTOCOL_ID for one in streams]) > _MAX_STREAMS:
         stream.reset()
         return
+    data = b""
     while True:
-        try:
-            async with asyncio.timeout(_IDLE):
-                data = await stream.read_exactly(_LENGTH)
-        except StreamEnded:
+        async with asyncio.timeout(_IDLE):
+            more = await stream.read(_AT_ONCE)
+        if not more:
             stream.dismiss()
             return
-        await stream.write(data)
+        data += more
+        whole = len(data) - len(data) % _LENGTH
+        await stream.write(data[:whole])
+        data = data[whole:]
         await asyncio.sleep(0)
 
 

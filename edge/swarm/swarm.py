@@ -29,7 +29,7 @@ from edge.machine import is_short
 from edge.swarm.connection import Connection
 from edge.swarm.errors import LimitReached, SwarmError
 from edge.swarm.limits import Limits
-from edge.swarm.pace import Pace
+from edge.swarm.pace import Charged, Pace
 from edge.swarm.transport import CircuitTransport, SocketTransport, Traffic
 from edge.wire import connection as wire
 from edge.wire.errors import WireError
@@ -100,7 +100,10 @@ class Swarm:
         # Streams that wait for their handler to start; the connections take turns.
         self._ready: dict[Connection, deque[Stream]] = {}
         self._starting = False
-        self._started_at = 0.0
+        # Strangers' work that waits for its turn, and connections of which one is read in each.
+        self._turns: deque[Callable[[], None]] = deque()
+        self._turning = False
+        self._unread: dict[Connection, None] = {}
         self._handlers: dict[str, tuple[Handler, Offered | None]] = {}
         self._protected: dict[PeerId, set[str]] = {}
         self._per_group: dict[bytes, int] = {}
@@ -143,15 +146,15 @@ class Swarm:
             self.loop.call_soon(self._start_handlers)
 
     def _start_handlers(self) -> None:
-        wait = self.pace.wait(self.relayed)
-        if wait:
-            self.loop.call_later(wait, self._start_handlers)
+        if self.pace.wait(self.relayed):
+            self._in_turn(self._start_handlers)
             return
-        self._started_at = self.pace.worked()
         for _ in range(_STARTS_PER_TURN):
             if self._ready:
                 self._start_handler()
-        self.loop.call_soon(self._handlers_started)
+        self._starting = bool(self._ready)
+        if self._starting:
+            self.loop.call_soon(self._start_handlers)  # behind the first steps of these
 
     def _start_handler(self) -> None:
         connection, streams = next(iter(self._ready.items()))
@@ -162,13 +165,6 @@ class Swarm:
         if stream.is_open:
             assert stream.protocol is not None
             self.spawn(self._serve(self._handlers[stream.protocol][0], stream))
-
-    def _handlers_started(self) -> None:
-        """Called behind the first steps of those that were started."""
-        self.pace.spent(self._started_at)
-        self._starting = bool(self._ready)
-        if self._starting:
-            self.loop.call_soon(self._start_handlers)
 
     def spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         """Run `work` as a task that lives no longer than the swarm; its failure is logged."""
@@ -189,7 +185,7 @@ class Swarm:
             stream.reset()
             return
         try:
-            await handler(stream)
+            await Charged(self.pace, handler(stream))
         except (WireError, SwarmError, TimeoutError) as error:
             log.debug(
                 "stream-failed",
@@ -203,6 +199,47 @@ class Swarm:
             raise
         finally:
             self.budget.streams.give(HANDLER)
+
+    # --- turns of what strangers cause ---
+
+    def read_in_turn(self, connection: Connection) -> None:
+        """Let `connection` read when its turn comes."""
+        self._unread[connection] = None
+        self._in_turn(self._read_one)
+
+    def no_turn(self, connection: Connection) -> None:
+        """`connection` need not wait any more."""
+        self._unread.pop(connection, None)
+
+    def _read_one(self) -> None:
+        """The one that has cost least of late: who asks for little is not kept by a flood."""
+        if not self._unread:
+            return
+        connection = min(self._unread, key=_cost)
+        del self._unread[connection]
+        if self._unread:
+            self._in_turn(self._read_one)
+        connection.take_turn()
+
+    def _in_turn(self, work: Callable[[], None]) -> None:
+        """Do `work` when there is time for it, behind what waits for that already."""
+        if work not in self._turns:
+            self._turns.append(work)
+        if not self._turning:
+            self._turning = True
+            self.loop.call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        wait = self.pace.wait(self.relayed)
+        if wait:
+            self.loop.call_later(wait, self._take_turn)
+            return
+        try:
+            self._turns.popleft()()
+        finally:
+            self._turning = bool(self._turns)
+            if self._turning:
+                self.loop.call_soon(self._take_turn)
 
     # --- listening ---
 
@@ -240,9 +277,8 @@ class Swarm:
 
     def _acceptable(self, sock: socket.socket) -> None:
         for _ in range(_ACCEPTS_PER_EVENT):
-            wait = self.pace.wait(self.relayed)
-            if wait:
-                self._pause_accepting(sock, wait)
+            if self.pace.wait(self.relayed):
+                self._in_turn(self._rest(sock))
                 return
             began = self.pace.worked()
             try:
@@ -254,12 +290,13 @@ class Swarm:
                     raise
                 log.warning("accept-paused", error=error.strerror, seconds=_ACCEPT_PAUSE)
                 self.count_refusal("file-descriptors")
-                self._pause_accepting(sock, _ACCEPT_PAUSE)
+                self.loop.call_later(_ACCEPT_PAUSE, self._rest(sock))
                 return
             self._accepted(accepted, peer)
             self.pace.spent(began)
 
-    def _pause_accepting(self, sock: socket.socket, seconds: float) -> None:
+    def _rest(self, sock: socket.socket) -> Callable[[], None]:
+        """Accept nothing more on `sock` until what this returns is called."""
         self.loop.remove_reader(sock)
         self._resting.add(sock)
 
@@ -267,8 +304,9 @@ class Swarm:
             self._resting.discard(sock)
             if sock in self._sockets:
                 self.loop.add_reader(sock, self._acceptable, sock)
+                self._acceptable(sock)
 
-        self.loop.call_later(seconds, again)
+        return again
 
     def _accepted(self, sock: socket.socket, peer: SocketAddress) -> None:
         sock.setblocking(False)
@@ -373,6 +411,7 @@ class Swarm:
                 self._per_group[connection.group] = left
             else:
                 del self._per_group[connection.group]
+        self.no_turn(connection)
         peer = connection.peer
         if peer is None:
             if connection in self.pending:
@@ -464,6 +503,7 @@ class Swarm:
             if connection.closed is not None:
                 continue  # another one's turn has ended it
             connection.session.forgive(int(_FORGIVEN * elapsed))
+            connection.cost /= 2
             connection.keep_alive(now, limits.keepalive_interval)
             if connection.stuck_for(now) > _FRAME_TIME:
                 self.count_refusal("frame-timeout")
@@ -556,6 +596,10 @@ def _place(error: BaseException) -> str:
     if trace is None:
         return "unknown"
     return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+
+
+def _cost(connection: Connection) -> float:
+    return connection.cost
 
 
 def _most_wanted(connection: Connection) -> tuple[bool, float]:

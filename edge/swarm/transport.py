@@ -124,13 +124,13 @@ class SocketTransport:
             self._paused = False
             self._loop.add_reader(self.sock, self._readable)
 
-    def look(self) -> None:
-        """Read what there is, though the loop has not said so.
+    def look(self, most: int = _MOST_READS) -> None:
+        """Read what there is, `most` times, though the loop has not said so.
 
         uvloop tells only once of a socket that a reset has reached; where that is behind more data
         than one read takes, nobody would ever come back for it.
         """
-        for _ in range(_MOST_READS):
+        for _ in range(most):
             if self._paused or self._closed or not self._readable():
                 return
 

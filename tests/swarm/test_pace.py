@@ -1,6 +1,11 @@
 """Strangers' work beside payloads, on a clock that stands still until it is moved."""
 
-from edge.swarm.pace import SHARE, Pace
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from edge.swarm.pace import SHARE, Charged, Pace
 
 
 class Clock:
@@ -68,3 +73,65 @@ def test_a_debt_is_forgotten_when_nothing_has_passed_for_a_while() -> None:
     assert pace.wait(2)
     clock.now += 0.3
     assert not pace.wait(2)
+
+
+def test_time_that_strangers_take_is_no_quiet() -> None:
+    clock = Clock()
+    pace = Pace(clock, clock)
+    pace.wait(1)
+    began = clock.now
+    clock.now += 0.3  # in which nothing else could have been done
+    pace.spent(began)
+    assert pace.wait(1)
+    assert pace.protects
+
+
+# --- handlers, step by step ---
+
+
+class Steps:
+    """Work of three steps of 10 ms each; between them a minute goes by that is not its own."""
+
+    def __init__(self, worked: Clock) -> None:
+        self.worked = worked
+        self.thrown: BaseException | None = None
+
+    def __await__(self) -> Generator[str, None, None]:
+        for name in ("first", "second"):
+            self.worked.now += 0.01
+            try:
+                yield name
+            except KeyError as error:
+                self.thrown = error
+        self.worked.now += 0.01
+
+
+def charged() -> tuple[Clock, Steps, Pace, Generator[Any, Any, None]]:
+    """The clock of work, work, the pace it is charged to, and the work under way."""
+    clock, worked = Clock(), Clock()
+    pace = Pace(clock, worked)
+    pace.wait(1)
+    steps = Steps(worked)
+    return worked, steps, pace, Charged(pace, steps).__await__()
+
+
+def test_steps_are_charged_and_what_is_between_them_is_not() -> None:
+    worked, _, pace, run = charged()
+    assert run.send(None) == "first"
+    worked.now += 60.0
+    assert run.send(None) == "second"
+    assert not pace.wait(2), "two steps are within the burst"
+    worked.now += 60.0
+    with pytest.raises(StopIteration):
+        run.send(None)
+    assert pace.wait(3) == pytest.approx(0.1), "the third is 10 ms too many, at a tenth of the time"
+
+
+def test_what_is_thrown_at_it_reaches_the_work() -> None:
+    _, steps, _, run = charged()
+    run.send(None)
+    error = KeyError()
+    assert run.throw(error) == "second"
+    assert steps.thrown is error
+    with pytest.raises(ValueError, match="given up"):
+        run.throw(ValueError("given up"))
