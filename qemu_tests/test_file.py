@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from cross import binary, boringssl, contents
 from cross.targets import TARGETS, Target
 from edge.version import VERSION
-from qemu_tests.emulated import command
+from qemu_tests.emulated import build, command
 
 MB = 1_000_000
 
@@ -72,6 +73,15 @@ def test_selftest(target: Target, built: Path) -> None:
     wire = [name.removeprefix("check_") for name in contents.vectors() if name.startswith("check_")]
     assert {f"passed vectors {name}" for name in wire} <= set(lines)
     assert len([line for line in lines if " by libsodium" in line]) >= 19
+
+
+@pytest.mark.parametrize(("processor", "assembly"), [("Conroe", False), ("Nehalem", True)])
+def test_older_processors(processor: str, assembly: bool) -> None:
+    """Without SSE4.1 libsodium's C does it all; with it, and without AVX2, BoringSSL."""
+    target = TARGETS["x86_64"]
+    emulated = replace(target, qemu=("qemu-x86_64", "-cpu", processor))
+    assert ("BoringSSL" in run(emulated, build(target), "--version")) == assembly
+    assert run(emulated, build(target), "selftest").endswith("\nall passed\n")
 
 
 # The list of the standard library's modules
