@@ -321,7 +321,7 @@ class Connection:
             target._sources.add(self)
 
     def take_turn(self) -> None:
-        """Its time has come (`Swarm.read_in_turn`): read on, and once at once."""
+        """Its time has come (`Turns.read`): read on, and once at once."""
         self.paced = False
         self.resume()
         if isinstance(self.transport, SocketTransport):
@@ -332,7 +332,7 @@ class Connection:
         self.circuits += 1
         if self.paced:
             self.paced = False
-            self.swarm.no_turn(self)
+            self.swarm.turns.forget(self)
             self.resume()
 
     def resume(self) -> None:
@@ -523,7 +523,7 @@ class Connection:
         if isinstance(self.transport, SocketTransport):
             self.paced = True
             self.transport.pause()
-            self.swarm.read_in_turn(self)
+            self.swarm.turns.read(self)
 
     def _supports(self, protocol: str) -> bool:
         return self.swarm.offers(protocol, self)

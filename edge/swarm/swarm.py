@@ -31,6 +31,7 @@ from edge.swarm.errors import LimitReached, SwarmError
 from edge.swarm.limits import Limits
 from edge.swarm.pace import Charged, Pace
 from edge.swarm.transport import CircuitTransport, SocketTransport, Traffic
+from edge.swarm.turns import Turns
 from edge.wire import connection as wire
 from edge.wire.errors import WireError
 from edge.wire.ip import ip_group
@@ -100,10 +101,7 @@ class Swarm:
         # Streams that wait for their handler to start; the connections take turns.
         self._ready: dict[Connection, deque[Stream]] = {}
         self._starting = False
-        # Strangers' work that waits for its turn, and connections of which one is read in each.
-        self._turns: deque[Callable[[], None]] = deque()
-        self._turning = False
-        self._unread: dict[Connection, None] = {}
+        self.turns = Turns(self.loop, lambda: self.pace.wait(self.relayed))
         self._handlers: dict[str, tuple[Handler, Offered | None]] = {}
         self._protected: dict[PeerId, set[str]] = {}
         self._per_group: dict[bytes, int] = {}
@@ -147,7 +145,7 @@ class Swarm:
 
     def _start_handlers(self) -> None:
         if self.pace.wait(self.relayed):
-            self._in_turn(self._start_handlers)
+            self.turns.take(self._start_handlers)
             return
         for _ in range(_STARTS_PER_TURN):
             if self._ready:
@@ -200,47 +198,6 @@ class Swarm:
         finally:
             self.budget.streams.give(HANDLER)
 
-    # --- turns of what strangers cause ---
-
-    def read_in_turn(self, connection: Connection) -> None:
-        """Let `connection` read when its turn comes."""
-        self._unread[connection] = None
-        self._in_turn(self._read_one)
-
-    def no_turn(self, connection: Connection) -> None:
-        """`connection` need not wait any more."""
-        self._unread.pop(connection, None)
-
-    def _read_one(self) -> None:
-        """The one that has cost least of late: who asks for little is not kept by a flood."""
-        if not self._unread:
-            return
-        connection = min(self._unread, key=_cost)
-        del self._unread[connection]
-        if self._unread:
-            self._in_turn(self._read_one)
-        connection.take_turn()
-
-    def _in_turn(self, work: Callable[[], None]) -> None:
-        """Do `work` when there is time for it, behind what waits for that already."""
-        if work not in self._turns:
-            self._turns.append(work)
-        if not self._turning:
-            self._turning = True
-            self.loop.call_soon(self._take_turn)
-
-    def _take_turn(self) -> None:
-        wait = self.pace.wait(self.relayed)
-        if wait:
-            self.loop.call_later(wait, self._take_turn)
-            return
-        try:
-            self._turns.popleft()()
-        finally:
-            self._turning = bool(self._turns)
-            if self._turning:
-                self.loop.call_soon(self._take_turn)
-
     # --- listening ---
 
     def listen(self, address: Multiaddr) -> Multiaddr:
@@ -278,7 +235,7 @@ class Swarm:
     def _acceptable(self, sock: socket.socket) -> None:
         for _ in range(_ACCEPTS_PER_EVENT):
             if self.pace.wait(self.relayed):
-                self._in_turn(self._rest(sock))
+                self.turns.take(self._rest(sock))
                 return
             began = self.pace.worked()
             try:
@@ -411,7 +368,7 @@ class Swarm:
                 self._per_group[connection.group] = left
             else:
                 del self._per_group[connection.group]
-        self.no_turn(connection)
+        self.turns.forget(connection)
         peer = connection.peer
         if peer is None:
             if connection in self.pending:
@@ -596,10 +553,6 @@ def _place(error: BaseException) -> str:
     if trace is None:
         return "unknown"
     return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-
-
-def _cost(connection: Connection) -> float:
-    return connection.cost
 
 
 def _most_wanted(connection: Connection) -> tuple[bool, float]:
