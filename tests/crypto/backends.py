@@ -74,3 +74,10 @@ def backend(extension: Path):
 BACKENDS = {"native": native, "small": backend(build()), "pure": pure}
 if assembly():
     BACKENDS["small with assembly"] = backend(build(*assembly()))
+
+
+def verify(key_type, key, message, signature):
+    """The verdict of all, which must be the same."""
+    verdicts = {backend.verify(key_type, key, message, signature) for backend in BACKENDS.values()}
+    assert len(verdicts) == 1
+    return verdicts.pop()
