@@ -9,20 +9,7 @@ import os
 from edge.config import text
 from edge.config.kinds import HARD, SOFT, Path
 from edge.config.layer import Found, Layer
-from edge.config.schema import (
-    ENVIRONMENT,
-    REPEATED,
-    Adapt,
-    Node,
-    Peer,
-    Qos,
-    Relay,
-    Schedule,
-    Section,
-    Status,
-    Tier,
-    Wake,
-)
+from edge.config.schema import ENVIRONMENT, SECTIONS, Node, Section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,74 +26,49 @@ FILE_VARIABLE = ENVIRONMENT + "CONFIG"
 
 
 class Config:
-    """The effective configuration. `file` is the one that was read, None if there is none.
+    """The effective configuration: `config[Relay]` is a section, `config.all(Peer)` every `[[peer]]`.
 
-    `ignored`: KWAAINET_* variables that are none of ours (KwaaiNet's other programs have some too).
+    `file`: the one that was read, None if there is none. `ignored`: KWAAINET_* variables that are
+    none of ours (KwaaiNet's other programs have some too).
     """
 
-    __slots__ = (
-        "_flags",
-        "_requested",
-        "adapt",
-        "file",
-        "ignored",
-        "node",
-        "peers",
-        "qos",
-        "relay",
-        "schedule",
-        "status",
-        "tier",
-        "wake",
-    )
+    __slots__ = ("_flags", "_requested", "_sections", "file", "ignored")
 
     def __init__(
         self,
-        node: Node,
-        relay: Relay,
-        qos: Qos,
-        adapt: Adapt,
-        status: Status,
-        tier: Tier,
-        peers: list[Peer],
-        schedule: list[Schedule],
-        wake: list[Wake],
+        sections: "Sequence[Section]",
         ignored: list[str],
         file: str | None,
         requested: str | None,
         flags: "Mapping[str, Sequence[str]]",
     ) -> None:
-        self.node = node
-        self.relay = relay
-        self.qos = qos
-        self.adapt = adapt
-        self.status = status
-        self.tier = tier
-        self.peers = peers
-        self.schedule = schedule
-        self.wake = wake
+        self._sections = sections
         self.ignored = ignored
         self.file = file
         self._requested = requested
         self._flags = flags
 
-    def sections(self) -> list[Section]:
-        return [*self.single(), *self.peers, *self.schedule, *self.wake]
+    def __getitem__(self, cls: "type[SectionType]") -> "SectionType":
+        """The section that stands once."""
+        return self.all(cls)[0]
 
-    def single(self) -> list[Section]:
-        """Those that stand once."""
-        return [self.node, self.relay, self.qos, self.tier, self.adapt, self.status]
+    def all(self, cls: "type[SectionType]") -> "list[SectionType]":
+        """Every section of this kind, in the order of the file."""
+        return [section for section in self._sections if isinstance(section, cls)]
+
+    def sections(self) -> list[Section]:
+        return list(self._sections)
 
     def origin(self, section: str, option: str, index: int = 0) -> str:
         """Where a value is from: "default", "kwaainet.toml:12", "environment KWAAINET_MODE" or
         "--mode". `index`: of which of its sections.
         """
-        named = [found for found in self.sections() if section == found.NAME]
+        named = [found for found in self._sections if section == found.NAME]
         return named[index].origins[option]
 
     def identity_file(self) -> str:
         """The path of the node's private key."""
-        return os.path.join(self.node.data_dir, "identity.key")
+        return os.path.join(self[Node].data_dir, "identity.key")
 
     def again(self, environ: "Mapping[str, str]") -> "Config":
         """The configuration as it is now, from the same sources. Raises ConfigError."""
@@ -142,39 +104,29 @@ def load(
         merged.put(_read(path))
     merged.put(text.read_environment(environ, FILE_VARIABLE))
     merged.put(text.read_flags(flags))
-    node = _section(Node, merged)
-    _settle_directories(node, path, environ)
-    return Config(
-        node=node,
-        relay=_section(Relay, merged),
-        qos=_section(Qos, merged),
-        tier=_section(Tier, merged),
-        adapt=_section(Adapt, merged),
-        status=_section(Status, merged),
-        peers=_sections(Peer, merged),
-        schedule=_sections(Schedule, merged),
-        wake=_sections(Wake, merged),
-        ignored=merged.ignored,
-        file=path,
-        requested=file,
-        flags=flags,
-    )
+    sections: list[Section] = []
+    for section in SECTIONS:
+        sections += _sections(section, merged) if section.MANY else [_section(section, merged)]
+    config = Config(sections, merged.ignored, file=path, requested=file, flags=flags)
+    _settle_directories(config[Node], path, environ)
+    return config
 
 
 def diff(old: Config, new: Config) -> tuple[list[Change], list[Change]]:
     """What changed: (what SIGHUP can change, what needs a restart)."""
     soft: list[Change] = []
     hard: list[Change] = []
-    for before, after in zip(old.single(), new.single(), strict=True):
-        for option in before.options():
-            was, now = option.text(before.value(option)), option.text(after.value(option))
+    for section in SECTIONS:
+        if section.MANY:
+            was, now = _written(old, section), _written(new, section)
             if was != now:
-                change = Change(f"{before.NAME}.{option.name}", was, now)
+                soft.append(Change(section.NAME, was, now))
+            continue
+        for option in section.options():
+            was, now = (option.text(config[section].value(option)) for config in (old, new))
+            if was != now:
+                change = Change(f"{section.NAME}.{option.name}", was, now)
                 (soft if option.reload == SOFT else hard).append(change)
-    for section in REPEATED:
-        was, now = _written(old, section), _written(new, section)
-        if was != now:
-            soft.append(Change(section.NAME, was, now))
     return soft, hard
 
 
@@ -182,8 +134,7 @@ def _written(config: Config, section: type[Section]) -> str:
     """All sections of a kind on one line."""
     return ",".join(
         " ".join([option.text(each.value(option)) for option in each.options()])
-        for each in config.sections()
-        if isinstance(each, section)
+        for each in config.all(section)
     )
 
 

@@ -1,0 +1,220 @@
+"""The libp2p host: a swarm and what belongs to it. Every service is made with one.
+
+It listens, dials, identifies, remembers peers and keeps to its memory. What services do for others
+is theirs; where they depend on each other, they meet at what stands here: the allowance, the
+registries, the hooks of the swarm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from edge import clock, log, machine
+from edge.allowance import Allowance
+from edge.budget import (
+    LEAST_TO_SERVE,
+    MIB,
+    REMEMBERED,
+    SMALL_TABLES,
+    Budget,
+    default_limit,
+    resident,
+)
+from edge.config.errors import ConfigError
+from edge.config.schema import Node, Peer, Relay, Section
+from edge.crypto.identity import load_or_create
+from edge.swarm import interfaces, ping
+from edge.swarm.addresses import OwnAddresses
+from edge.swarm.dialer import Dialer
+from edge.swarm.identify import IdentifyService
+from edge.swarm.keeper import Keeper
+from edge.swarm.limits import Limits
+from edge.swarm.peerstore import PeerStore
+from edge.swarm.swarm import Swarm
+from edge.swarm.transport import SocketTransport
+from edge.wire.multiaddr import Multiaddr
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from typing import Any
+
+    from edge.config.load import Config
+    from edge.swarm.connection import Connection
+    from edge.wire.peerid import PeerId
+
+    Status = dict[str, Any]  # a tree of str, int, float, bool, list and dict
+    Answer = Callable[[Status], Awaitable[Mapping[str, Any]]]
+    # Bytes moved for a peer, by which peers are ranked, and what `peers` tells of it.
+    PeerReport = Callable[[PeerId], tuple[int, Status]]
+
+_SAVE_INTERVAL = 60.0  # seconds between two looks at whether peers are to be saved
+
+
+class Service(Protocol):
+    """Something the node does. Made with a Host, and with those services that it depends on."""
+
+    def configure(self, config: Config) -> None:
+        """Follow `config` from now on, at the start and at each reload, down to what exists."""
+
+    async def run(self) -> None:
+        """Do the regular work, until cancelled or done."""
+
+    async def stop(self) -> None:
+        """Undo what must not outlive the node; `run` has ended. Seconds may be few."""
+
+    def report(self) -> Status:
+        """Its keys of `kwaainet status --json`; a dictionary is merged with that of others."""
+
+
+class Host:
+    """`config`: the one in force. `share`: bytes of memory to use where the configuration says auto.
+
+    `allowance`: what may be done for others now. `utc()`: seconds since 1970, None while the clock
+    cannot be right. Services register what they add: `answers` to the status socket, by verb;
+    `tallies`, counters of what was done for others since the start; `peer_reports`.
+    """
+
+    def __init__(self, config: Config, share: int = 0) -> None:
+        node = config[Node]
+        self.config = config
+        key = load_or_create(
+            config.identity_file(), lambda line: log.warning("identity", note=line)
+        )
+        self._share = share or default_limit()
+        self.budget = Budget(
+            node.memory_limit or self._share, resident(), machine.this_profile(), resident
+        )
+        self.limits = Limits()
+        self.limits.buffer_size = config[Relay].buffer_size or self.budget.buffer_size
+        self.swarm = Swarm(key, self.limits, self.budget)
+        self.started_at = self.swarm.loop.time()
+        self.allowance = Allowance()
+        self.addresses = OwnAddresses(
+            parsed(node.external_address),
+            lambda: self.swarm.listening,
+            lambda: [ip for ip, _ in interfaces.addresses()],
+        )
+        self.store = PeerStore(os.path.join(node.data_dir, "peers"), self.budget.max_remembered)
+        self.store.load()
+        self.dialer = Dialer(self.swarm)
+        self._built = clock.made()
+        self.identify = IdentifyService(
+            self.swarm, self.addresses, max(self._built, clock.newest(_files(node.data_dir)))
+        )
+        self.swarm.handle(ping.PROTOCOL_ID, ping.serve)
+        self.identify.identified.append(self._remember)
+        self.keeper = Keeper(self.swarm, self.dialer, self.store)
+        # Told when the network may be another one, or answers again: waits are over.
+        self.network_changed: list[Callable[[], None]] = []
+        self.answers: dict[str, Answer] = {}
+        self.tallies: list[Callable[[], Mapping[str, int]]] = []
+        self.peer_reports: list[PeerReport] = []
+        self._watcher: interfaces.Watcher | None = None
+        self._settle_budget(config)
+
+    def configure(self, config: Config) -> None:
+        """Follow `config` from now on."""
+        node = config[Node]
+        self.config = config
+        log.set_level(node.log_level)
+        copy_options(node, self.limits)
+        self._set_memory_limit(node.memory_limit or self._share)
+        self.limits.fill_in(self.budget)
+        self.addresses.configure(parsed(node.external_address))
+        self.keeper.configure(parsed([peer.address for peer in config.all(Peer)]))
+        self.allow_retries()
+
+    def start(self) -> None:
+        """Listen, and keep to the network. Raises SwarmError."""
+        for address in parsed(self.config[Node].listen):
+            self.swarm.listen(address)
+        self.addresses.refresh()
+        self._watcher = interfaces.Watcher(self.swarm.loop, self.learn_addresses_anew)
+        self.swarm.spawn(self.keeper.run())
+        self.swarm.spawn(self._save_now_and_then())
+
+    async def stop(self) -> None:
+        """Close all connections, and what was started."""
+        if self._watcher is not None:
+            self._watcher.close()
+        await self.swarm.stop()
+
+    def utc(self) -> float | None:
+        """The time, None while the clock cannot be right."""
+        return clock.believed(self._built)
+
+    def learn_addresses_anew(self) -> None:
+        """The network has changed, by what the kernel says or whoever sent SIGUSR1 knows."""
+        self.addresses.forget_observations()
+        self.addresses.refresh()
+        self.allow_retries()
+
+    def allow_retries(self) -> None:
+        """Forget which dials failed: the reason may be gone."""
+        for tell in self.network_changed:
+            tell()
+
+    # --- memory ---
+
+    def _set_memory_limit(self, limit: int) -> None:
+        least = self.budget.baseline + LEAST_TO_SERVE
+        if limit < least:
+            log.warning("memory-limit-too-low", limit=limit, least=least)
+        self.budget.limit = max(limit, least)
+
+    def _settle_budget(self, config: Config) -> None:
+        """Set aside what the node takes before it serves anyone. Raises ConfigError."""
+        budget = self.budget
+        budget.baseline = resident()
+        # What strangers can fill and what has a fixed capacity is leased as a whole.
+        budget.tables.take(SMALL_TABLES + budget.max_remembered * REMEMBERED)
+        least = budget.baseline + LEAST_TO_SERVE
+        if budget.limit >= least:
+            return
+        if not config[Node].memory_limit:
+            budget.limit = least
+            return
+        origin = config.origin("node", "memory_limit")
+        raise ConfigError(
+            f"{origin}: [node] memory_limit: got {budget.limit // MIB}M; expected"
+            f" {-(-least // MIB)}M or more, as the node itself takes {budget.baseline // MIB}M here"
+        )
+
+    # --- remembered peers ---
+
+    def _remember(self, connection: Connection) -> None:
+        info, peer = connection.info, connection.peer
+        assert info is not None
+        assert peer is not None
+        routable = [a for a in info.addresses if a.is_circuit or a.scope() in ("public", None)]
+        if connection.initiator and connection.direct:
+            routable.insert(0, connection.remote)
+        if routable:
+            self.store.learn(peer, routable, info.agent, time.time())
+
+    async def _save_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(_SAVE_INTERVAL * self.swarm.slowdown)
+            self.store.save_in_background()
+
+
+def parsed(texts: Iterable[str]) -> list[Multiaddr]:
+    """Addresses that the configuration has checked."""
+    return [Multiaddr.from_string(text) for text in texts]
+
+
+def copy_options(section: Section, limits: object) -> None:
+    """Every option of `section` that `limits` knows by the same name."""
+    for option in section.options():
+        if hasattr(limits, option.name):
+            setattr(limits, option.name, section.value(option))
+
+
+def _files(directory: str) -> list[str]:
+    try:
+        return [entry.path for entry in os.scandir(directory)]
+    except OSError:
+        return []
