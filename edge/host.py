@@ -113,7 +113,6 @@ class Host:
         self.tallies: list[Callable[[], Mapping[str, int]]] = []
         self.peer_reports: list[PeerReport] = []
         self._watcher: interfaces.Watcher | None = None
-        self._settle_budget(config)
 
     def configure(self, config: Config) -> None:
         """Follow `config` from now on."""
@@ -165,9 +164,12 @@ class Host:
             log.warning("memory-limit-too-low", limit=limit, least=least)
         self.budget.limit = max(limit, least)
 
-    def _settle_budget(self, config: Config) -> None:
-        """Set aside what the node takes before it serves anyone. Raises ConfigError."""
-        budget = self.budget
+    def settle_budget(self) -> None:
+        """Set aside what the node takes before it serves anyone. Raises ConfigError.
+
+        Called once, when all services are made.
+        """
+        config, budget = self.config, self.budget
         budget.baseline = resident()
         # What strangers can fill and what has a fixed capacity is leased as a whole.
         budget.tables.take(SMALL_TABLES + budget.max_remembered * REMEMBERED)

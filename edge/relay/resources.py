@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from edge.budget import CIRCUIT, KIB
+from edge.budget import _within as within
+
+if TYPE_CHECKING:
+    from edge.budget import Budget
+
 
 class Resources:
     """Counts, seconds and bytes; a Duration, Data or rate of 0 is no limit.
@@ -38,3 +46,10 @@ class Resources:
     def limited(self) -> bool:
         """Whether circuits end by themselves."""
         return bool(self.duration or self.data)
+
+    def fill_in(self, budget: Budget, max_connections: int) -> None:
+        """Counts that are 0 (auto) become what there is memory for."""
+        fit = max_connections * 3 // 4
+        self.max_reservations = self.max_reservations or within(8, fit, 2048)
+        fit = budget.leasable // 4 // (CIRCUIT + 16 * KIB)
+        self.max_circuits = self.max_circuits or within(8, fit, 2048)

@@ -47,6 +47,13 @@ class OwnAddresses:
         self._observed: dict[Multiaddr, set[bytes]] = {}
         self._observed_ips: dict[bytes, set[bytes]] = {}
 
+    def configure(self, external: Iterable[Multiaddr]) -> None:
+        """Other external addresses, from now on; tell `changed` if they are."""
+        external = list(external)
+        if external != self.external:
+            self.external = external
+            self._tell()
+
     def refresh(self) -> None:
         """Read the interfaces anew; tell `changed` if that changes anything."""
         own = {address: address.scope() for address in self._expand()}

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from edge.budget import CONNECTION, KIB, MIB, ROOMY, STREAM
+from edge.budget import _within as within
+
+if TYPE_CHECKING:
+    from edge.budget import Budget
+
 
 class Limits:
     """Counts, seconds and bytes. The node replaces the defaults by its configuration's values."""
@@ -32,3 +40,12 @@ class Limits:
         self.handshake_timeout = 10.0
         self.idle_timeout = 120.0  # without streams, reservations or anyone who asked for it
         self.keepalive_interval = 30.0
+
+    def fill_in(self, budget: Budget) -> None:
+        """Counts that are 0 (auto) become what there is memory for."""
+        fit = budget.leasable // 2 // (CONNECTION + 2 * STREAM)
+        self.max_connections = self.max_connections or within(16, fit, 4096)
+        self.max_window = 1 * MIB if budget.limit >= ROOMY else 256 * KIB
+        if budget.profile is not None:
+            self.max_window = min(self.max_window, budget.profile.max_window)
+            self.socket_buffer = budget.profile.socket_buffer
