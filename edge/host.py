@@ -34,11 +34,10 @@ from edge.swarm.keeper import Keeper
 from edge.swarm.limits import Limits
 from edge.swarm.peerstore import PeerStore
 from edge.swarm.swarm import Swarm
-from edge.swarm.transport import SocketTransport
 from edge.wire.multiaddr import Multiaddr
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from typing import Any
 
     from edge.config.load import Config
@@ -213,6 +212,15 @@ def copy_options(section: Section, limits: object) -> None:
     for option in section.options():
         if hasattr(limits, option.name):
             setattr(limits, option.name, section.value(option))
+
+
+def by_reason(counts: Mapping[str, int]) -> dict[str, int]:
+    """The counts under snake_case names, for `status`, whatever they are called inside."""
+    found: dict[str, int] = {}
+    for reason, count in counts.items():
+        name = reason.lower().replace("-", "_").replace(" ", "_")
+        found[name] = found.get(name, 0) + count
+    return found
 
 
 def _files(directory: str) -> list[str]:

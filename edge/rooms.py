@@ -7,9 +7,11 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from edge.commands import Command
+    from edge.config.load import Config
+    from edge.tiers.fitness import Fitness
     from edge.view import View
 
 ROOMS = (  # in the order in which `kwaainet status` shows them
@@ -29,3 +31,18 @@ def commands() -> "Iterator[Command]":
     """What each room does for the command line."""
     for room in ROOMS:
         yield from import_module(f"edge.{room}.commands").COMMANDS
+
+
+def look_around(config: "Config") -> "Callable[[], Fitness | None]":
+    """Have a child process find out what the machine is fit for; the result waits for its answer.
+
+    A node that is told to relay need not know what else the machine could do.
+    """
+    from edge.config.schema import Node, Tier
+    from edge.tiers import decide
+
+    node = config[Node]
+    if node.mode == "relay":
+        return lambda: None
+    child = decide.start(node.data_dir, node.mode, config[Tier])
+    return lambda: decide.finish(child)

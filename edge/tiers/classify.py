@@ -8,7 +8,7 @@ docs/tiers.md shows the table and the thresholds.
 from __future__ import annotations
 
 from edge.budget import LEAST, Budget, default_limit
-from edge.tiers.decision import BOOTSTRAP, CACHE, INFERENCE, RELAYING, Decision
+from edge.tiers.fitness import BOOTSTRAP, CACHE, INFERENCE, RELAYING, Fitness
 from edge.tiers.modes import FULL, LIGHT, RELAY, lower
 from edge.tiers.profile import (
     CUDA,
@@ -212,7 +212,7 @@ RULES = (
 # fmt: on
 
 
-def classify(profile: Profile, mode: str, wishes: Wishes) -> Decision:
+def classify(profile: Profile, mode: str, wishes: Wishes) -> Fitness:
     """What the machine is fit for. `mode`: one of modes.py, or "auto" to have it decided here."""
     machine = Machine(profile, wishes)
     applying = [rule for rule in RULES if rule.applies(machine)]
@@ -225,7 +225,7 @@ def classify(profile: Profile, mode: str, wishes: Wishes) -> Decision:
     roles = tuple(wishes.roles) or _roles(machine, chosen, blocks)
     cache_size = wishes.cache_size or machine.cache_size
     memory, reservations, circuits = _relay(machine)
-    return Decision(
+    return Fitness(
         mode=chosen,
         tier=TIERS[chosen],
         roles=roles,

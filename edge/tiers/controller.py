@@ -98,13 +98,13 @@ class Hold:
         self.urgent = urgent
 
     @property
-    def step(self) -> tuple[str, bool, int]:
+    def terms(self) -> tuple[str, bool, int]:
         """What it comes to, whatever the cause."""
         return self.mode, self.admits, self.rate
 
     def within(self, other: Hold) -> bool:
         """Whether it allows nothing that `other` does not."""
-        return self.step == _meet(self, other)
+        return self.terms == _meet(self, other)
 
 
 class Rule:
@@ -159,7 +159,7 @@ def rules(settings: Settings) -> tuple[Rule, ...]:
 # fmt: on
 
 
-class Decision(Hold):
+class Step(Hold):
     """What `holds` have in common. The first is what is allowed at best, the others take from it.
 
     `holds`: those that decide, and whose reasons it gives. `since`: when its step was reached.
@@ -171,8 +171,8 @@ class Decision(Hold):
         best = holds[0]
         binding = [hold for hold in holds[1:] if not best.within(hold)] or [best]
         # Of a cause's holds that come to the same, the newest: its reason is today's.
-        self.holds = list({(hold.cause, hold.step): hold for hold in binding}.values())
-        mode, admits, rate = best.step
+        self.holds = list({(hold.cause, hold.terms): hold for hold in binding}.values())
+        mode, admits, rate = best.terms
         for hold in self.holds:
             mode, admits, rate = _meet(Hold("", "", mode, admits, rate), hold)
         causes = dict.fromkeys(hold.cause for hold in self.holds)
@@ -225,7 +225,7 @@ class Controller:
 
     def __init__(self, settings: Settings, allowed: Sequence[Hold], now: float) -> None:
         self._power = power.Power()
-        self.decision = Decision(allowed, now)
+        self.step = Step(allowed, now)
         self.configure(settings)
 
     def configure(self, settings: Settings) -> None:
@@ -233,21 +233,21 @@ class Controller:
         self._settings = settings
         self._watches = [_Watch(rule) for rule in rules(settings)]
 
-    def decide(self, readings: Readings, allowed: Sequence[Hold], now: float) -> Decision:
+    def decide(self, readings: Readings, allowed: Sequence[Hold], now: float) -> Step:
         """The decision at `now`, in seconds on a clock that does not jump.
 
         `allowed`: at least one hold, the owner's and the machine's, which the decision is always
         within.
         """
-        reached = Decision([*allowed, *self._holds(readings, now)], now)
-        current = self.decision
-        if reached.step == current.step:
+        reached = Step([*allowed, *self._holds(readings, now)], now)
+        current = self.step
+        if reached.terms == current.terms:
             reached.since = current.since
         elif not reached.within(current) and now - current.since < self._settings.stay:
-            reached = Decision([allowed[0], *current.holds, *reached.holds], now)
-            if reached.step == current.step:
+            reached = Step([allowed[0], *current.holds, *reached.holds], now)
+            if reached.terms == current.terms:
                 reached.since = current.since
-        self.decision = reached
+        self.step = reached
         return reached
 
     def _holds(self, readings: Readings, now: float) -> list[Hold]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge import log
-from edge.tiers.decision import Decision
+from edge.tiers.fitness import Fitness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ def start(data_dir: str, mode: str, wishes: Wishes) -> Child | None:
         return None
 
 
-def finish(child: Child | None) -> Decision | None:
+def finish(child: Child | None) -> Fitness | None:
     """The decision of the child; None if it has none, which is logged."""
     found = child.answer(PATIENCE) if child else None
     if child and found is None:
         log.warning("probe-failed", reason="see above, or no answer in time")
-    return Decision(**found["decision"]) if found else None
+    return Fitness(**found["decision"]) if found else None

@@ -52,6 +52,10 @@ class Counts:
         self.blocks_computed = 0
         self.reservations = 0
 
+    def add(self, name: str, count: int) -> None:
+        """`count` more of `name`, which is one of the above."""
+        setattr(self, name, getattr(self, name) + count)
+
 
 class Day:
     """One day's account. `values`: by FIELDS."""

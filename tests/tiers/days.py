@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edge import zone as zones
-from edge.tiers.controller import Controller, Decision, Hold, Readings, Settings
+from edge.tiers.controller import Controller, Hold, Readings, Settings, Step
 from edge.tiers.modes import FULL, RELAY
 from edge.tiers.schedule import Schedule, Window, minutes
 
@@ -44,7 +44,7 @@ class Day:
 class Trace:
     """`steps`: (hour, decision) of every change. `curves`: readings by name, for each minute."""
 
-    steps: list[tuple[float, Decision]] = field(default_factory=list)
+    steps: list[tuple[float, Step]] = field(default_factory=list)
     curves: dict[str, list[float]] = field(default_factory=dict)
 
 

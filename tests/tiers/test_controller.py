@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.tiers.controller import Controller, Decision, Hold, Readings, Settings, rules
+from edge.tiers.controller import Controller, Hold, Readings, Settings, Step, rules
 from edge.tiers.modes import FULL, LIGHT, MODES, PAUSED, RELAY, lower
 from edge.tiers.power import AGGRESSIVE, BALANCED, CONSERVATIVE, SUSPENDED, Power
 from edge.tiers.schedule import Schedule, Window
@@ -26,7 +26,7 @@ class Clock:
         self.allowed = [best]
         self.controller = Controller(Settings(), self.allowed, 0.0)
 
-    def after(self, seconds: float, **values: float) -> Decision:
+    def after(self, seconds: float, **values: float) -> Step:
         """`values` are measured all along; the decision at the end."""
         readings = Readings()
         for name, value in values.items():
