@@ -51,7 +51,7 @@ class Window:
         return f"{_shown(self.start)} to {_shown(self.end)}"
 
 
-class Schedule:
+class Timetable:
     """`windows`: the first that covers a moment counts."""
 
     __slots__ = ("windows", "zone")
@@ -68,13 +68,13 @@ class Schedule:
         return next((window for window in self.windows if window.covers(weekday, minute)), None)
 
 
-def schedule(config: Config) -> Schedule:
+def schedule(config: Config) -> Timetable:
     """The windows that `config` has."""
     windows = [
         Window(each.days, minutes(each.start), minutes(each.end), each.mode, each.rate)
         for each in config.all(schema.Schedule)
     ]
-    return Schedule(windows, zone(config))
+    return Timetable(windows, zone(config))
 
 
 def zone(config: Config) -> Zone:

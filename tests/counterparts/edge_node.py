@@ -68,13 +68,15 @@ class EdgeNode(PeerProcess):
     async def addrs(self) -> list[str]:
         return [addr.partition("/p2p/")[0] for addr in self._addrs]
 
-    async def status(self) -> dict[str, Any]:
-        """What `kwaainet status --json` says. Its socket is a file: no namespace is in the way."""
-        command = (*self.program, "status", "--json", "--data-dir", self.data_dir)
+    async def status(self, name: str = "status") -> dict[str, Any]:
+        """What `kwaainet status --json` says, or another command; its socket is a file: no
+        namespace is in the way.
+        """
+        command = (*self.program, name, "--json", "--data-dir", self.data_dir)
         asked = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, cwd=_CHECKOUT
         )
         out, _ = await asked.communicate()
         if asked.returncode != 0:
-            raise PeerError(f"kwaainet status ended with {asked.returncode}\n{self.log()}")
+            raise PeerError(f"kwaainet {name} ended with {asked.returncode}\n{self.log()}")
         return dict(json.loads(out))

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from edge.tiers.schedule import Schedule, Window
+from edge.tiers.schedule import Timetable, Window
 from edge.tiers.service import TICK, ModeService
 from edge.zone import Zone
 from tests.hosts import NoLine, configured, host
@@ -24,7 +24,7 @@ async def main() -> None:
     directory = Path(tempfile.mkdtemp())
     async with host(configured(directory)) as one:
         service = ModeService(one, NoLine())
-        service._schedule = Schedule(_WINDOWS, zone)
+        service._schedule = Timetable(_WINDOWS, zone)
         before = time.process_time()
         for _ in range(_ROUNDS):
             service.look()
