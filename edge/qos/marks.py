@@ -1,8 +1,9 @@
 """What the kernel and the network read from the node's sockets: DSCP, priority and mark.
 
-A connection that carries circuits is marked as lower effort, so that it takes what others leave;
-every other one, on which peers reserve and identify, a step above, so that a full line does not
-cost them their slots. A connection changes its code point once, when its first circuit opens.
+A connection that carries work for others is marked as lower effort, so that it takes what others
+leave; every other one, on which peers reserve and identify, a step above, so that a full line does
+not cost them their reservations. A connection changes its code point once, when its first work
+begins.
 
 Each of the three is permitted or not by itself: DSCP and priorities up to 6 to everyone, SO_MARK to
 CAP_NET_ADMIN (from Linux 5.17 on also CAP_NET_RAW). What is refused is left off, once for all.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from edge.budget import LEAST, Budget, default_limit
 from edge.tiers.fitness import BOOTSTRAP, CACHE, INFERENCE, RELAYING, Fitness
-from edge.tiers.modes import FULL, LIGHT, RELAY, lower
+from edge.tiers.modes import FULL, LIGHT, RELAY, VDA_PER_HOUR, lower
 from edge.tiers.profile import (
     CUDA,
     FLASH,
@@ -72,7 +72,6 @@ BOOTSTRAP_MEMORY = 128 * MIB  # a bootstrap keeps the tables of many peers
 NODE_SIZE = 16 * MIB  # the process itself, as edge/budget.py sets aside
 
 TIERS = {FULL: 1, LIGHT: 2, RELAY: 3}
-CONTRIBUTION = {FULL: (100, 100), LIGHT: (20, 40), RELAY: (5, 10)}  # VDA/h, the network's plan
 _BLOCKS = {FULL: FULL_BLOCKS, LIGHT: LIGHT_BLOCKS, RELAY: (0, 0)}
 _WEARING = (SD, USB, None)
 _NO_DISK = (FLASH, RAM, NETWORK)
@@ -234,7 +233,7 @@ def classify(profile: Profile, mode: str, wishes: Wishes) -> Fitness:
         relay_reservations=reservations,
         relay_circuits=circuits,
         cache_size=cache_size if CACHE in roles else 0,
-        contribution=CONTRIBUTION[chosen],
+        contribution=VDA_PER_HOUR[chosen],
         reasons=tuple(_reasons(machine, fit, chosen, whys)),
     )
 

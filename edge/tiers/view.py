@@ -1,6 +1,7 @@
 """What status, the banner and the metrics show of the mode and of what the machine is fit for."""
 
 from edge.text import shown, size
+from edge.tiers.modes import MODES
 from edge.view import View
 
 TYPE_CHECKING = False
@@ -10,7 +11,6 @@ if TYPE_CHECKING:
 
     Row = tuple[str, str]
 
-_MODES = ("full", "light", "relay", "paused")
 _MACHINE = {
     "memory_used": ("machine_memory_used_ratio", "Share of the machine's memory in use."),
     "memory_stalled": (
@@ -64,7 +64,7 @@ def _fitness(decision: "Answer") -> str:
 
 def metrics(page: "Exposition", status: "Answer") -> None:
     """The mode, what it allows, and the readings behind it."""
-    states = [({"mode": mode}, int(mode == status["mode"])) for mode in _MODES]
+    states = [({"mode": mode}, int(mode == status["mode"])) for mode in MODES]
     page.gauge("mode", "1 for the mode the node is in.", states)
     step = status["step"]
     page.gauge(

@@ -1,9 +1,9 @@
 """Wake-on-LAN: brings a sleeping machine back when somebody calls for it.
 
 A magic packet is six bytes of ff and the MAC address sixteen times, here in a UDP broadcast on the
-interface at whose network the machine stands. It is repeated until the machine has taken its slot
-again, or for as long as a caller may be held. A machine is woken inside its window alone, never
-while the time is not known and it has one, and not again for a while when it did not come.
+interface at whose network the machine stands. The packet is repeated until the machine has
+reserved again, or for as long as a caller may be held. A machine is woken inside its window only,
+never while the time is unknown and it has a window, and not again for a while after it did not come.
 
 Source: AMD, Magic Packet Technology (publication 20213)
 """
@@ -101,7 +101,7 @@ class Waker:
         return {}
 
     def returned(self, peer: PeerId) -> None:
-        """`peer` has taken its slot: whoever waits for it may go on."""
+        """`peer` has reserved: those who wait for it go on."""
         sleeper = self._sleepers.get(peer)
         if sleeper is None or not sleeper.callers:
             return
