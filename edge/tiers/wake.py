@@ -3,7 +3,7 @@
 A magic packet is six bytes of ff and the MAC address sixteen times, here in a UDP broadcast on the
 interface at whose network the machine stands. The packet is repeated until the machine has
 reserved again, or for as long as a caller may be held. A machine is woken inside its window only,
-never while the time is unknown and it has a window, and not again for a while after it did not come.
+never while the time is unknown and it has a window, and not again for a while when it did not come.
 
 Source: AMD, Magic Packet Technology (publication 20213)
 """
