@@ -2,7 +2,7 @@
 
 import re
 
-from edge.tiers.controller import Threshold, Settings, thresholds
+from edge.tiers.controller import Settings, Threshold, thresholds
 from edge.tiers.ledger import MAX_DAYS
 from edge.tiers.modes import PAUSED
 from tests.test_docs import DOCS, rows
