@@ -87,7 +87,7 @@ class Node:
             at_the_end(lambda task=task: _cancelled(task))
 
     async def stop(self) -> None:
-        """End all that `start` began, in reverse, within GOODBYE seconds; save what must outlive it.
+        """End all that `start` began, in reverse and within GOODBYE seconds, and save what must last.
 
         What fails, or takes too long, is logged and does not keep the rest from ending.
         """

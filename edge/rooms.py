@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from edge.budget import Budget
     from edge.commands import Command
     from edge.config.load import Config
     from edge.tiers.fitness import Fitness
@@ -44,5 +45,12 @@ def look_around(config: "Config") -> "Callable[[], Fitness | None]":
     node = config[Node]
     if node.mode == "relay":
         return lambda: None
-    child = decide.start(node.data_dir, node.mode, config[Tier])
+    child = decide.start(node.data_dir, node.mode, config[Tier], relay_counts)
     return lambda: decide.finish(child)
+
+
+def relay_counts(budget: "Budget") -> tuple[int, int]:
+    """Reservations and circuits that there is memory for: what the machine is fit for as a relay."""
+    from edge.relay.resources import fitting_counts
+
+    return fitting_counts(budget)

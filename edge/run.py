@@ -114,13 +114,13 @@ async def _serve(config: "Config", fitness: "Fitness | None") -> int:
 
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
-    score = machine.go_first()
+    score = machine.raise_oom_score()
     node = Node(config, fitness)
-    profile = machine.this_profile()
-    log.info("machine", profile=profile.name, why=profile.why, oom_score=score)
+    sizing = machine.this_sizing()
+    log.info("machine", profile=sizing.name, why=sizing.why, oom_score=score)
     if fitness is not None:
         log.info("tier", fit=fitness.mode, tier=fitness.tier, reason=fitness.reasons[0])
-    if clock.believed(clock.made()) is None:
+    if clock.now_if_plausible(clock.build_time()) is None:
         log.warning("clock-wrong", year=time.gmtime().tm_year)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)

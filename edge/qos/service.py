@@ -19,6 +19,7 @@ from edge.qos import backoff, line
 from edge.qos.hooks import Hooks, directory, facts
 from edge.qos.marks import Marks
 from edge.qos.probe import TIMEOUT, Probe
+from edge.swarm.transport import SocketTransport
 
 if TYPE_CHECKING:
     from edge.config.load import Config
@@ -65,18 +66,18 @@ class QosService:
         self._set_rate()
         swarm = self._host.swarm
         for connection in [*swarm.pending, *swarm.all_connections()]:
-            if connection.socket is not None:
-                self.marks.again(connection.socket)
+            if isinstance(connection.transport, SocketTransport):
+                self.marks.again(connection.transport.sock)
 
     def _set_rate(self) -> None:
-        """Leave to others what the line has left: the least of both caps, as all goes in and out."""
+        """The least of both caps holds, as all that comes in goes out."""
         settings = self._settings
         rate = least(settings.rate_up, settings.rate_down, self._state.rate)
         self._host.allowance.limit("line", rate)
 
     def _mark_work(self, connection: Connection) -> None:
-        if connection.socket is not None:
-            self.marks.carries_work(connection.socket)
+        if isinstance(connection.transport, SocketTransport):
+            self.marks.carries_work(connection.transport.sock)
 
     @property
     def busy(self) -> float | None:

@@ -84,12 +84,12 @@ def _memory(host: Host) -> Status:
     found: Status = dict(process_memory())
     found["limit"] = budget.limit
     found["short"] = budget.short
-    if budget.profile is not None:
-        found["profile"] = budget.profile.name
-        found["profile_reason"] = budget.profile.why
+    if budget.sizing is not None:
+        found["profile"] = budget.sizing.name
+        found["profile_reason"] = budget.sizing.why
     found["rooms"] = {
         pool.name: {"used": pool.used, "limit": pool.ceiling, "refused": pool.refused}
-        for pool in budget.rooms
+        for pool in budget.pools.values()
     }
     return found
 

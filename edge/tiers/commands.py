@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def _tier(config: "Config", args: "Arguments") -> int:
+    from edge.rooms import relay_counts
     from edge.tiers.decide import look
 
-    answer = look(config[Node].data_dir, config[Node].mode, config[Tier])
+    answer = look(config[Node].data_dir, config[Node].mode, config[Tier], relay_counts)
     if "json" in args.switches:
         import json
 

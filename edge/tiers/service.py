@@ -11,8 +11,8 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from edge import log
-from edge.budget import memory
 from edge.config.schema import Adapt, Node
+from edge.machine import memory
 from edge.tiers.controller import Controller, Hold, Readings, Settings, Step
 from edge.tiers.modes import FULL, PAUSED, RELAY
 from edge.tiers.schedule import schedule
