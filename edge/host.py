@@ -215,6 +215,15 @@ def copy_options(section: Section, limits: object) -> None:
             setattr(limits, option.name, section.value(option))
 
 
+def by_reason(counts: Mapping[str, int]) -> dict[str, int]:
+    """The counts under snake_case names, for status; some rooms count by a protocol's words."""
+    found: dict[str, int] = {}
+    for reason, count in counts.items():
+        name = reason.lower().replace("-", "_").replace(" ", "_")
+        found[name] = found.get(name, 0) + count
+    return found
+
+
 def _files(directory: str) -> list[str]:
     try:
         return [entry.path for entry in os.scandir(directory)]

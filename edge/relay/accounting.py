@@ -1,15 +1,21 @@
-"""What each peer makes of the relay: circuits, bytes, refusals, in a table of bounded size."""
+"""Accounts of what each peer uses of the relay: circuits, bytes, refusals; a bounded table."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from edge.budget import PEER_ENTRY
+from edge.host import by_reason
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from edge.budget import Room
+    from edge.host import Status
     from edge.relay.shaping import Bucket
     from edge.wire.peerid import PeerId
+
+    _Key = TypeVar("_Key")
 
 MAX_PEERS = 1024
 
@@ -36,31 +42,50 @@ class Usage:
         self.refusals: dict[str, int] = {}  # by status name
         self.seconds = 0.0
 
+    @property
+    def relayed(self) -> int:
+        """Bytes, both ways together."""
+        return self.bytes_from + self.bytes_to
+
+    def report(self) -> Status:
+        """The keys of `peers --json`."""
+        return {
+            "circuits": self.circuits,
+            "bytes_from": self.bytes_from,
+            "bytes_to": self.bytes_to,
+            "circuits_ended": self.circuits_total,
+            "seconds": round(self.seconds, 1),
+            "refusals": by_reason(self.refusals),
+        }
+
 
 class Accounts:
-    """A peer's account is kept while it has circuits, and then until `most` are there.
+    """The accounts of peers: each is kept while it has circuits, then until there are `most`.
 
-    `room`: where the memory for it comes from.
+    `pool`: leases their memory.
     """
 
-    __slots__ = ("_room", "_table", "most")
+    __slots__ = ("_pool", "_table", "most")
 
-    def __init__(self, room: Room, most: int = MAX_PEERS) -> None:
+    def __init__(self, pool: Room, most: int = MAX_PEERS) -> None:
         self.most = most
         self._table: dict[PeerId, Usage] = {}
-        self._room = room
-        room.relief.append(self._forget_one)
+        self._pool = pool
+        pool.relief.append(self._forget_one)
+
+    def __len__(self) -> int:
+        return len(self._table)
 
     def of(self, peer: PeerId) -> Usage | None:
         """The account of `peer`, opened if there is none; the one unused for longest gives way.
 
-        None: there is no memory for another one.
+        None: there is no memory for it.
         """
         usage = self._table.pop(peer, None)
         if usage is None:
             if len(self._table) >= self.most:
                 self._forget_one()
-            if not self._room.take(PEER_ENTRY):
+            if not self._pool.take(PEER_ENTRY):
                 return None
             usage = Usage()
         self._table[peer] = usage
@@ -85,5 +110,14 @@ class Accounts:
         if idle is None:
             return False
         del self._table[idle]
-        self._room.give(PEER_ENTRY)
+        self._pool.give(PEER_ENTRY)
         return True
+
+
+def decrement(counts: dict[_Key, int], key: _Key) -> None:
+    """Take one from the count of `key`; at 0 it leaves the table."""
+    left = counts[key] - 1
+    if left:
+        counts[key] = left
+    else:
+        del counts[key]
