@@ -78,9 +78,7 @@ class Host:
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
         self._share = share or default_limit()
-        self.budget = Budget(
-            node.memory_limit or self._share, resident(), this_sizing(), resident
-        )
+        self.budget = Budget(node.memory_limit or self._share, resident(), this_sizing(), resident)
         self.limits = Limits()
         self.limits.buffer_size = config[Relay].buffer_size or fitting_buffer_size(self.budget)
         self.swarm = Swarm(key, self.limits, self.budget)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from edge import lock, log
@@ -83,11 +84,10 @@ class Node:
         self.status.serve_http(self.config)
         for service in self.services:
             at_the_end(service.stop)
-            task = self.host.swarm.spawn(service.run())
-            at_the_end(lambda task=task: _cancelled(task))
+            at_the_end(partial(_cancel, self.host.swarm.spawn(service.run())))
 
     async def stop(self) -> None:
-        """End all that `start` began, in reverse and within GOODBYE seconds, and save what must last.
+        """End all that `start` began, in reverse, within GOODBYE seconds; save what must last.
 
         What fails, or takes too long, is logged and does not keep the rest from ending.
         """
@@ -130,8 +130,7 @@ class Node:
                 async with asyncio.timeout_at(self._deadline):
                     await stop()
             except Exception as error:  # noqa: BLE001 - whatever it is, the rest must end
-                name = getattr(stop, "__qualname__", "")
-                log.error("stop-failed", of=name, error=f"{type(error).__name__}: {error}")
+                log.error("stop-failed", error=f"{type(error).__name__}: {error}")
 
         self._ends.push_async_callback(end)
 
@@ -141,6 +140,6 @@ class Node:
             self._lock = -1
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
+async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -50,7 +50,7 @@ def look_around(config: "Config") -> "Callable[[], Fitness | None]":
 
 
 def relay_counts(budget: "Budget") -> tuple[int, int]:
-    """Reservations and circuits that there is memory for: what the machine is fit for as a relay."""
+    """Reservations and circuits that there is memory for, in a relay of this budget."""
     from edge.relay.resources import fitting_counts
 
     return fitting_counts(budget)

@@ -1,15 +1,21 @@
-"""What each peer makes of the relay: circuits, bytes, refusals, in a table of bounded size."""
+"""Accounts of what each peer uses of the relay: circuits, bytes, refusals; a bounded table."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge.host import by_reason
 from edge.units import KIB
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from edge.budget import Pool
+    from edge.host import Status
     from edge.relay.shaping import Bucket
     from edge.wire.peerid import PeerId
+
+    _Key = TypeVar("_Key")
 
 MAX_PEERS = 1024
 PEER_ENTRY = 1 * KIB  # bytes that an account or a reservation costs
@@ -37,11 +43,27 @@ class Usage:
         self.refusals: dict[str, int] = {}  # by status name
         self.seconds = 0.0
 
+    @property
+    def relayed(self) -> int:
+        """Bytes, both ways together."""
+        return self.bytes_from + self.bytes_to
+
+    def report(self) -> Status:
+        """The keys of `peers --json`."""
+        return {
+            "circuits": self.circuits,
+            "bytes_from": self.bytes_from,
+            "bytes_to": self.bytes_to,
+            "circuits_ended": self.circuits_total,
+            "seconds": round(self.seconds, 1),
+            "refusals": by_reason(self.refusals),
+        }
+
 
 class Accounts:
-    """A peer's account is kept while it has circuits, and then until `most` are there.
+    """The accounts of peers: each is kept while it has circuits, then until there are `most`.
 
-    `pool`: where the memory for it comes from.
+    `pool`: leases their memory.
     """
 
     __slots__ = ("_pool", "_table", "most")
@@ -52,10 +74,13 @@ class Accounts:
         self._pool = pool
         pool.reclaimers.append(self._forget_one)
 
+    def __len__(self) -> int:
+        return len(self._table)
+
     def of(self, peer: PeerId) -> Usage | None:
         """The account of `peer`, opened if there is none; the one unused for longest gives way.
 
-        None: there is no memory for another one.
+        None: there is no memory for it.
         """
         usage = self._table.pop(peer, None)
         if usage is None:
@@ -88,3 +113,12 @@ class Accounts:
         del self._table[idle]
         self._pool.give(PEER_ENTRY)
         return True
+
+
+def decrement(counts: dict[_Key, int], key: _Key) -> None:
+    """Take one from the count of `key`; at 0 it leaves the table."""
+    left = counts[key] - 1
+    if left:
+        counts[key] = left
+    else:
+        del counts[key]

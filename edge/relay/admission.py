@@ -1,24 +1,30 @@
-"""Who may use the relay, and who comes first when it is full.
+"""Who may use the relay, at which addresses, and who comes first when it is full.
 
 The network's own peers (by agent or protocols in identify: KwaaiNet, hivemind, Petals) come before
-foreigners, who get at most a share of the slots and give them up when one of ours needs one. Lists
-of peer ids and networks allow and deny; in private mode only listed peers are served.
+foreigners, who get at most a share of the reservations and lose them when one of ours needs one.
+Lists of peer ids and networks allow and deny; in private mode only listed peers are served.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from edge.wire.ip import parse_ip4, parse_ip6
+from edge.wire.peerid import PeerId
 
 if TYPE_CHECKING:
+    from edge.config.schema import Relay
+    from edge.swarm.addresses import OwnAddresses
     from edge.swarm.connection import Connection
     from edge.wire.identify import IdentifyInfo
-    from edge.wire.peerid import PeerId
+    from edge.wire.multiaddr import Multiaddr
 
-# In an agent, in lower case; and what one of a peer's protocols begins with.
+# Words in an agent (lower case), prefixes of a protocol: either tells a peer of this network.
 OWN_AGENTS = ("kwaai", "hivemind", "petals")
 OWN_PROTOCOLS = ("/kwaai/", "/kwaainet/", "DHTProtocol.", "/hivemind/", "/petals/")
+_IDENTIFY_WAIT = 3.0  # seconds for a peer to identify itself, where that decides
+_IDENTIFY_LOOKS = 30
 
 
 class Network:
@@ -43,15 +49,30 @@ class Network:
 
 
 class Admission:
-    """The lists and the share. `foreign_share`: percent of the slots that foreigners may hold."""
+    """The rules of [relay]; until configured nobody is denied, and nobody is served.
 
-    def __init__(self) -> None:
+    `addresses`: of this node. `foreign_share`: percent of the reservations for foreigners.
+    """
+
+    def __init__(self, addresses: OwnAddresses) -> None:
+        self.service = "no"
         self.private = False
-        self.foreign_share = 25
+        self.foreign_share = 0
         self.allow_peers: frozenset[PeerId] = frozenset()
         self.deny_peers: frozenset[PeerId] = frozenset()
         self.allow_networks: list[Network] = []
         self.deny_networks: list[Network] = []
+        self._addresses = addresses
+
+    def configure(self, relay: Relay) -> None:
+        """Follow the lists of `relay`, which the configuration has checked."""
+        self.service = relay.service
+        self.private = relay.private
+        self.foreign_share = relay.foreign_share
+        self.allow_peers = frozenset(map(PeerId.from_string, relay.allow_peers))
+        self.deny_peers = frozenset(map(PeerId.from_string, relay.deny_peers))
+        self.allow_networks = list(map(Network.from_string, relay.allow_networks))
+        self.deny_networks = list(map(Network.from_string, relay.deny_networks))
 
     def denied(self, connection: Connection) -> str | None:
         """Why the peer on `connection` may not even connect, or None."""
@@ -64,12 +85,28 @@ class Admission:
 
     def may_relay(self, connection: Connection) -> bool:
         """Whether the peer on `connection` may reserve and open circuits."""
-        if not self.private:
+        if self.service == "no" or not connection.direct or connection.closed is not None:
+            return False
+        if not self.private or connection.peer in self.allow_peers:
             return True
         ip = connection.remote.ip()
-        return connection.peer in self.allow_peers or (
-            ip is not None and any(ip in network for network in self.allow_networks)
-        )
+        return ip is not None and any(ip in network for network in self.allow_networks)
+
+    def usable_by(self, connection: Connection) -> list[Multiaddr]:
+        """Addresses at which others find the peer on `connection` through this relay.
+
+        None: it is no relay for that peer.
+        """
+        if self.service == "no" or not connection.direct:
+            return []
+        addresses = self._addresses.usable_by(connection)
+        if not addresses and self.service == "yes" and connection.local is not None:
+            return [connection.local]
+        return addresses
+
+    def offered(self, connection: Connection) -> bool:
+        """Whether the peer on `connection` is told that this is a relay."""
+        return bool(self.usable_by(connection))
 
     def is_own(self, peer: PeerId, info: IdentifyInfo | None) -> bool:
         """Whether `peer` is of this network: it says so, or it is on the list of the allowed."""
@@ -82,6 +119,18 @@ class Admission:
             protocol.startswith(OWN_PROTOCOLS) for protocol in info.protocols
         )
 
-    def foreign_slots(self, slots: int) -> int:
-        """How many of `slots` foreigners may hold."""
-        return slots * self.foreign_share // 100
+    async def is_foreign(self, connection: Connection) -> bool:
+        """Whether the peer on `connection` is of another network.
+
+        Waits a moment for it to identify itself.
+        """
+        for _ in range(_IDENTIFY_LOOKS):
+            if connection.info is not None or connection.closed is not None:
+                break
+            await asyncio.sleep(_IDENTIFY_WAIT / _IDENTIFY_LOOKS)
+        assert connection.peer is not None
+        return not self.is_own(connection.peer, connection.info)
+
+    def foreign_limit(self, reservations: int) -> int:
+        """How many of `reservations` foreigners may hold."""
+        return reservations * self.foreign_share // 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.budget import within
+from edge.config.schema import Relay
 from edge.swarm.limits import Limits
 from edge.units import KIB
 
@@ -15,9 +16,9 @@ CIRCUIT = 6 * KIB  # bytes that one costs, measured by bench/ with 1000 of them 
 
 
 class Resources:
-    """Counts, seconds and bytes; a Duration, Data or rate of 0 is no limit.
+    """Counts, seconds and bytes; 0 means no limit for `data`, `duration` and the rates.
 
-    The node replaces the defaults by its configuration's values.
+    Named as the options of [relay], and with their defaults until configured.
     """
 
     __slots__ = (
@@ -32,26 +33,28 @@ class Resources:
         "rate_per_peer",
         "reservation_ttl",
     )
+    data: int  # bytes each way
+    duration: int
+    max_circuits: int
+    max_circuits_per_ip: int
+    max_circuits_per_peer: int
+    max_reservations: int
+    max_reservations_per_ip: int
+    rate: int  # bytes a second in all
+    rate_per_peer: int
+    reservation_ttl: int
 
     def __init__(self) -> None:
-        self.reservation_ttl = 3600
-        self.max_reservations = 128
-        self.max_reservations_per_ip = 16
-        self.max_circuits = 256
-        self.max_circuits_per_peer = 32
-        self.max_circuits_per_ip = 64
-        self.rate = 0  # bytes a second in all; 0 is no limit
-        self.rate_per_peer = 0
-        self.duration = 0
-        self.data = 0
+        for name in self.__slots__:
+            setattr(self, name, Relay.option(name).initial())
 
     @property
     def limited(self) -> bool:
-        """Whether circuits end by themselves."""
+        """Whether circuits have a limit of time or data."""
         return bool(self.duration or self.data)
 
     def fill_in(self, budget: Budget, limits: Limits) -> None:
-        """Counts that are 0 (auto) become what there is memory for. `limits`: of the swarm."""
+        """Replace counts of 0 (auto) by what there is memory for. `limits`: of the swarm."""
         fit = limits.max_connections * 3 // 4
         self.max_reservations = self.max_reservations or within(8, fit, 2048)
         fit = budget.leasable // 4 // (CIRCUIT + 16 * KIB)

@@ -3,8 +3,7 @@
 import sys
 
 from edge import rooms
-from edge.status.view import listed
-from edge.text import bold, has_colour, pairs, size
+from edge.text import bold, has_colour, listed, pairs, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ service, its room's view adds (edge.rooms).
 """
 
 from edge import rooms
-from edge.text import bold, counted, pairs, short_peer, shown, size, span, table
+from edge.text import bold, counted, listed, pairs, short_peer, shown, size, span, table
 from edge.view import Column
 
 TYPE_CHECKING = False
@@ -119,11 +119,6 @@ def _host_port(words: "Sequence[str]") -> str:
         return "/".join(words)
     host = f"[{words[2]}]" if words[1] == "ip6" else words[2]
     return f"{host}:{words[4]}"
-
-
-def listed(name: str, values: "Sequence[str]") -> list[tuple[str, str]]:
-    """Rows of one name, which stands at the first."""
-    return [(name if i == 0 else "", value) for i, value in enumerate(values)]
 
 
 def _address_rows(answer: "Answer") -> list[tuple[str, str]]:
