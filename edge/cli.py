@@ -224,9 +224,10 @@ def _run(config: "Config", args: Arguments) -> int:
 
         return node.main(config, uvloop, None)
 
+    from edge.relay.resources import fitting_counts
     from edge.tiers import decide
 
-    child = decide.start(config.node.data_dir, config.node.mode, config.tier)
+    child = decide.start(config.node.data_dir, config.node.mode, config.tier, fitting_counts)
     _load_crypto(config)
     from edge import node  # while the child looks around
 
@@ -285,9 +286,10 @@ def _status(config: "Config", args: Arguments) -> int:
 
 
 def _tier(config: "Config", args: Arguments) -> int:
+    from edge.relay.resources import fitting_counts
     from edge.tiers.decide import look
 
-    answer = look(config.node.data_dir, config.node.mode, config.tier)
+    answer = look(config.node.data_dir, config.node.mode, config.tier, fitting_counts)
     if "json" in args.switches:
         import json
 

@@ -14,16 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from edge import atomic, clock, lock, log, machine, zone
-from edge.budget import (
-    LEAST_TO_SERVE,
-    MIB,
-    REMEMBERED,
-    SMALL_TABLES,
-    Budget,
-    default_limit,
-    memory,
-    resident,
-)
+from edge.budget import LEAST_TO_SERVE, Budget, default_limit
 from edge.config.errors import ConfigError
 from edge.config.load import diff
 from edge.crypto.errors import CryptoError
@@ -44,9 +35,10 @@ from edge.swarm.addresses import PRIVATE, UNKNOWN, OwnAddresses
 from edge.swarm.dialer import Dialer
 from edge.swarm.errors import SwarmError
 from edge.swarm.identify import IdentifyService
-from edge.swarm.keeper import Keeper
-from edge.swarm.limits import Limits
-from edge.swarm.peerstore import PeerStore
+from edge.swarm.limits import Limits, fitting_buffer_size
+from edge.swarm.peerstore import REMEMBERED, PeerStore, fitting_peers
+from edge.swarm.pools import SMALL_TABLES
+from edge.swarm.reconnect import Reconnector
 from edge.swarm.swarm import Swarm
 from edge.swarm.transport import SocketTransport
 from edge.tiers import ledger
@@ -56,6 +48,7 @@ from edge.tiers.schedule import MINUTES, Schedule, Window, minutes
 from edge.tiers.sensors import Sensors
 from edge.tiers.service import ModeService
 from edge.tiers.wake import Sleeper, Waker
+from edge.units import MIB
 from edge.wire.multiaddr import Multiaddr
 from edge.wire.peerid import PeerId
 
@@ -64,7 +57,6 @@ if TYPE_CHECKING:
 
     from edge.config.load import Config
     from edge.config.schema import Adapt, Relay, Section
-    from edge.relay.circuit import Circuit
     from edge.status.http import HttpServer
     from edge.status.server import Answer, Request
     from edge.swarm.connection import Connection
@@ -93,12 +85,12 @@ class Node:
         key = load_or_create(
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
-        profile = machine.this_profile()
+        sizing = machine.this_sizing()
         self._share = decision.relay_memory if decision else default_limit()
         limit = config.node.memory_limit or self._share
-        self.budget = Budget(limit, resident(), profile, resident)
+        self.budget = Budget(limit, machine.resident(), sizing, machine.resident)
         self.limits = Limits()
-        self.limits.buffer_size = config.relay.buffer_size or self.budget.buffer_size
+        self.limits.buffer_size = config.relay.buffer_size or fitting_buffer_size(self.budget)
         self.resources = Resources()
         self.swarm = Swarm(key, self.limits, self.budget)
         self.addresses = OwnAddresses(
@@ -107,37 +99,38 @@ class Node:
             lambda: [ip for ip, _ in interfaces.addresses()],
         )
         self.store = PeerStore(
-            os.path.join(config.node.data_dir, "peers"), self.budget.max_remembered
+            os.path.join(config.node.data_dir, "peers"),
+            fitting_peers(self.swarm.pools.tables, sizing),
         )
         self.store.load()
         self.dialer = Dialer(self.swarm)
-        self._made = clock.made()
+        self._made = clock.build_time()
         kept = [os.path.join(config.node.data_dir, name) for name in ("peers", *ledger.FILES)]
         since = max(self._made, clock.newest(kept))
         self.identify = IdentifyService(self.swarm, self.addresses, since)
         self.swarm.handle(ping.PROTOCOL_ID, ping.serve)
         self.relay = RelayService(self.swarm, self.resources, self._relayed_by, self._utc)
-        self.relay.accounts.most = int(MAX_PEERS * profile.tables)
+        self.relay.accounts.most = int(MAX_PEERS * sizing.tables)
         self.swarm.admits = self.relay.admission.denied
         self.waker = Waker(self._utc)
         self.relay.wake = self.waker.wake
         self.relay.reserved.append(self.waker.returned)
         self.identify.identified += [self._on_identified, self.relay.on_identified]
         self.client = RelayClient(self.swarm, self.dialer, self.addresses)
-        self.keeper = Keeper(self.swarm, self.dialer, self.store)
+        self.reconnector = Reconnector(self.swarm, self.dialer, self.store)
         self.addresses.changed.append(self._decide_client)
         self.qos = QosService(
             config.qos, self.swarm.traffic, self.relay.shaper.set_rate, self._ports
         )
         self.swarm.new_socket = self.qos.marks.new_socket
-        self.relay.opened.append(self._mark_circuit)
+        self.swarm.work_begun.append(self._mark)
         self.ledger = ledger.Ledger(config.node.data_dir)
         self._resting: asyncio.TimerHandle | None = None
         self.modes = ModeService(
             Hold("machine", _mode_reason(config.node.mode, decision), RELAY),
             _schedule(config),
             _settings(config.adapt),
-            Sensors(memory()),
+            Sensors(machine.memory()),
             self.ledger,
             self._utc,
             self._on_mode,
@@ -169,11 +162,11 @@ class Node:
         self.addresses.refresh()
         self._watcher = interfaces.Watcher(self.swarm.loop, self.learn_addresses_anew)
         self.swarm.spawn(self.client.run())
-        self.swarm.spawn(self.keeper.run())
+        self.swarm.spawn(self.reconnector.run())
         self.swarm.spawn(self.modes.run())
         self.swarm.spawn(self._save_now_and_then())
         self.swarm.spawn(self.qos.run())
-        self.keeper.configure(self._bootstraps(self.config))
+        self.reconnector.configure(self._bootstraps(self.config))
         self.swarm.loop.call_later(_UNKNOWN_GRACE, self._decide_client)
 
     async def stop(self) -> None:
@@ -210,7 +203,7 @@ class Node:
             self._serve_http(new)
         except StatusError as error:
             log.error("http-not-served", error=error)
-        self.keeper.configure(self._bootstraps(new))
+        self.reconnector.configure(self._bootstraps(new))
         self.config = new
         log.info("reloaded", changes="; ".join(str(change) for change in soft) or "none")
 
@@ -226,9 +219,10 @@ class Node:
         _copy(config.node, self.limits)
         _copy(config.relay, self.resources)
         self._set_memory_limit(config.node.memory_limit or self._share)
-        self.budget.fill_in(self.limits, self.resources)
+        self.limits.fill_in(self.budget)
+        self.resources.fill_in(self.budget, self.limits)
         _admit(config.relay, self.relay.admission)
-        self.addresses.external = _parsed(config.node.external_address)
+        self.addresses.configure(_parsed(config.node.external_address))
         self.client.configure(_parsed(config.relay.relays))
         self.config = config
         sleepers = _sleepers(config)
@@ -250,9 +244,10 @@ class Node:
     def _settle_budget(self, config: Config) -> None:
         """Set aside what the node takes before it serves anyone. Raises ConfigError."""
         budget = self.budget
-        budget.baseline = resident()
+        budget.baseline = machine.resident()
         # What strangers can fill and what has a fixed capacity is leased as a whole.
-        budget.tables.take(SMALL_TABLES + budget.max_remembered * REMEMBERED)
+        tables = self.swarm.pools.tables
+        tables.take(SMALL_TABLES + fitting_peers(tables, budget.sizing) * REMEMBERED)
         least = budget.baseline + LEAST_TO_SERVE
         if budget.limit >= least:
             return
@@ -342,7 +337,7 @@ class Node:
 
     def _utc(self) -> float | None:
         """The time, None while the clock cannot be right."""
-        return clock.believed(self._made)
+        return clock.now_if_plausible(self._made)
 
     async def _tell_ledger(self, _: Request) -> Answer:
         return {"days": ledger.report(self.ledger)}
@@ -360,11 +355,9 @@ class Node:
             self.store.learn(peer, routable, info.agent, time.time())
         self.client.wake()
 
-    def _mark_circuit(self, circuit: Circuit) -> None:
-        for leg in (circuit.source, circuit.destination):
-            transport = leg.connection.transport
-            if isinstance(transport, SocketTransport):
-                self.qos.marks.carries_circuit(transport.sock)
+    def _mark(self, connection: Connection) -> None:
+        if isinstance(connection.transport, SocketTransport):
+            self.qos.marks.carries_circuit(connection.transport.sock)
 
     async def _save_now_and_then(self) -> None:
         while True:
@@ -386,13 +379,13 @@ def main(config: Config, uvloop: bool, decision: Decision | None) -> int:
 async def _run(config: Config, decision: Decision | None) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
-    score = machine.go_first()
+    score = machine.raise_oom_score()
     node = Node(config, decision)
-    profile = machine.this_profile()
-    log.info("machine", profile=profile.name, why=profile.why, oom_score=score)
+    sizing = machine.this_sizing()
+    log.info("machine", profile=sizing.name, why=sizing.why, oom_score=score)
     if decision is not None:
         log.info("tier", fit=decision.mode, tier=decision.tier, reason=decision.reasons[0])
-    if clock.believed(clock.made()) is None:
+    if clock.now_if_plausible(clock.build_time()) is None:
         log.warning("clock-wrong", year=time.gmtime().tm_year)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)

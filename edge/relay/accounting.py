@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.budget import PEER_ENTRY
+from edge.units import KIB
 
 if TYPE_CHECKING:
-    from edge.budget import Room
+    from edge.budget import Pool
     from edge.relay.shaping import Bucket
     from edge.wire.peerid import PeerId
 
 MAX_PEERS = 1024
+PEER_ENTRY = 1 * KIB  # bytes that an account or a reservation costs
 
 
 class Usage:
@@ -40,16 +41,16 @@ class Usage:
 class Accounts:
     """A peer's account is kept while it has circuits, and then until `most` are there.
 
-    `room`: where the memory for it comes from.
+    `pool`: where the memory for it comes from.
     """
 
-    __slots__ = ("_room", "_table", "most")
+    __slots__ = ("_pool", "_table", "most")
 
-    def __init__(self, room: Room, most: int = MAX_PEERS) -> None:
+    def __init__(self, pool: Pool, most: int = MAX_PEERS) -> None:
         self.most = most
         self._table: dict[PeerId, Usage] = {}
-        self._room = room
-        room.relief.append(self._forget_one)
+        self._pool = pool
+        pool.reclaimers.append(self._forget_one)
 
     def of(self, peer: PeerId) -> Usage | None:
         """The account of `peer`, opened if there is none; the one unused for longest gives way.
@@ -60,7 +61,7 @@ class Accounts:
         if usage is None:
             if len(self._table) >= self.most:
                 self._forget_one()
-            if not self._room.take(PEER_ENTRY):
+            if not self._pool.take(PEER_ENTRY):
                 return None
             usage = Usage()
         self._table[peer] = usage
@@ -85,5 +86,5 @@ class Accounts:
         if idle is None:
             return False
         del self._table[idle]
-        self._room.give(PEER_ENTRY)
+        self._pool.give(PEER_ENTRY)
         return True

@@ -16,8 +16,8 @@ import time
 from typing import TYPE_CHECKING
 
 from edge import log
+from edge.relay.circuit_transport import CircuitTransport
 from edge.swarm.errors import DialError, SwarmError
-from edge.swarm.transport import CircuitTransport
 from edge.wire import circuit as wire
 from edge.wire.errors import RemoteProtocolError, WireError
 from edge.wire.multiaddr import parse_many
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from edge.swarm.dialer import Dialer
     from edge.swarm.stream import Stream
     from edge.swarm.swarm import Swarm
+    from edge.swarm.transport import Transport
     from edge.wire.multiaddr import Multiaddr
     from edge.wire.peerid import PeerId
 
@@ -115,7 +116,7 @@ class RelayClient:
         if relay.peer not in self.reservations:
             await self._answer(stream, wire.PERMISSION_DENIED)
             return
-        refusal = self._swarm.no_room(b"")
+        refusal = self._swarm.refusal_for(b"")
         if refusal is not None:
             self._swarm.count_refusal(refusal)
             await self._answer(stream, wire.RESOURCE_LIMIT_EXCEEDED)
@@ -123,7 +124,7 @@ class RelayClient:
         accepted = wire.StopMessage(type=wire.StopMessage.STATUS, status=wire.OK)
         await stream.write(delimited(accepted.encode()))
         address = relay.remote.with_peer(relay.peer).via_circuit(source)
-        connection = self._swarm.adopt(CircuitTransport(stream), False, address, expected=source)
+        connection = self._swarm.upgrade(CircuitTransport(stream), False, address, expected=source)
         connection.limited = message.limit is not None
 
     async def _answer(self, stream: Stream, status: int) -> None:
@@ -133,7 +134,7 @@ class RelayClient:
 
     # --- circuits from us ---
 
-    async def dial_circuit(self, address: Multiaddr, target: PeerId) -> tuple[Stream, bool]:
+    async def dial_circuit(self, address: Multiaddr, target: PeerId) -> tuple[Transport, bool]:
         """A circuit to `target` through the relay in `address`, and whether it is limited.
 
         Raises DialError.
@@ -152,7 +153,7 @@ class RelayClient:
         except BaseException:
             stream.reset()
             raise
-        return stream, answer.limit is not None
+        return CircuitTransport(stream), answer.limit is not None
 
     async def _exchange(self, stream: Stream, request: wire.HopMessage) -> wire.HopMessage:
         async with asyncio.timeout(_EXCHANGE_TIME):

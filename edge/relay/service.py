@@ -16,10 +16,10 @@ import time
 from typing import TYPE_CHECKING
 
 from edge import log
-from edge.budget import CIRCUIT, PEER_ENTRY
-from edge.relay.accounting import Accounts, Usage
+from edge.relay.accounting import PEER_ENTRY, Accounts, Usage
 from edge.relay.admission import Admission
 from edge.relay.circuit import Circuit
+from edge.relay.resources import CIRCUIT
 from edge.relay.shaping import Shaper
 from edge.swarm.errors import SwarmError
 from edge.wire import circuit as wire
@@ -102,7 +102,8 @@ class RelayService:
         self.admits = True  # new circuits, and slots for peers that have none
         self.admission = Admission()
         self.shaper = Shaper(swarm.loop)
-        self.accounts = Accounts(swarm.budget.tables)
+        self._memory = swarm.budget.pool("circuits", 0.25, growth=True)
+        self.accounts = Accounts(swarm.pools.tables)
         self.reservations: dict[PeerId, Reservation] = {}
         self.circuits: set[Circuit] = set()
         self.opened: list[Callable[[Circuit], None]] = []  # told of every circuit
@@ -119,7 +120,7 @@ class RelayService:
         self._sleepers: frozenset[PeerId] = frozenset()
         swarm.handle(wire.HOP_ID, self._hop, self._offered)
         swarm.closed.append(self._on_close)
-        swarm.budget.buffers.relief.append(self._end_a_stalled_one)
+        swarm.pools.buffers.reclaimers.append(self._end_a_stalled_one)
         self._sweeper = swarm.loop.call_later(_SWEEP, self._sweep)
 
     def stop(self) -> None:
@@ -213,7 +214,7 @@ class RelayService:
             await self._refuse(stream, wire.RESERVATION_REFUSED)
             return
         renewed = peer in self.reservations
-        if not renewed and not self._swarm.budget.tables.take(PEER_ENTRY):
+        if not renewed and not self._swarm.pools.tables.take(PEER_ENTRY):
             await self._refuse(stream, wire.RESERVATION_REFUSED)
             return
         ttl, expire = self._term()
@@ -324,7 +325,7 @@ class RelayService:
 
     def _drop(self, peer: PeerId) -> None:
         if self._take_back(peer):
-            self._swarm.budget.tables.give(PEER_ENTRY)
+            self._swarm.pools.tables.give(PEER_ENTRY)
 
     def _take_back(self, peer: PeerId) -> bool:
         """Whether `peer` had a slot; its lease remains, for the one that takes its place."""
@@ -372,9 +373,9 @@ class RelayService:
             await self._refuse(stream, wire.RESOURCE_LIMIT_EXCEEDED)
             return
         usages = self.accounts.both(source, target)
-        budget = self._swarm.budget.circuits
+        memory = self._memory
         group = stream.connection.group
-        if usages is None or not self._has_room(usages, group) or not budget.take(CIRCUIT):
+        if usages is None or not self._has_room(usages, group) or not memory.take(CIRCUIT):
             await self._refuse(stream, wire.RESOURCE_LIMIT_EXCEEDED)
             return
         self._opening += 1
@@ -387,7 +388,7 @@ class RelayService:
         finally:
             self._opening -= 1
             if not opened:
-                budget.give(CIRCUIT)
+                memory.give(CIRCUIT)
                 _decrement(self._circuits_per_group, group)
                 for usage in usages:
                     usage.circuits -= 1
@@ -488,7 +489,7 @@ class RelayService:
 
     def _on_end(self, circuit: Circuit, reason: str) -> None:
         self.circuits.discard(circuit)
-        self._swarm.budget.circuits.give(CIRCUIT)
+        self._memory.give(CIRCUIT)
         _decrement(self._circuits_per_group, circuit.source.connection.group)
         source, destination = circuit.source, circuit.destination
         seconds = self._swarm.loop.time() - circuit.opened_at

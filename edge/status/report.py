@@ -289,12 +289,12 @@ def _memory(budget: Budget | None) -> Status:
     if budget is not None:
         found["limit"] = budget.limit
         found["short"] = budget.short
-        if budget.profile is not None:
-            found["profile"] = budget.profile.name
-            found["profile_reason"] = budget.profile.why
+        if budget.sizing is not None:
+            found["profile"] = budget.sizing.name
+            found["profile_reason"] = budget.sizing.why
         found["rooms"] = {
-            room.name: {"used": room.used, "limit": room.ceiling, "refused": room.refused}
-            for room in budget.rooms
+            name: {"used": pool.used, "limit": pool.ceiling, "refused": pool.refused}
+            for name, pool in budget.pools.items()
         }
     return found
 

@@ -47,6 +47,13 @@ class OwnAddresses:
         self._observed: dict[Multiaddr, set[bytes]] = {}
         self._observed_ips: dict[bytes, set[bytes]] = {}
 
+    def configure(self, external: Iterable[Multiaddr]) -> None:
+        """Other external addresses from now on; tell `changed` if they are others."""
+        configured = list(external)
+        if configured != self.external:
+            self.external = configured
+            self._tell()
+
     def refresh(self) -> None:
         """Read the interfaces anew; tell `changed` if that changes anything."""
         own = {address: address.scope() for address in self._expand()}

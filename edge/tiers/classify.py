@@ -21,6 +21,7 @@ from edge.tiers.profile import (
     USB,
     Profile,
 )
+from edge.units import GIB, MIB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ if TYPE_CHECKING:
         @property
         def cache_size(self) -> int: ...
 
+    # The relay's reservations and circuits that there is memory for.
+    RelayCounts = Callable[[Budget], tuple[int, int]]
 
-MIB, GIB = 1 << 20, 1 << 30
 AUTO = "auto"
 
 # A block of Llama 3.1 8B (its config.json: hidden_size 4096, intermediate_size 14336, 32 attention
@@ -212,7 +214,7 @@ RULES = (
 # fmt: on
 
 
-def classify(profile: Profile, mode: str, wishes: Wishes) -> Decision:
+def classify(profile: Profile, mode: str, wishes: Wishes, relay_counts: RelayCounts) -> Decision:
     """What the machine is fit for. `mode`: one of modes.py, or "auto" to have it decided here."""
     machine = Machine(profile, wishes)
     applying = [rule for rule in RULES if rule.applies(machine)]
@@ -224,7 +226,8 @@ def classify(profile: Profile, mode: str, wishes: Wishes) -> Decision:
     blocks = (wishes.blocks, wishes.blocks) if wishes.blocks else _blocks_in(machine, chosen)
     roles = tuple(wishes.roles) or _roles(machine, chosen, blocks)
     cache_size = wishes.cache_size or machine.cache_size
-    memory, reservations, circuits = _relay(machine)
+    memory = default_limit(machine.memory or LEAST)
+    reservations, circuits = relay_counts(Budget(memory, NODE_SIZE))
     return Decision(
         mode=chosen,
         tier=TIERS[chosen],
@@ -253,25 +256,6 @@ def _roles(machine: Machine, mode: str, blocks: tuple[int, int]) -> tuple[str, .
     if mode == FULL or (mode == RELAY and (machine.memory or 0) >= BOOTSTRAP_MEMORY):
         roles.append(BOOTSTRAP)
     return tuple(roles)
-
-
-class _Counts:
-    """What Budget.fill_in fills in; 0: auto."""
-
-    def __init__(self) -> None:
-        self.max_connections = 0
-        self.max_window = 0
-        self.socket_buffer = 0
-        self.max_reservations = 0
-        self.max_circuits = 0
-
-
-def _relay(machine: Machine) -> tuple[int, int, int]:
-    """Bytes, reservations and circuits of the relay, as a node has them with the budget's rules."""
-    limit = default_limit(machine.memory or LEAST)
-    counts = _Counts()
-    Budget(limit, NODE_SIZE).fill_in(counts, counts)
-    return limit, counts.max_reservations, counts.max_circuits
 
 
 # --- in words ---

@@ -20,7 +20,7 @@ def look(node: Node) -> dict[str, object]:
     return {
         "at": f"{node.swarm.listening[0]}/p2p/{node.swarm.peer_id}",
         "traced": tracemalloc.get_traced_memory()[0],
-        "leased": {room.name: room.used for room in node.budget.rooms},
+        "leased": {name: pool.used for name, pool in node.budget.pools.items()},
         "status": report.status(node.sources),
         "streams": sum(len(c.session.streams) for c in node.swarm.all_connections()),
         "identified": sum(c.info is not None for c in node.swarm.all_connections()),

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.config.load import load
+from edge.relay.resources import fitting_counts
 from edge.tiers.classify import classify
 from edge.tiers.probe import probe
 from edge.tiers.probe.tree import MAX_BYTES, Tree
@@ -68,7 +69,7 @@ def believable(profile: Profile) -> None:
         assert profile.memory_available <= profile.memory
     for name in ("model", "system", "container"):
         assert name not in found or (str(found[name]).isprintable() and len(found[name]) <= 120)
-    assert classify(profile, "auto", DEFAULTS).reasons
+    assert classify(profile, "auto", DEFAULTS, fitting_counts).reasons
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,21 +1,23 @@
-"""Who is read while circuits carry something: those at once, everyone else in turn."""
+"""Who is read while admitted work moves something: it at once, everyone else in turn."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 from edge import crypto
-from edge.budget import MIB, Budget
+from edge.budget import Budget
 from edge.relay.resources import Resources
 from edge.relay.service import RelayService
 from edge.swarm import ping
 from edge.swarm.addresses import OwnAddresses
 from edge.swarm.connection import Connection
 from edge.swarm.identify import IdentifyService
-from edge.swarm.pace import Pace
 from edge.swarm.swarm import Swarm
+from edge.swarm.work import CONTROL, INTERACTIVE
+from edge.units import MIB
 from edge.wire import yamux
 from edge.wire.multiaddr import Multiaddr
 from tests.counterparts.base import Setup, asynchronous, until
@@ -29,7 +31,7 @@ class Clock:
     """A clock that moves by `step` each time it is asked, and when it is moved."""
 
     def __init__(self, step: float = 0.0) -> None:
-        self.now = 1000.0
+        self.now = time.monotonic()  # as the one that it takes the place of
         self._step = step
 
     def __call__(self) -> float:
@@ -38,7 +40,7 @@ class Clock:
 
 
 class Served:
-    """A swarm that listens, and whose pace can be told that something passes.
+    """A swarm that listens, and that can be told that something passes.
 
     From `press` on whatever a stranger causes takes 30 ms of the processor, more than may be taken
     at once, and no time by the clock.
@@ -66,8 +68,13 @@ class Served:
 
     def press(self) -> None:
         """Something passes, and takes all of the time that there is by `clock`."""
-        self.swarm.relayed += 1
-        self.swarm.pace = Pace(self.clock, Clock(0.03))
+        self.passes()
+        for work in self.swarm.work:
+            work.share.clock, work.share.worked = self.clock, Clock(0.03)
+
+    def passes(self) -> None:
+        """A byte of interactive work."""
+        self.swarm.work[INTERACTIVE].moved += 1
 
     async def reads(self, connection: Connection, stranger: Stranger) -> None:
         """Wait until a ping of `stranger` has been read."""
@@ -106,7 +113,7 @@ async def test_who_took_too_much_is_read_when_there_is_time() -> None:
         await asyncio.sleep(0.1)
         assert not connection.heard
         node.clock.now += 1.0
-        node.swarm.relayed += 1
+        node.passes()
         await until_heard(connection)
         stranger.close()
 
@@ -126,7 +133,7 @@ async def test_who_cost_least_goes_first() -> None:
         order = []
         while len(order) < 3:
             node.clock.now += 1.0
-            node.swarm.relayed += 1
+            node.passes()
             before = len(order)
             while len(order) == before:
                 await asyncio.sleep(0.01)
@@ -137,16 +144,19 @@ async def test_who_cost_least_goes_first() -> None:
 
 
 @asynchronous(30)
-async def test_who_gets_a_circuit_waits_no_longer() -> None:
+async def test_who_gets_interactive_work_waits_no_longer() -> None:
     async with served() as node:
         stranger, connection = await node.connected()
         node.press()
         await node.reads(connection, stranger)
         assert connection.paced
-        connection.carries_circuit()
+        connection.begin(INTERACTIVE)
         await node.reads(connection, stranger)
         await node.reads(connection, stranger)
         assert not connection.paced
+        connection.end(INTERACTIVE)
+        await node.reads(connection, stranger)
+        assert connection.paced, "and again when that is over"
         stranger.close()
 
 
@@ -155,7 +165,7 @@ async def test_nobody_waits_where_nothing_passes() -> None:
     async with served() as node:
         stranger, connection = await node.connected()
         node.press()
-        node.swarm.pace.wait(node.swarm.relayed)
+        node.swarm.work[CONTROL].share.wait()
         node.clock.now += 1.0
         for _ in range(5):
             await node.reads(connection, stranger)

@@ -9,16 +9,16 @@ from contextlib import asynccontextmanager
 import pytest
 
 from edge import crypto
-from edge.budget import MIB, Budget
+from edge.budget import Budget
 from edge.swarm import ping, swarm
 from edge.swarm.limits import Limits
 from edge.swarm.swarm import Swarm
+from edge.units import KIB, MIB
 from edge.wire import yamux
 from edge.wire.multiaddr import Multiaddr
 from tests.counterparts.base import asynchronous, until
 from tests.soak.hostile import Stranger, asked, frame
 
-KIB = 1 << 10
 SLOW = "/slow"
 
 
@@ -55,7 +55,7 @@ class Served:
 
     async def held_is(self, size: int) -> None:
         async def so() -> bool:
-            return self.swarm.budget.buffers.used >= size
+            return self.swarm.pools.buffers.used >= size
 
         await until(so)
 
@@ -87,7 +87,7 @@ async def test_the_greediest_connection_gives_way_and_not_the_one_that_asks() ->
         await fill(modest, 1, 224 * KIB)
         await node.count_is(1)
         await node.held_is(224 * KIB)
-        assert node.swarm.budget.buffers.refused == 0
+        assert node.swarm.pools.buffers.refused == 0
         greedy.close()
         modest.close()
 
@@ -120,8 +120,8 @@ async def test_a_stream_that_goes_to_make_room_for_itself_leaves_no_lease() -> N
             connection.close("memory is short")
             return True
 
-        buffers = node.swarm.budget.buffers
-        buffers.relief.insert(0, let_go)
+        buffers = node.swarm.pools.buffers
+        buffers.reclaimers.insert(0, let_go)
         assert buffers.take(buffers.ceiling - buffers.used)
         filler = buffers.used - 32 * KIB
         await stranger.say(stranger.sealed(frame(yamux.DATA, 0, 1, 32 * KIB) + bytes(32 * KIB)))
