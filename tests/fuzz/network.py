@@ -81,7 +81,7 @@ class MemoryTransport(SocketTransport):
     def resume(self) -> None:
         self.paused = False
 
-    def look(self) -> None:
+    def look(self, most: int = 1) -> None:
         """Nothing comes but by `Peer.feed`."""
 
     def close(self) -> None:
