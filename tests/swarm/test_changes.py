@@ -111,7 +111,7 @@ async def ignored(_stream: Stream) -> None:
 
 async def stop_reading(ours: Connection, theirs: Connection) -> None:
     """Let as much pile up for `theirs` that nothing more can be sent to it."""
-    theirs.paced = True  # or the next sweep had it read on
+    theirs.load.paced = True  # or the next sweep had it read on
     theirs.transport.pause()
     while not ours.congested:
         ours.open_stream(["/ignored"]).write_some(memoryview(bytes(1 << 18)))

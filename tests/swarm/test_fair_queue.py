@@ -26,7 +26,7 @@ async def test_who_took_too_much_is_read_when_there_is_time() -> None:
         stranger, connection = await node.connected()
         node.press()
         await node.reads(connection, stranger)
-        assert connection.paced
+        assert connection.load.paced
         connection.heard = False
         await stranger.say(stranger.sealed(PING))
         await asyncio.sleep(0.2)  # longer than the wait that was asked for
@@ -47,11 +47,11 @@ async def test_who_cost_least_goes_first() -> None:
         node.press()
         for stranger, connection in pairs:
             await node.reads(connection, stranger)
-            assert connection.paced
+            assert connection.load.paced
             connection.heard = False
             await stranger.say(stranger.sealed(PING))
         for (_, connection), cost in zip(pairs, (0.3, 0.1, 0.2), strict=True):
-            connection.cost = cost
+            connection.load.cost = cost
         order = []
         while len(order) < 3:
             node.clock.now += 1.0
@@ -71,14 +71,14 @@ async def test_who_gets_interactive_work_waits_no_longer() -> None:
         stranger, connection = await node.connected()
         node.press()
         await node.reads(connection, stranger)
-        assert connection.paced
+        assert connection.load.paced
         connection.begin(INTERACTIVE)
         await node.reads(connection, stranger)
         await node.reads(connection, stranger)
-        assert not connection.paced
+        assert not connection.load.paced
         connection.end(INTERACTIVE)
         await node.reads(connection, stranger)
-        assert connection.paced, "and again when that is over"
+        assert connection.load.paced, "and again when that is over"
         stranger.close()
 
 
@@ -91,7 +91,7 @@ async def test_nobody_waits_where_nothing_passes() -> None:
         node.clock.now += 1.0
         for _ in range(5):
             await node.reads(connection, stranger)
-            assert not connection.paced
+            assert not connection.load.paced
         stranger.close()
 
 
@@ -101,7 +101,7 @@ async def test_who_leaves_while_waiting_leaves_nothing() -> None:
         stranger, connection = await node.connected()
         node.press()
         await node.reads(connection, stranger)
-        assert connection.paced
+        assert connection.load.paced
         stranger.close()
         node.clock.now += 1.0
 
@@ -130,7 +130,7 @@ async def test_a_flood_waits_and_a_circuit_goes_on() -> None:
             await one(end[:2], "ping-streams")
 
     async def some_wait() -> bool:
-        return any(connection.paced for connection in swarm.all_connections())
+        return any(connection.load.paced for connection in swarm.all_connections())
 
     async with (
         OurPeer(Setup(listen=(), relays=[at])) as listener,
@@ -145,7 +145,7 @@ async def test_a_flood_waits_and_a_circuit_goes_on() -> None:
         for _ in range(3):
             await dialer.transfer(circuit, MIB)
         for leg in [leg for each in relay.circuits for leg in (each.source, each.destination)]:
-            assert not leg.connection.paced
+            assert not leg.connection.load.paced
         over.set()
         await asyncio.gather(*floods)
 

@@ -40,17 +40,17 @@ async def test_bulk_work_waits_for_its_own_share_and_not_for_that_of_strangers()
         node.press()
         for who, connection in ((bulk_peer, bulk), (stranger, other)):
             await node.reads(connection, who)
-            assert connection.paced
+            assert connection.load.paced
         node.clock.now += 0.05  # 10 ms too many are half a tenth of this, and a fifth of that
         node.passes()
         assert not node.swarm.work[BULK].share.wait()
         assert node.swarm.work[CONTROL].share.wait()
 
         async def reads_again() -> bool:
-            return not bulk.paced
+            return not bulk.load.paced
 
         await until(reads_again)
-        assert other.paced
+        assert other.load.paced
         bulk.end(BULK)
         bulk_peer.close()
         stranger.close()
@@ -69,9 +69,9 @@ async def test_while_only_bulk_work_moves_it_waits_for_nobody_and_strangers_do()
         assert not node.swarm.work[CONTROL].share.wait()
         for _ in range(5):
             await node.reads(bulk, bulk_peer)
-            assert not bulk.paced
+            assert not bulk.load.paced
         await node.reads(other, stranger)
-        assert other.paced
+        assert other.load.paced
         bulk.end(BULK)
         bulk_peer.close()
         stranger.close()
@@ -284,7 +284,7 @@ async def test_bulk_and_interactive_work_get_their_shares_beside_a_flood() -> No
         floods = [asyncio.ensure_future(flooded(end[:2])) for _ in range(8)]
 
         async def some_wait() -> bool:
-            return any(c.paced for c in server.all_connections() if c.work == CONTROL)
+            return any(c.load.paced for c in server.all_connections() if c.work == CONTROL)
 
         await until(some_wait, every=0.001)
         began, before = time.thread_time(), [work.share.taken for work in server.work]
