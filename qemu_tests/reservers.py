@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from edge import log
-from edge.budget import KIB, MIB, Budget
+from edge.budget import Budget
 from edge.crypto import Ed25519Key
 from edge.relay.client import RelayClient
 from edge.swarm.addresses import OwnAddresses
@@ -15,6 +15,7 @@ from edge.swarm.dialer import Dialer
 from edge.swarm.identify import IdentifyService
 from edge.swarm.limits import Limits
 from edge.swarm.swarm import Swarm
+from edge.units import KIB, MIB
 from edge.wire.multiaddr import Multiaddr
 
 

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from unittest import mock
 
 from edge import crypto, log
-from edge.budget import MIB, PEER_ENTRY, Budget
+from edge.budget import Budget
+from edge.relay.accounting import PEER_ENTRY
 from edge.relay.client import OwnReservation, RelayClient
 from edge.relay.resources import Resources
 from edge.relay.service import RelayService
@@ -25,6 +26,7 @@ from edge.swarm.dialer import Dialer
 from edge.swarm.identify import IdentifyService
 from edge.swarm.swarm import Swarm
 from edge.swarm.transport import Receiver, SocketTransport
+from edge.units import MIB
 from edge.wire import circuit, identify, multistream, noise, yamux
 from edge.wire.multiaddr import Multiaddr
 from edge.wire.protobuf import delimited
@@ -79,7 +81,7 @@ class MemoryTransport(SocketTransport):
     def resume(self) -> None:
         self.paused = False
 
-    def look(self) -> None:
+    def look(self, most: int = 1) -> None:
         """Nothing comes but by `Peer.feed`."""
 
     def close(self) -> None:
@@ -102,7 +104,7 @@ class Peer:
         self.id = IDENTITIES[number].peer_id
         self.transport = MemoryTransport()
         remote = Multiaddr.from_ip(bytes((5, 1, 2, number)), 1000)
-        self.connection: Connection = swarm.adopt(self.transport, False, remote)
+        self.connection: Connection = swarm.upgrade(self.transport, False, remote)
         upgrade = Upgrade(IDENTITIES[number], True)
         self.feed(upgrade.start())
         self.feed(upgrade.receive(bytes(self.transport.written)))
@@ -213,7 +215,7 @@ class Network:
         """Nothing is left of the two."""
         for _ in range(100):
             await self._turn()
-            if not self.swarm._tasks and not self.swarm._ready:
+            if not self.swarm._tasks and self.swarm._handlers.idle:
                 break
         assert not self.swarm._tasks
         assert not self.failures, self.failures
@@ -221,7 +223,7 @@ class Network:
         assert not self.relay.circuits and not self.relay.reservations
         assert not self.relay._per_group and not self.relay._circuits_per_group
         assert not self.client.reservations
-        leased = {room.name: room.used for room in self.swarm.budget.rooms if room.used}
+        leased = {name: pool.used for name, pool in self.swarm.budget.pools.items() if pool.used}
         tables = leased.pop("tables", 0)
         assert not leased, leased
         assert tables == PEER_ENTRY * len(self.relay.accounts._table)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge import crypto
-from edge.budget import KIB, MIB, default_limit
+from edge.budget import default_limit
 from edge.config.load import load
 from edge.config.schema import SOFT, Relay
 from edge.config.schema import Node as NodeSection
@@ -21,6 +21,7 @@ from edge.swarm.addresses import OwnAddresses
 from edge.swarm.dialer import Dialer
 from edge.swarm.limits import Limits
 from edge.swarm.swarm import Swarm
+from edge.units import KIB, MIB
 from edge.wire import circuit
 from edge.wire.peerid import PeerId
 from edge.wire.protobuf import delimited

@@ -136,7 +136,7 @@ class Visitor:
         await self.swarm.loop.sock_connect(self._sock, target[:2])
         transport = SocketTransport(self.swarm.loop, self._sock, self.swarm.traffic)
         at = self._relay.without_peer()
-        connection = self.swarm.adopt(transport, True, at, None, self._relay.peer_id())
+        connection = self.swarm.upgrade(transport, True, at, None, self._relay.peer_id())
         await connection.upgraded()
 
     async def _listen(self) -> None:
