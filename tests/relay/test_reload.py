@@ -1,4 +1,4 @@
-"""A reload: every limit changes, what was granted stays, what is no longer permitted ends at once."""
+"""How a reload changes limits, keeps what was granted, and ends what is no longer permitted."""
 
 from __future__ import annotations
 
