@@ -14,16 +14,14 @@ if TYPE_CHECKING:
 class Allowance:
     """`admits`: new work is taken on. `rate`: bytes a second in all, 0 for any number.
 
-    `paused`: work under way is to end, too. `slowdown`: how many times longer than usual regular
-    work may wait. `changed` are called after each change.
+    `paused`: work under way is to end, too. `changed` are called after each change.
     """
 
-    __slots__ = ("_rates", "admits", "changed", "paused", "slowdown")
+    __slots__ = ("_rates", "admits", "changed", "paused")
 
     def __init__(self) -> None:
         self.admits = True
         self.paused = False
-        self.slowdown = 1.0
         self.changed: list[Callable[[], None]] = []
         self._rates: dict[str, int] = {}
 

@@ -19,7 +19,7 @@ _WRITTEN = 1_764_000_000.0  # November 2025
 _LATEST = 2.0**33  # the year 2242: a file that is newer says nothing
 
 
-def made() -> float:
+def build_time() -> float:
     """Seconds since 1970 when this program came to be, at the earliest."""
     source = globals().get("__file__", "")  # modules inside of the static binary have none
     return max(_WRITTEN, _changed(sys.executable), _changed(source))
@@ -35,7 +35,7 @@ def later(last: int, since: float) -> int:
     return max(last + 1, int(max(time.time(), since) * 1000))
 
 
-def believed(since: float) -> float | None:
+def now_if_plausible(since: float) -> float | None:
     """Seconds since 1970 now; None while the clock stands before `since`."""
     now = time.time()
     return now if now >= since else None

@@ -12,33 +12,27 @@ import os
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from edge import clock, log, machine
+from edge import clock, log
 from edge.allowance import Allowance
-from edge.budget import (
-    LEAST_TO_SERVE,
-    MIB,
-    REMEMBERED,
-    SMALL_TABLES,
-    Budget,
-    default_limit,
-    resident,
-)
+from edge.budget import LEAST_TO_SERVE, Budget, default_limit
 from edge.config.errors import ConfigError
 from edge.config.schema import Node, Peer, Relay, Section
 from edge.crypto.identity import load_or_create
+from edge.machine import resident, this_sizing
 from edge.swarm import interfaces, ping
 from edge.swarm.addresses import OwnAddresses
 from edge.swarm.dialer import Dialer
 from edge.swarm.identify import IdentifyService
-from edge.swarm.keeper import Keeper
-from edge.swarm.limits import Limits
-from edge.swarm.peerstore import PeerStore
+from edge.swarm.limits import Limits, fitting_buffer_size
+from edge.swarm.peerstore import REMEMBERED, PeerStore, fitting_peers
+from edge.swarm.pools import SMALL_TABLES
+from edge.swarm.reconnect import Reconnector
 from edge.swarm.swarm import Swarm
-from edge.swarm.transport import SocketTransport
+from edge.units import MIB
 from edge.wire.multiaddr import Multiaddr
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from typing import Any
 
     from edge.config.load import Config
@@ -70,7 +64,7 @@ class Service(Protocol):
 
 
 class Host:
-    """`config`: the one in force. `share`: bytes of memory to use where the configuration says auto.
+    """`config`: the one in force. `share`: bytes of memory, where the configuration says auto.
 
     `allowance`: what may be done for others now. `utc()`: seconds since 1970, None while the clock
     cannot be right. Services register what they add: `answers` to the status socket, by verb;
@@ -84,11 +78,9 @@ class Host:
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
         self._share = share or default_limit()
-        self.budget = Budget(
-            node.memory_limit or self._share, resident(), machine.this_profile(), resident
-        )
+        self.budget = Budget(node.memory_limit or self._share, resident(), this_sizing(), resident)
         self.limits = Limits()
-        self.limits.buffer_size = config[Relay].buffer_size or self.budget.buffer_size
+        self.limits.buffer_size = config[Relay].buffer_size or fitting_buffer_size(self.budget)
         self.swarm = Swarm(key, self.limits, self.budget)
         self.started_at = self.swarm.loop.time()
         self.allowance = Allowance()
@@ -97,18 +89,23 @@ class Host:
             lambda: self.swarm.listening,
             lambda: [ip for ip, _ in interfaces.addresses()],
         )
-        self.store = PeerStore(os.path.join(node.data_dir, "peers"), self.budget.max_remembered)
+        remembered = fitting_peers(self.swarm.pools.tables, self.budget.sizing)
+        self.store = PeerStore(os.path.join(node.data_dir, "peers"), remembered)
         self.store.load()
         self.dialer = Dialer(self.swarm)
-        self._built = clock.made()
+        self._built = clock.build_time()
         self.identify = IdentifyService(
             self.swarm, self.addresses, max(self._built, clock.newest(_files(node.data_dir)))
         )
         self.swarm.handle(ping.PROTOCOL_ID, ping.serve)
         self.identify.identified.append(self._remember)
-        self.keeper = Keeper(self.swarm, self.dialer, self.store)
-        # Told when the network may be another one, or answers again: waits are over.
-        self.network_changed: list[Callable[[], None]] = []
+        self.reconnector = Reconnector(self.swarm, self.dialer, self.store)
+        # Told when the network may be another one, or answers again: what failed is tried anew.
+        self.network_changed: list[Callable[[], None]] = [
+            self.dialer.forget_failures,
+            self.reconnector.retry,
+        ]
+        self.swarm.opened.append(self._on_open)
         self.answers: dict[str, Answer] = {}
         self.tallies: list[Callable[[], Mapping[str, int]]] = []
         self.peer_reports: list[PeerReport] = []
@@ -123,8 +120,8 @@ class Host:
         self._set_memory_limit(node.memory_limit or self._share)
         self.limits.fill_in(self.budget)
         self.addresses.configure(parsed(node.external_address))
-        self.keeper.configure(parsed([peer.address for peer in config.all(Peer)]))
-        self.allow_retries()
+        self.reconnector.configure(parsed([peer.address for peer in config.all(Peer)]))
+        self.retry()
 
     def start(self) -> None:
         """Listen, and keep to the network. Raises SwarmError."""
@@ -132,7 +129,7 @@ class Host:
             self.swarm.listen(address)
         self.addresses.refresh()
         self._watcher = interfaces.Watcher(self.swarm.loop, self.learn_addresses_anew)
-        self.swarm.spawn(self.keeper.run())
+        self.swarm.spawn(self.reconnector.run())
         self.swarm.spawn(self._save_now_and_then())
 
     async def stop(self) -> None:
@@ -143,18 +140,22 @@ class Host:
 
     def utc(self) -> float | None:
         """The time, None while the clock cannot be right."""
-        return clock.believed(self._built)
+        return clock.now_if_plausible(self._built)
 
     def learn_addresses_anew(self) -> None:
         """The network has changed, by what the kernel says or whoever sent SIGUSR1 knows."""
         self.addresses.forget_observations()
         self.addresses.refresh()
-        self.allow_retries()
+        self.retry()
 
-    def allow_retries(self) -> None:
-        """Forget which dials failed: the reason may be gone."""
+    def retry(self) -> None:
+        """Try anew what could not be reached: the reason may be gone."""
         for tell in self.network_changed:
             tell()
+
+    def _on_open(self, connection: Connection) -> None:
+        if connection.initiator and self.swarm.connection_count == 1:
+            self.retry()  # the first that answers after none did
 
     # --- memory ---
 
@@ -172,7 +173,8 @@ class Host:
         config, budget = self.config, self.budget
         budget.baseline = resident()
         # What strangers can fill and what has a fixed capacity is leased as a whole.
-        budget.tables.take(SMALL_TABLES + budget.max_remembered * REMEMBERED)
+        tables = self.swarm.pools.tables
+        tables.take(SMALL_TABLES + fitting_peers(tables, budget.sizing) * REMEMBERED)
         least = budget.baseline + LEAST_TO_SERVE
         if budget.limit >= least:
             return
@@ -216,7 +218,7 @@ def copy_options(section: Section, limits: object) -> None:
 
 
 def by_reason(counts: Mapping[str, int]) -> dict[str, int]:
-    """The counts under snake_case names, for status; some rooms count by a protocol's words."""
+    """The counts under snake_case names, for `status`, whatever they are called inside."""
     found: dict[str, int] = {}
     for reason, count in counts.items():
         name = reason.lower().replace("-", "_").replace(" ", "_")

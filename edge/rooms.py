@@ -7,9 +7,12 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from edge.budget import Budget
     from edge.commands import Command
+    from edge.config.load import Config
+    from edge.tiers.fitness import Fitness
     from edge.view import View
 
 ROOMS = (  # in the order in which `kwaainet status` shows them
@@ -29,3 +32,25 @@ def commands() -> "Iterator[Command]":
     """What each room does for the command line."""
     for room in ROOMS:
         yield from import_module(f"edge.{room}.commands").COMMANDS
+
+
+def look_around(config: "Config") -> "Callable[[], Fitness | None]":
+    """Have a child process find out what the machine is fit for; the result waits for its answer.
+
+    A node that is told to relay need not know what else the machine could do.
+    """
+    from edge.config.schema import Node, Tier
+    from edge.tiers import decide
+
+    node = config[Node]
+    if node.mode == "relay":
+        return lambda: None
+    child = decide.start(node.data_dir, node.mode, config[Tier], relay_counts)
+    return lambda: decide.finish(child)
+
+
+def relay_counts(budget: "Budget") -> tuple[int, int]:
+    """Reservations and circuits that there is memory for, in a relay of this budget."""
+    from edge.relay.resources import fitting_counts
+
+    return fitting_counts(budget)

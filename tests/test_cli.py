@@ -56,7 +56,7 @@ def test_selftest_is_for_the_binary() -> None:
 def test_help_is_an_answer_and_no_command_is_a_mistake() -> None:
     status, out, err = kwaainet("help")
     assert (status, err) == (0, "")
-    for verb in cli.VERBS:
+    for verb in cli.COMMANDS:
         assert f"\n  {verb.name}" in out
     assert kwaainet("--help") == (0, out, "")
     assert kwaainet() == (2, "", out)

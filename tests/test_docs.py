@@ -21,7 +21,7 @@ WRITTEN = [page for page in PAGES if page.name != "configuration.md"]  # that on
 PICTURES = sorted(DOCS.glob("*.dot"))
 # Where two sections have a name in common, the first: [node] and [relay] are what pages speak of.
 OPTIONS = {option.name: option for option in reversed(every_option())}
-VERBS = {verb.name: verb for verb in cli.VERBS}
+VERBS = {verb.name: verb for verb in cli.COMMANDS}
 SOURCE = "\n".join(path.read_text() for path in sorted(EDGE.rglob("*.py")))
 # Words in `code` that look like options and are names of something else.
 OTHER_NAMES = {

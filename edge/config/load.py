@@ -26,7 +26,7 @@ FILE_VARIABLE = ENVIRONMENT + "CONFIG"
 
 
 class Config:
-    """The effective configuration: `config[Relay]` is a section, `config.all(Peer)` every `[[peer]]`.
+    """The effective configuration: `config[Relay]` is a section, `config.all(Peer)` all of a kind.
 
     `file`: the one that was read, None if there is none. `ignored`: KWAAINET_* variables that are
     none of ours (KwaaiNet's other programs have some too).

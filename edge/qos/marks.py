@@ -1,8 +1,9 @@
 """What the kernel and the network read from the node's sockets: DSCP, priority and mark.
 
-A connection that carries circuits is marked as lower effort, so that it takes what others leave;
-every other one, on which peers reserve and identify, a step above, so that a full line does not
-cost them their slots. A connection changes its code point once, when its first circuit opens.
+A connection that carries work for others is marked as lower effort, so that it takes what others
+leave; every other one, on which peers reserve and identify, a step above, so that a full line does
+not cost them their reservations. A connection changes its code point once, when its first work
+begins.
 
 Each of the three is permitted or not by itself: DSCP and priorities up to 6 to everyone, SO_MARK to
 CAP_NET_ADMIN (from Linux 5.17 on also CAP_NET_RAW). What is refused is left off, once for all.
@@ -52,22 +53,22 @@ class Marks:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.refused: set[str] = set()
-        self._relaying: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._working: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     def new_socket(self, sock: socket.socket) -> None:
         """A socket of the node that listens, was accepted or is about to connect."""
         self._put(sock, self.settings.dscp_control)
 
-    def carries_circuit(self, sock: socket.socket) -> None:
-        """From now on `sock` is one that relays."""
-        if sock not in self._relaying:
-            self._relaying.add(sock)
+    def carries_work(self, sock: socket.socket) -> None:
+        """From now on `sock` carries work for others."""
+        if sock not in self._working:
+            self._working.add(sock)
             self._put(sock, self.settings.dscp_relay)
 
     def again(self, sock: socket.socket) -> None:
         """The settings have changed."""
-        relaying = sock in self._relaying
-        self._put(sock, self.settings.dscp_relay if relaying else self.settings.dscp_control)
+        working = sock in self._working
+        self._put(sock, self.settings.dscp_relay if working else self.settings.dscp_control)
 
     @property
     def mark(self) -> int:

@@ -1,7 +1,7 @@
-"""Watches the line once a second, sets how fast the relay may relay, and tells the hooks.
+"""Watches the line once a second, limits the rate of all work for others, and calls the hooks.
 
 Its own state is small: the line's counters a second ago, the least delay of the last minutes, what
-`backoff.decide` said. The relay's shaper does the shaping; this hands it a rate.
+`backoff.decide` said. Those who move bytes for others keep to the rate; this sets it.
 """
 
 from __future__ import annotations
@@ -10,22 +10,24 @@ import asyncio
 import os
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edge import log
+from edge.allowance import least
+from edge.config.schema import Qos
 from edge.qos import backoff, line
 from edge.qos.hooks import Hooks, directory, facts
 from edge.qos.marks import Marks
 from edge.qos.probe import TIMEOUT, Probe
+from edge.swarm.transport import SocketTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from edge.config.schema import Qos
+    from edge.config.load import Config
+    from edge.host import Host, Status
     from edge.qos.line import Route
-    from edge.swarm.transport import Traffic
+    from edge.swarm.connection import Connection
 
-TICK = 1.0  # seconds, times `slowdown`
+TICK = 1.0  # seconds, times the slowdown of the swarm
 _GOODBYE = 2.0  # seconds for all hooks when the node stops
 _BASE_LOOKS = 300  # ticks in which the least delay is looked for
 _RECENT = 3  # a queue stands if none of so many probes was quick
@@ -33,27 +35,17 @@ _GIVE_UP = 5  # unanswered probes after which the delay counts as unmeasured
 
 
 class QosService:
-    """`settings`: the configuration's section [qos]. `cap`: bytes a second that are configured
-    for relaying, 0 for any number. `set_rate` is told what holds now. `ports`: listened on.
-    """
+    """Marks the sockets of `host`, and limits its allowance by what the line has left."""
 
-    def __init__(
-        self,
-        settings: Qos,
-        traffic: Traffic,
-        set_rate: Callable[[int], None],
-        ports: Callable[[], list[int]],
-    ) -> None:
+    def __init__(self, host: Host) -> None:
+        settings = host.config[Qos]
         self._loop = asyncio.get_running_loop()
         self.marks = Marks(settings)
         self.hooks = Hooks(directory(settings))
         self.route: Route | None = None
-        self.slowdown = 1.0  # 1 but in a pause, when the line is looked at less often
+        self._host = host
         self._settings = settings
-        self._cap = 0
-        self._traffic = traffic
-        self._set_rate = set_rate
-        self._ports = ports
+        self._traffic = host.swarm.traffic
         self._probe = Probe(self._loop)
         self._state = backoff.START
         self._reading = backoff.Reading((0.0, 0.0), (0.0, 0.0), None)
@@ -63,19 +55,29 @@ class QosService:
         self._facts: dict[str, str] | None = None  # for hooks, while there is a WAN
         self._begun: dict[str, str] | None = None  # what their start was called with
         self._news = asyncio.Event()  # for hooks
+        host.swarm.new_socket = self.marks.new_socket
+        host.swarm.work_begun.append(self._mark_work)
 
-    def configure(self, settings: Qos, cap: int) -> None:
-        """New settings, from now on. `cap`: as the relay's own section has it."""
-        self._settings = self.marks.settings = settings
-        self._cap = least(cap, settings.rate_up, settings.rate_down)
-        if not settings.backoff:
+    def configure(self, config: Config) -> None:
+        """Other settings from now on, for the sockets that there are as well."""
+        self._settings = self.marks.settings = config[Qos]
+        if not self._settings.backoff:
             self._state = backoff.START
-        self._set_rate(self.rate)
+        self._set_rate()
+        swarm = self._host.swarm
+        for connection in [*swarm.pending, *swarm.all_connections()]:
+            if isinstance(connection.transport, SocketTransport):
+                self.marks.again(connection.transport.sock)
 
-    @property
-    def rate(self) -> int:
-        """Bytes a second that relaying may take now; 0: any number."""
-        return least(self._cap, self._state.rate)
+    def _set_rate(self) -> None:
+        """The least of both caps holds, as all that comes in goes out."""
+        settings = self._settings
+        rate = least(settings.rate_up, settings.rate_down, self._state.rate)
+        self._host.allowance.limit("line", rate)
+
+    def _mark_work(self, connection: Connection) -> None:
+        if isinstance(connection.transport, SocketTransport):
+            self.marks.carries_work(connection.transport.sock)
 
     @property
     def busy(self) -> float | None:
@@ -100,7 +102,9 @@ class QosService:
             while True:
                 began = self._loop.time()
                 await self._watch()
-                await asyncio.sleep(max(0.1, began + TICK * self.slowdown - self._loop.time()))
+                await asyncio.sleep(
+                    max(0.1, began + TICK * self._host.swarm.slowdown - self._loop.time())
+                )
         finally:
             telling.cancel()
 
@@ -129,7 +133,7 @@ class QosService:
         settings = self._settings
         policy = backoff.Policy((settings.line_up, settings.line_down), settings.max_delay)
         self._state = backoff.decide(before, reading, policy)
-        self._set_rate(self.rate)
+        self._set_rate()
         if (before.reason == backoff.FREE) != (self._state.reason == backoff.FREE):
             event = "qos-backoff" if self._busy else "qos-free"
             log.info(event, reason=self._state.reason, rate=self._state.rate)
@@ -142,7 +146,7 @@ class QosService:
         self._delays.clear()
         self._unanswered = 0
         self._state = backoff.START
-        self._set_rate(self.rate)
+        self._set_rate()
         self._facts = None
         if route is not None:
             mark = self.marks.mark
@@ -152,6 +156,11 @@ class QosService:
     @property
     def _busy(self) -> bool:
         return self._state.reason != backoff.FREE
+
+    def _ports(self) -> list[int]:
+        """Those that the node listens on."""
+        ends = [address.host_port() for address in self._host.swarm.listening]
+        return [end[1] for end in ends if end is not None]
 
     async def _tell_hooks(self) -> None:
         """Beside the watch, which a slow hook must not hold up; it is told what is so by then."""
@@ -163,7 +172,7 @@ class QosService:
                 busy = False
             if self._begun is not None and busy != self._busy:
                 busy = self._busy
-                now = {**self._begun, "QOS_RATE": str(self.rate)}
+                now = {**self._begun, "QOS_RATE": str(self._host.allowance.rate)}
                 await self.hooks.call("busy" if busy else "free", now)
 
     async def _follow_the_wan(self) -> bool:
@@ -212,15 +221,15 @@ class QosService:
 
     # --- for status ---
 
-    def report(self) -> dict[str, Any]:
-        """What `status` shows. Rates are bytes a second."""
+    def report(self) -> Status:
+        """Rates are bytes a second."""
         settings, reading, state = self._settings, self._reading, self._state
-        found: dict[str, Any] = {
+        found: Status = {
             "dscp": {"relay": settings.dscp_relay, "control": settings.dscp_control},
             "priority": settings.priority,
             "mark": self.marks.mark,
             "refused": sorted(self.marks.refused),
-            "rate": self.rate,
+            "rate": self._host.allowance.rate,
             "backoff": state.reason if settings.backoff else "off",
             "hooks": {"ran": self.hooks.ran, "failed": self.hooks.failed},
         }
@@ -235,9 +244,4 @@ class QosService:
                 }
                 if reading.delay is not None:
                     found["wan"] |= {"delay": round(reading.delay, 1), "probe": self._probe.method}
-        return found
-
-
-def least(*rates: int) -> int:
-    """The least of `rates`, of which 0 is any number."""
-    return min([rate for rate in rates if rate], default=0)
+        return {"qos": found}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.budget import PEER_ENTRY
 from edge.host import by_reason
+from edge.units import KIB
 
 if TYPE_CHECKING:
     from typing import TypeVar
 
-    from edge.budget import Room
+    from edge.budget import Pool
     from edge.host import Status
     from edge.relay.shaping import Bucket
     from edge.wire.peerid import PeerId
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     _Key = TypeVar("_Key")
 
 MAX_PEERS = 1024
+PEER_ENTRY = 1 * KIB  # bytes that an account or a reservation costs
 
 
 class Usage:
@@ -67,11 +68,11 @@ class Accounts:
 
     __slots__ = ("_pool", "_table", "most")
 
-    def __init__(self, pool: Room, most: int = MAX_PEERS) -> None:
+    def __init__(self, pool: Pool, most: int = MAX_PEERS) -> None:
         self.most = most
         self._table: dict[PeerId, Usage] = {}
         self._pool = pool
-        pool.relief.append(self._forget_one)
+        pool.reclaimers.append(self._forget_one)
 
     def __len__(self) -> int:
         return len(self._table)

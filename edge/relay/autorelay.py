@@ -176,7 +176,7 @@ class AutoRelay:
         """Seconds until there is something to do again: a renewal is never late."""
         now = self._swarm.loop.time()
         due = [held.renew_at - now for held in self.reservations.values() if held.renew_at > now]
-        return min([_TICK * self._host.allowance.slowdown, *due])
+        return min([_TICK * self._swarm.slowdown, *due])
 
     def _start_afresh(self) -> None:
         """Earlier failures tell nothing any more: ask whoever rests, at once."""

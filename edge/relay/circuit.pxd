@@ -6,7 +6,9 @@ from edge.wire cimport yamux
 
 
 cdef class Leg:
+    cdef object _buffers
     cdef Circuit _circuit
+    cdef object _work
     cdef readonly object usage
     cdef readonly Connection connection
     cdef readonly yamux.Stream stream

@@ -10,13 +10,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge.swarm.work import INTERACTIVE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edge.budget import Pool
     from edge.relay.accounting import Usage
     from edge.relay.shaping import Shaper
     from edge.swarm.connection import Connection
     from edge.swarm.stream import Stream
+    from edge.swarm.work import Work
     from edge.wire import yamux
 
 
@@ -30,7 +34,9 @@ class Leg:
     """
 
     __slots__ = (
+        "_buffers",
         "_circuit",
+        "_work",
         "connection",
         "ended",
         "other",
@@ -46,6 +52,8 @@ class Leg:
         self._circuit = circuit
         self.usage = usage
         self.connection: Connection = stream.connection
+        self._buffers: Pool = stream.connection.shared.pools.buffers
+        self._work: Work = stream.connection.shared.work[INTERACTIVE]
         self.stream: yamux.Stream = stream.yamux
         self.other: Leg = self  # until the circuit ties the two together
         self.pending = bytearray()
@@ -85,19 +93,18 @@ class Leg:
 
     def hold(self, data: memoryview) -> bool:
         """Keep `data` to be sent here later; without memory for it the circuit ends."""
-        budget = self.connection.swarm.budget.buffers
-        if not budget.take(len(data)):
+        if not self._buffers.take(len(data)):
             self._circuit.end("memory")
             return False
         if self._circuit.ended is not None:  # to make room: it was the one that could let go
-            budget.give(len(data))
+            self._buffers.give(len(data))
             return False
         if not self.pending:
             self.stalled_since = self.connection.loop.time()
         self.pending += data
         if not self.blocked and self._circuit.shaper.active:
             self._circuit.shaper.wait(self)
-        if budget.pressed:
+        if self._buffers.pressed:
             self.other.connection.pause_for(self.connection)
         return True
 
@@ -107,9 +114,9 @@ class Leg:
 
     def let_go(self) -> None:
         """The circuit is over: forget what is pending."""
-        self.connection.circuits -= 1
+        self.connection.end(INTERACTIVE)
         self._circuit.shaper.forget(self)
-        self.connection.swarm.budget.buffers.give(len(self.pending))
+        self._buffers.give(len(self.pending))
         self.pending = bytearray()
 
     def finished(self) -> None:
@@ -144,7 +151,7 @@ class Leg:
         with memoryview(self.pending) as view:
             sent = self.connection.send(self.stream, view[:most])
         del self.pending[:sent]
-        self.connection.swarm.budget.buffers.give(sent)
+        self._buffers.give(sent)
         self.stalled_since = self.connection.loop.time()
         # A larger window of the sender's would only fill more memory here.
         self.other.connection.consumed(self.other.stream, sent, grow=False)
@@ -165,7 +172,7 @@ class Leg:
     def _count(self, length: int) -> bool:
         """Account for `length` bytes; False if they were too many and the circuit is gone."""
         self.received += length
-        self.connection.swarm.relayed += length
+        self._work.moved += length
         self.usage.bytes_from += length
         self.other.usage.bytes_to += length
         if self._circuit.data and self.received > self._circuit.data:
@@ -225,7 +232,7 @@ class Circuit:
             self._on_end(self, reason)
 
     def _take_over(self, stream: Stream, leg: Leg) -> None:
-        leg.connection.carries_circuit()
+        leg.connection.begin(INTERACTIVE)
         stream.yamux.owner = leg
         leg.take_early(stream.take_early())
         if stream.yamux.remote_closed:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge import log
-from edge.budget import CIRCUIT
 from edge.relay.accounting import decrement
 from edge.relay.circuit import Circuit
+from edge.relay.resources import CIRCUIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from edge.budget import Room
+    from edge.budget import Pool
     from edge.host import Status
     from edge.relay.accounting import Usage
     from edge.relay.resources import Resources
@@ -31,7 +31,7 @@ class Circuits:
     """
 
     def __init__(
-        self, limits: Resources, shaper: Shaper, pool: Room, clock: Callable[[], float]
+        self, limits: Resources, shaper: Shaper, pool: Pool, clock: Callable[[], float]
     ) -> None:
         self.total = 0
         self._limits = limits

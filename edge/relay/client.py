@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from edge.relay.circuit_transport import CircuitTransport
 from edge.swarm.errors import DialError
-from edge.swarm.transport import CircuitTransport
 from edge.wire import circuit as messages
 from edge.wire.errors import RemoteProtocolError
 from edge.wire.protobuf import delimited
@@ -65,7 +65,7 @@ class RelayClient:
         if relay.peer is None or relay.peer not in self.relays:
             await self._refuse(stream, messages.PERMISSION_DENIED)
             return
-        refusal = self._swarm.no_room(b"")
+        refusal = self._swarm.refusal_for(b"")
         if refusal is not None:
             self._swarm.count_refusal(refusal)
             await self._refuse(stream, messages.RESOURCE_LIMIT_EXCEEDED)
@@ -73,7 +73,7 @@ class RelayClient:
         accepted = messages.StopMessage(type=messages.StopMessage.STATUS, status=messages.OK)
         await stream.write(delimited(accepted.encode()))
         address = relay.remote.with_peer(relay.peer).via_circuit(source)
-        connection = self._swarm.adopt(CircuitTransport(stream), False, address, expected=source)
+        connection = self._swarm.upgrade(CircuitTransport(stream), False, address, expected=source)
         connection.limited = message.limit is not None
 
     async def _refuse(self, stream: Stream, status: int) -> None:
@@ -83,7 +83,9 @@ class RelayClient:
 
     # --- requests to relays ---
 
-    async def dial_circuit(self, address: Multiaddr, target: PeerId) -> tuple[Stream, bool]:
+    async def dial_circuit(
+        self, address: Multiaddr, target: PeerId
+    ) -> tuple[CircuitTransport, bool]:
         """A circuit to `target` through the relay in `address`, and whether it is limited.
 
         Raises DialError.
@@ -96,7 +98,7 @@ class RelayClient:
         peer = messages.Peer(id=target.bytes, addrs=[])
         request = messages.HopMessage(type=messages.HopMessage.CONNECT, peer=peer)
         stream, answer = await _ask(connection, request)
-        return stream, answer.limit is not None
+        return CircuitTransport(stream), answer.limit is not None
 
     async def reserve(
         self, relay: PeerId, addresses: Sequence[Multiaddr]

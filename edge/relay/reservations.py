@@ -8,13 +8,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from edge.budget import PEER_ENTRY
-from edge.relay.accounting import decrement
+from edge.relay.accounting import PEER_ENTRY, decrement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge.budget import Room
+    from edge.budget import Pool
     from edge.relay.admission import Admission
     from edge.relay.resources import Resources
     from edge.wire.peerid import PeerId
@@ -48,7 +47,7 @@ class Reservations:
     there are stay when they shrink. Sleepers have a reservation at all times.
     """
 
-    def __init__(self, limits: Resources, admission: Admission, pool: Room) -> None:
+    def __init__(self, limits: Resources, admission: Admission, pool: Pool) -> None:
         self._limits = limits
         self._admission = admission
         self._pool = pool

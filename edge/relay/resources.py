@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.budget import CIRCUIT, KIB
-from edge.budget import _within as within
+from edge.budget import within
 from edge.config.schema import Relay
+from edge.swarm.limits import Limits
+from edge.units import KIB
 
 if TYPE_CHECKING:
     from edge.budget import Budget
+
+CIRCUIT = 6 * KIB  # bytes that one costs, measured by bench/ with 1000 of them and rounded up
 
 
 class Resources:
@@ -50,9 +53,18 @@ class Resources:
         """Whether circuits have a limit of time or data."""
         return bool(self.duration or self.data)
 
-    def fill_in(self, budget: Budget, max_connections: int) -> None:
-        """Replace counts of 0 (auto) by what there is memory for."""
-        fit = max_connections * 3 // 4
+    def fill_in(self, budget: Budget, limits: Limits) -> None:
+        """Replace counts of 0 (auto) by what there is memory for. `limits`: of the swarm."""
+        fit = limits.max_connections * 3 // 4
         self.max_reservations = self.max_reservations or within(8, fit, 2048)
         fit = budget.leasable // 4 // (CIRCUIT + 16 * KIB)
         self.max_circuits = self.max_circuits or within(8, fit, 2048)
+
+
+def fitting_counts(budget: Budget) -> tuple[int, int]:
+    """Reservations and circuits that a relay has memory for, where nothing is configured."""
+    limits, resources = Limits(), Resources()
+    limits.max_connections = resources.max_reservations = resources.max_circuits = 0
+    limits.fill_in(budget)
+    resources.fill_in(budget, limits)
+    return resources.max_reservations, resources.max_circuits

@@ -54,13 +54,14 @@ class RelayService:
 
     def __init__(self, host: Host) -> None:
         budget, swarm = host.budget, host.swarm
-        tables = budget.profile.tables if budget.profile is not None else 1
+        tables = budget.sizing.tables if budget.sizing is not None else 1
+        pool = budget.pool("circuits", 0.25, growth=True)
         self.limits = Resources()
         self.admission = Admission(host.addresses)
         self.shaper = Shaper(swarm.loop)
-        self.accounts = Accounts(budget.tables, int(MAX_PEERS * tables))
-        self.reservations = Reservations(self.limits, self.admission, budget.tables)
-        self.circuits = Circuits(self.limits, self.shaper, budget.circuits, swarm.loop.time)
+        self.accounts = Accounts(swarm.pools.tables, int(MAX_PEERS * tables))
+        self.reservations = Reservations(self.limits, self.admission, swarm.pools.tables)
+        self.circuits = Circuits(self.limits, self.shaper, pool, swarm.loop.time)
         self.refusals: dict[str, int] = {}  # by the name of the status answered
         self.opened: list[Callable[[Circuit], None]] = []
         self.reserved: list[Callable[[PeerId], None]] = []
@@ -70,7 +71,7 @@ class RelayService:
         swarm.admits = self.admission.denied
         swarm.handle(messages.HOP_ID, self._serve_hop, self.admission.offered)
         swarm.closed.append(self._on_close)
-        budget.buffers.relief.append(self.circuits.end_a_stalled_one)
+        swarm.pools.buffers.reclaimers.append(self.circuits.end_a_stalled_one)
         host.identify.identified.append(self._on_identified)
         host.allowance.changed.append(self._follow_allowance)
         host.tallies.append(self._tally)
@@ -82,7 +83,7 @@ class RelayService:
         """Follow [relay]; what its lists and `service` no longer permit ends at once."""
         relay, host = config[Relay], self._host
         copy_options(relay, self.limits)
-        self.limits.fill_in(host.budget, host.limits.max_connections)
+        self.limits.fill_in(host.budget, host.limits)
         if relay.service != self.admission.service:
             host.identify.push_soon()
         self.admission.configure(relay)
@@ -93,7 +94,7 @@ class RelayService:
     async def run(self) -> None:
         """End what has lasted too long, for ever."""
         while True:
-            await asyncio.sleep(_SWEEP * self._host.allowance.slowdown)
+            await asyncio.sleep(_SWEEP * self._swarm.slowdown)
             self.sweep()
 
     async def stop(self) -> None:
@@ -142,10 +143,7 @@ class RelayService:
 
     def _enforce(self) -> None:
         """Bring connections, reservations and circuits into line with the rules of now."""
-        for connection in self._swarm.all_connections():
-            reason = self.admission.denied(connection)
-            if reason is not None:
-                connection.close(reason)
+        self._swarm.readmit()
         for peer in self.reservations:
             connections = self._direct(peer)
             if not connections:  # it sleeps

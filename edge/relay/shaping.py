@@ -12,13 +12,11 @@ queue behind a bulk transfer.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import asyncio
-
-    from edge.relay.accounting import Usage
-    from edge.relay.circuit import Leg
+    from collections.abc import Sized
 
 QUANTUM = 16 * 1024  # bytes a leg may send in its turn
 _TICK = 0.01  # seconds between turns
@@ -51,6 +49,29 @@ class Bucket:
         self._tokens -= length
 
 
+class Account(Protocol):
+    """One peer's; `buckets`: for what it sends and for what it gets, made when they are needed."""
+
+    buckets: tuple[Bucket, Bucket] | None
+
+
+class Waiter(Protocol):
+    """Who waits until bytes of its own may pass. `queued`: whether it does, for the shaper."""
+
+    queued: bool
+
+    @property
+    def pending(self) -> Sized:
+        """What is to pass."""
+
+    @property
+    def blocked(self) -> bool:
+        """Whether it would ask again by itself: tokens are not what it lacks."""
+
+    def send_pending(self, most: int) -> int:
+        """Send up to `most` bytes; returns how many passed."""
+
+
 class Shaper:
     """`rate`: bytes a second in all; `peer_rate`: of one peer, each way. 0 is no limit."""
 
@@ -59,8 +80,8 @@ class Shaper:
         self.rate = 0
         self.peer_rate = 0
         self._all = Bucket(0, loop.time())
-        self._new: deque[Leg] = deque()
-        self._old: deque[Leg] = deque()
+        self._new: deque[Waiter] = deque()
+        self._old: deque[Waiter] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self.delayed = 0  # times that bytes had to wait
 
@@ -85,7 +106,7 @@ class Shaper:
         self.rate = rate
         self._schedule()
 
-    def allowed(self, source: Usage, target: Usage, length: int) -> int:
+    def allowed(self, source: Account, target: Account, length: int) -> int:
         """How many of `length` bytes from `source` to `target` may pass now; they are charged."""
         now = self._loop.time()
         buckets = self._buckets(source, target, now)
@@ -97,29 +118,29 @@ class Shaper:
             bucket.spend(length)
         return length
 
-    def wait(self, leg: Leg) -> None:
-        """`leg` has bytes pending that found no tokens."""
-        if not leg.queued:
-            leg.queued = True
+    def wait(self, waiter: Waiter) -> None:
+        """`waiter` has bytes pending that found no tokens."""
+        if not waiter.queued:
+            waiter.queued = True
             self.delayed += 1
-            self._new.append(leg)
+            self._new.append(waiter)
             self._schedule()
 
-    def forget(self, leg: Leg) -> None:
-        """`leg` has ended."""
-        if leg.queued:
-            leg.queued = False
+    def forget(self, waiter: Waiter) -> None:
+        """`waiter` has ended."""
+        if waiter.queued:
+            waiter.queued = False
             for queue in (self._new, self._old):
-                if leg in queue:
-                    queue.remove(leg)
+                if waiter in queue:
+                    queue.remove(waiter)
 
-    def _buckets(self, source: Usage, target: Usage, now: float) -> list[Bucket]:
+    def _buckets(self, source: Account, target: Account, now: float) -> list[Bucket]:
         buckets = [self._all] if self.rate else []
         if self.peer_rate:
-            for usage, way in ((source, 0), (target, 1)):
-                if usage.buckets is None or usage.buckets[0].rate != self.peer_rate:
-                    usage.buckets = (Bucket(self.peer_rate, now), Bucket(self.peer_rate, now))
-                buckets.append(usage.buckets[way])
+            for account, way in ((source, 0), (target, 1)):
+                if account.buckets is None or account.buckets[0].rate != self.peer_rate:
+                    account.buckets = (Bucket(self.peer_rate, now), Bucket(self.peer_rate, now))
+                buckets.append(account.buckets[way])
         return buckets
 
     def _schedule(self) -> None:
@@ -127,30 +148,30 @@ class Shaper:
             self._timer = self._loop.call_later(_TICK, self._turn)
 
     def _turn(self) -> None:
-        """Give each waiting leg a quantum, again and again, until tokens or legs run out."""
+        """Give each waiter a quantum, again and again, until tokens or waiters run out."""
         self._timer = None
         while self._round():
             pass
         self._schedule()
 
     def _round(self) -> bool:
-        """One quantum for each leg; True if any had its own in full.
+        """One quantum for each waiter; True if any had its own in full.
 
-        A leg that finds no tokens keeps its place in front of those that have had some.
+        A waiter that finds no tokens keeps its place in front of those that have had some.
         """
         waiting = [*self._new, *self._old]
         self._new.clear()
         self._old.clear()
-        passed: list[Leg] = []
+        passed: list[Waiter] = []
         full = False
-        for leg in waiting:
-            sent = leg.send_pending(QUANTUM)
+        for waiter in waiting:
+            sent = waiter.send_pending(QUANTUM)
             full = full or sent >= QUANTUM
-            if not leg.pending or leg.blocked:
-                leg.queued = False
+            if not waiter.pending or waiter.blocked:
+                waiter.queued = False
             elif sent:
-                passed.append(leg)
+                passed.append(waiter)
             else:
-                self._old.append(leg)
+                self._old.append(waiter)
         self._old += passed
         return full

@@ -2,31 +2,33 @@
 
 import sys
 
-from edge.status.report import status
-from edge.status.text import bold, has_colour, pairs, size, span
-from edge.status.view import listed, mode_text
+from edge import rooms
+from edge.text import bold, has_colour, listed, pairs, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge.status.report import Sources, Status
+    from edge.host import Status
 
 _FAMILIES = ("/ip4/", "/ip6/")
 _LOOPBACK = ("/ip4/127.", "/ip6/::1/")
 
 
-def banner(sources: "Sources") -> str:
+def banner(info: "Status") -> str:
     """The text for standard output, in the encoding and colour that it takes."""
-    return banner_text(status(sources), sys.stdout.encoding or "ascii", has_colour(sys.stdout))
+    return banner_text(info, sys.stdout.encoding or "ascii", has_colour(sys.stdout))
 
 
 def banner_text(info: "Status", encoding: str, colour: bool = False) -> str:
     """About a dozen lines, each ended, that `encoding` can write. `info`: a status report."""
     arrow = "→" if _writable("→", encoding) else "->"
     head = f"kwaainet {info['version']}"
-    rows = [("peer id", info["peer_id"]), ("mode", mode_text(info)), *_addresses(info)]
-    rows += [*_limits(info), ("data", info["data_dir"])]
+    rows = [("peer id", info["peer_id"]), *_addresses(info)]
+    rows += [row for view in rooms.views() for row in view.banner(info)]
+    if "limit" in info["memory"]:
+        rows.append(("memory", f"at most {size(info['memory']['limit'])}"))
+    rows.append(("data", info["data_dir"]))
     steps = [f"  {arrow} {step}" for step in _steps(info)]
     lines = ["", "  " + bold(head, colour), "", *pairs(rows, indent="  "), "", *steps, ""]
     text = "\n".join(lines) + "\n"
@@ -45,22 +47,6 @@ def _addresses(info: "Status") -> list[tuple[str, str]]:
     addresses = info["addresses"]
     rows = listed("listens at", addresses["listening"] or ["nowhere: this node only dials"])
     return rows + listed("advertises", addresses.get("advertised", ()))
-
-
-def _limits(info: "Status") -> list[tuple[str, str]]:
-    rows = []
-    if "circuits" in info:
-        circuits = info["circuits"]
-        duration, data = circuits["max_duration"], circuits["max_data"]
-        most = f"{info['reservations']['max']} reservations, {circuits['max']} circuits"
-        rows.append(("relays", f"for at most {most}"))
-        ends = [span(duration)] if duration else []
-        ends += [f"{size(data)} each way"] if data else []
-        text = f"is cut after {' or '.join(ends)}" if ends else "has no limit of time or data"
-        rows.append(("a circuit", text))
-    if "limit" in info["memory"]:
-        rows.append(("memory", f"at most {size(info['memory']['limit'])}"))
-    return rows
 
 
 def _steps(info: "Status") -> list[str]:

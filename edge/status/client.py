@@ -11,27 +11,18 @@ import socket
 import sys
 import time
 
+from edge.config.schema import Node
 from edge.status import view
 from edge.status.errors import NotRunning, StatusError
 from edge.status.path import socket_path
-from edge.status.text import has_colour, shown
+from edge.text import has_colour, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol, Self
+    from typing import Any, Self
 
-    class NodeOptions(Protocol):
-        """Of the configuration's section [node]."""
-
-        @property
-        def run_dir(self) -> str: ...
-
-    class Config(Protocol):
-        """The configuration, as far as these commands need it."""
-
-        @property
-        def node(self) -> NodeOptions: ...
+    from edge.config.load import Config
 
     Answer = dict[str, Any]
 
@@ -51,7 +42,7 @@ def status(config: "Config", as_json: bool) -> int:
     """Print what the node does and uses."""
 
     def run() -> int:
-        answer = _ask_once(config.node.run_dir, {"verb": "status"})
+        answer = ask(config, "status")
         _print(
             json.dumps(answer, indent=2)
             if as_json
@@ -72,7 +63,7 @@ def peers(config: "Config", watch: bool, as_json: bool) -> int:
 
 def ping(config: "Config", addr: str, count: int) -> int:
     """Measure `count` round trips to a peer, a second apart; fails if none is answered."""
-    return _reported(lambda: _ping(config.node.run_dir, addr, count))
+    return _reported(lambda: _ping(config[Node].run_dir, addr, count))
 
 
 def connect(config: "Config", addr: str) -> int:
@@ -80,16 +71,15 @@ def connect(config: "Config", addr: str) -> int:
 
     def run() -> int:
         request = {"verb": "connect", "address": addr}
-        _print(view.connect_lines(_ask_once(config.node.run_dir, request, PATIENT)))
+        _print(view.connect_lines(_ask_once(config[Node].run_dir, request, PATIENT)))
         return 0
 
     return _reported(run)
 
 
-def ledger(config: "Config") -> "list[dict[str, object]]":
-    """What the running node has given by the day. Raises NotRunning and StatusError."""
-    days = _ask_once(config.node.run_dir, {"verb": "ledger"}).get("days")
-    return days if isinstance(days, list) else []
+def ask(config: "Config", verb: str) -> "Answer":
+    """What the running node answers to `verb`. Raises NotRunning and StatusError."""
+    return _ask_once(config[Node].run_dir, {"verb": verb})
 
 
 class Link:
@@ -180,7 +170,7 @@ def _print(text: str | list[str]) -> None:
 
 
 def _peers(config: "Config", as_json: bool) -> int:
-    answer = _ask_once(config.node.run_dir, {"verb": "peers"})
+    answer = ask(config, "peers")
     if as_json:
         _print(json.dumps(answer, indent=2))
     else:
@@ -195,7 +185,7 @@ def _watch_peers(config: "Config", as_json: bool) -> int:
         sys.stdout.write(_CLEAR)
     try:
         while True:
-            answer = _ask_once(config.node.run_dir, {"verb": "peers"})
+            answer = ask(config, "peers")
             if as_json:
                 _print(json.dumps(answer))
             elif in_place:

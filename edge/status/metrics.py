@@ -10,6 +10,8 @@ prometheus.io/docs/practices/naming
 
 from __future__ import annotations
 
+from edge import rooms
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,19 +22,7 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MAX_VALUES = 64
-_MODES = ("full", "light", "relay", "paused")
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
-_MACHINE = {
-    "memory_used": ("machine_memory_used_ratio", "Share of the machine's memory in use."),
-    "memory_stalled": (
-        "machine_memory_stalled_ratio",
-        "Share of the time in which everything stood still for want of memory.",
-    ),
-    "cpu": ("machine_cpu_others_ratio", "Share of the processor that others use."),
-    "temperature": ("machine_temperature_celsius", "Of the hottest part."),
-    "wan": ("machine_wan_others_ratio", "Share of the WAN that others use."),
-    "battery": ("machine_battery_charge_ratio", "Charge of the battery."),
-}
 
 
 class Exposition:
@@ -48,6 +38,15 @@ class Exposition:
     def counter(self, name: str, text: str, samples: float | Samples) -> None:
         """What only grows; "_total" is put behind its name."""
         self._family(f"{name}_total", "counter", text, samples)
+
+    @staticmethod
+    def labelled(label: str, counts: Mapping[str, int]) -> list[tuple[dict[str, str], float]]:
+        """Samples of one label, in the order of its values."""
+        found = [({label: name}, count) for name, count in sorted(counts.items())]
+        rest = sum(count for _, count in found[MAX_VALUES - 1 :])
+        if len(found) <= MAX_VALUES:
+            return list(found)
+        return [*found[: MAX_VALUES - 1], ({label: "other"}, rest)]
 
     def text(self) -> str:
         return "\n".join(self._lines) + "\n"
@@ -69,27 +68,12 @@ def metrics(status: Status) -> str:
     page = Exposition()
     page.gauge("build_info", "Constant 1.", [({"version": str(status["version"])}, 1)])
     page.gauge("uptime_seconds", "Time since the start.", status["uptime"])
-    _add_mode(page, status)
     _add_connections(page, status)
-    if "circuits" in status:
-        _add_relay(page, status)
     _add_memory(page, status["memory"])
-    if "flash" in status:
-        page.counter("flash_written_bytes", "Put on the disk.", status["flash"]["written"])
-    for key, (name, text) in _MACHINE.items():
-        if key in status.get("machine", {}):
-            page.gauge(name, text, status["machine"][key])
+    page.counter("flash_written_bytes", "Put on the disk.", status["flash"]["written"])
+    for view in rooms.views():
+        view.metrics(page, status)
     return page.text()
-
-
-def _add_mode(page: Exposition, status: Status) -> None:
-    states = [({"mode": mode}, int(mode == status["mode"])) for mode in _MODES]
-    page.gauge("mode", "1 for the mode the node is in.", states)
-    step = status["step"]
-    page.gauge(
-        "new_work_allowed", "Whether new slots and circuits are given.", int(step["new_work"])
-    )
-    page.gauge("relay_rate_limit_bytes_per_second", "0: none by the mode.", step["rate"])
 
 
 def _add_connections(page: Exposition, status: Status) -> None:
@@ -102,20 +86,7 @@ def _add_connections(page: Exposition, status: Status) -> None:
         "protocol_errors", "Connections closed for breaking a protocol.", links["protocol_errors"]
     )
     refused = status["refusals"]["connections"]
-    page.counter("connections_refused", "By reason.", _labelled("reason", refused))
-
-
-def _add_relay(page: Exposition, status: Status) -> None:
-    slots, circuits, passed = status["reservations"], status["circuits"], status["bytes"]
-    page.gauge("relay_reservations", "Slots that others hold here.", slots["held"])
-    page.gauge("relay_reservations_limit", "Slots allowed.", slots["max"])
-    page.gauge("relay_circuits", "Circuits open.", circuits["open"])
-    page.gauge("relay_circuits_limit", "Circuits allowed.", circuits["max"])
-    page.counter("relay_circuits_opened", "Circuits since the start.", circuits["total"])
-    ways = [({"direction": way}, passed[way]) for way in ("to_listeners", "to_dialers")]
-    page.counter("relay_bytes", "Relayed.", ways)
-    refused = status["refusals"]["relay"]
-    page.counter("relay_refused", "By the status answered.", _labelled("status", refused))
+    page.counter("connections_refused", "By reason.", page.labelled("reason", refused))
 
 
 def _add_memory(page: Exposition, memory: Status) -> None:
@@ -127,13 +98,5 @@ def _add_memory(page: Exposition, memory: Status) -> None:
     rooms = memory.get("rooms", {})
     leased = {name: room["used"] for name, room in rooms.items()}
     refused = {name: room["refused"] for name, room in rooms.items()}
-    page.gauge("memory_leased_bytes", "By use.", _labelled("room", leased))
-    page.counter("memory_leases_refused", "By use.", _labelled("room", refused))
-
-
-def _labelled(label: str, counts: Mapping[str, int]) -> list[tuple[dict[str, str], float]]:
-    found = [({label: name}, count) for name, count in sorted(counts.items())]
-    rest = sum(count for _, count in found[MAX_VALUES - 1 :])
-    if len(found) <= MAX_VALUES:
-        return list(found)
-    return [*found[: MAX_VALUES - 1], ({label: "other"}, rest)]
+    page.gauge("memory_leased_bytes", "By use.", page.labelled("room", leased))
+    page.counter("memory_leases_refused", "By use.", page.labelled("room", refused))

@@ -6,31 +6,31 @@ or was never to, and 503 otherwise. A pause is no illness.
 
 from __future__ import annotations
 
-from edge.status import metrics, report
+from edge.status import metrics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from edge.status.http import Page
-    from edge.status.report import Sources
+    from collections.abc import Callable
+
+    from edge.host import Status
+    from edge.http.server import Page
 
 
-def pages(sources: Sources) -> dict[str, Page]:
-    """By path."""
-    listened = bool(sources.swarm.listening)
+def pages(status: Callable[[], Status], well: Callable[[], bool]) -> dict[str, Page]:
+    """By path. `status`: reports; `well`: whether the node does what it was started for."""
 
     def metrics_page() -> tuple[int, str, bytes]:
-        return 200, metrics.CONTENT_TYPE, metrics.metrics(report.status(sources)).encode()
+        return 200, metrics.CONTENT_TYPE, metrics.metrics(status()).encode()
 
     def health_page() -> tuple[int, str, bytes]:
         import json
 
-        well = sources.swarm.accepting or not listened
-        decision = sources.modes.decision
+        ok, now = well(), status()
         found = {
-            "status": "ok" if well else "not accepting connections",
-            "mode": decision.mode,
-            "reason": decision.reason,
+            "status": "ok" if ok else "not accepting connections",
+            "mode": now.get("mode"),
+            "reason": now.get("mode_reason"),
         }
-        return 200 if well else 503, "application/json", json.dumps(found).encode() + b"\n"
+        return 200 if ok else 503, "application/json", json.dumps(found).encode() + b"\n"
 
     return {"/metrics": metrics_page, "/health": health_page}

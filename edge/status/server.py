@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Request = dict[str, Any]
     Answer = Mapping[str, Any]
-    Verb = Callable[[Request], Awaitable[Answer]]
+    Answerer = Callable[[Request], Awaitable[Answer]]
 
 MAX_REQUEST = 4096  # bytes of a line
 MAX_CLIENTS = 8
@@ -49,7 +49,7 @@ class StatusServer:
     def __init__(
         self,
         run_dir: str,
-        verbs: Mapping[str, Verb],
+        verbs: Mapping[str, Answerer],
         timeout: float = TIMEOUT,
         locked: bool = False,
     ) -> None:

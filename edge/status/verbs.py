@@ -1,17 +1,16 @@
-"""The verbs of the status socket, over the swarm and what report.py gathers."""
+"""The answers of the status socket that involve a peer: ping and connect."""
 
 from __future__ import annotations
 
 import asyncio
 
-from edge.status import report
 from edge.status.errors import StatusError
 from edge.swarm.errors import DialError, SwarmError
 from edge.wire.errors import WireError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from edge.status.server import Answer, Request, Verb
+    from edge.status.server import Answer, Answerer, Request
     from edge.swarm.connection import Connection
     from edge.swarm.dialer import Dialer
     from edge.swarm.swarm import Swarm
@@ -24,22 +23,16 @@ _IDENTIFY_WAIT = 5.0  # seconds that a new peer may take to say who it is
 _IDENTIFY_POLL = 0.05
 
 
-def verbs(sources: report.Sources, dialer: Dialer) -> dict[str, Verb]:
-    """What a StatusServer serves."""
-
-    async def status(_: Request) -> Answer:
-        return report.status(sources)
-
-    async def peers(_: Request) -> Answer:
-        return report.peers(sources)
+def verbs(swarm: Swarm, dialer: Dialer) -> dict[str, Answerer]:
+    """By the verb that a request names."""
 
     async def ping(request: Request) -> Answer:
-        return await _ping(request, sources.swarm, dialer)
+        return await _ping(request, swarm, dialer)
 
     async def connect(request: Request) -> Answer:
-        return await _connect(request, sources.swarm, dialer)
+        return await _connect(request, swarm, dialer)
 
-    return {"status": status, "peers": peers, "ping": ping, "connect": connect}
+    return {"ping": ping, "connect": connect}
 
 
 async def _ping(request: Request, swarm: Swarm, dialer: Dialer) -> Answer:

@@ -1,24 +1,20 @@
 """The answers of the status socket in the form people read: lines of text, no I/O.
 
-An answer may come from a node of another version: what it does not hold is not shown.
+An answer may come from a node of another version: what it does not hold is not shown. What is of a
+service, its room's view adds (edge.rooms).
 """
 
-from edge.status.text import bold, counted, pairs, short_peer, shown, size, span, table
+from edge import rooms
+from edge.text import bold, counted, listed, pairs, short_peer, shown, size, span, table
+from edge.view import Column
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
-    Answer = Mapping[str, Any]
+    from edge.view import Answer
 
 WIDE = 140  # columns a terminal must have for whole peer ids
-_BACKOFF = {
-    "off": "",
-    "free": "",
-    "line": ": others need the line",
-    "queue": ": the way to the gateway is slow",
-}
 _REACHABLE = {
     "public": "yes, at a public address",
     "private": "no, behind NAT",
@@ -29,15 +25,13 @@ _REACHABLE = {
 def status_lines(answer: "Answer", colour: bool = False) -> list[str]:
     """`kwaainet status`."""
     head = f"kwaainet {shown(answer['version'])}, up {span(answer['uptime'])}"
-    rows = [("peer id", shown(answer["peer_id"])), ("mode", mode_text(answer))]
-    if "decision" in answer:
-        rows.append(("fit for", _fitness(answer["decision"])))
-    rows += [
-        *_step_rows(answer.get("step", {})),
+    views = list(rooms.views())
+    rows = [
+        ("peer id", shown(answer["peer_id"])),
+        *[row for view in views for row in view.head(answer)],
         *_address_rows(answer),
-        *_relay_rows(answer),
+        *[row for view in views for row in view.rows(answer)],
         *_use_rows(answer),
-        *_qos_rows(answer.get("qos", {})),
         *_refusal_rows(answer.get("refusals", {})),
     ]
     return [bold(head, colour), *pairs(rows)]
@@ -51,12 +45,10 @@ def peers_lines(answer: "Answer", width: int = 0, colour: bool = False) -> list[
     peers: Sequence[Answer] = answer["peers"]
     if not peers:
         return ["no peer is connected"]
-    whole = width == 0 or width >= WIDE
-    relayed = any("circuits" in peer for peer in peers)
-    names = ("PEER", "REMOTE", "UP", "RTT", "STREAMS")
-    more = ("SLOT", "CIRCUITS", "FROM", "TO") if relayed else ()
-    rows = [(*names, *more, "AGENT"), *[_peer_row(peer, whole, relayed) for peer in peers]]
-    lines = table(rows, right=(2, 3, 4, 6, 7, 8) if relayed else (2, 3, 4))
+    columns = _columns(peers, whole=width == 0 or width >= WIDE)
+    rows = [[column.name for column in columns]]
+    rows += [[column.cell(peer) for column in columns] for peer in peers]
+    lines = table(rows, right=[i for i, column in enumerate(columns) if column.right])
     if width:
         lines = [line[:width] for line in lines]
     lines[0] = bold(lines[0], colour)
@@ -64,10 +56,23 @@ def peers_lines(answer: "Answer", width: int = 0, colour: bool = False) -> list[
     return [*lines, f"and {left} more"] if left > 0 else lines
 
 
-def mode_text(answer: "Answer") -> str:
-    """The mode, and why it is this one."""
-    reason = answer.get("mode_reason")
-    return f"{shown(answer['mode'])} ({shown(reason)})" if reason else shown(answer["mode"])
+def _columns(peers: "Sequence[Answer]", whole: bool) -> list[Column]:
+    """`whole`: there is room for peer ids in full."""
+    more = [column for view in rooms.views() for column in view.columns]
+    return [
+        Column("PEER", "peer_id", lambda peer: _peer_name(peer, whole), right=False),
+        Column("REMOTE", "remote", endpoint, right=False),
+        Column("UP", "age", lambda peer: span(peer["age"])),
+        Column("RTT", "rtt", lambda peer: f"{peer['rtt']:.1f} ms" if "rtt" in peer else "-"),
+        Column("STREAMS", "streams", lambda peer: str(peer["streams"])),
+        *[column for column in more if any(column.key in peer for peer in peers)],
+        Column("AGENT", "agent", lambda peer: shown(peer.get("agent", "-"), 40) or "-", False),
+    ]
+
+
+def _peer_name(peer: "Answer", whole: bool) -> str:
+    name = shown(peer["peer_id"])
+    return name if whole else short_peer(name)
 
 
 def ping_line(result: "Answer") -> str:
@@ -116,36 +121,6 @@ def _host_port(words: "Sequence[str]") -> str:
     return f"{host}:{words[4]}"
 
 
-def listed(name: str, values: "Sequence[str]") -> list[tuple[str, str]]:
-    """Rows of one name, which stands at the first."""
-    return [(name if i == 0 else "", value) for i, value in enumerate(values)]
-
-
-def _step_rows(step: "Answer") -> list[tuple[str, str]]:
-    """What the mode controller holds back."""
-    words = [] if step.get("new_work", True) else ["no new slots or circuits"]
-    words += [f"at most {size(step['rate'])} a second"] if step.get("rate") else []
-    return [("holds back", ", ".join(words))] if words else []
-
-
-def _fitness(decision: "Answer") -> str:
-    """In a few words."""
-    low, high = decision["contribution"]
-    words = [", ".join([shown(role) for role in decision["roles"]]), blocks_text(decision)]
-    words.append(f"{range_text(low, high)} VDA an hour")
-    text = "; ".join([word for word in words if word])
-    return f"{shown(decision['mode'])}, tier {decision['tier']}: {text}"
-
-
-def blocks_text(decision: "Answer") -> str:
-    low, high = decision["blocks"]
-    return f"{range_text(low, high)} model block{'s' if high > 1 else ''}" if high else ""
-
-
-def range_text(low: int, high: int) -> str:
-    return str(low) if low == high else f"{low} to {high}"
-
-
 def _address_rows(answer: "Answer") -> list[tuple[str, str]]:
     addresses: Answer = answer["addresses"]
     rows = []
@@ -159,28 +134,6 @@ def _address_rows(answer: "Answer") -> list[tuple[str, str]]:
         "unconfirmed",
         [f"{shown(seen['address'])} (by {counted(seen['peers'], 'peer')})" for seen in waiting],
     )
-    return rows
-
-
-def _relay_rows(answer: "Answer") -> list[tuple[str, str]]:
-    rows = []
-    reservations = answer.get("reservations", {})
-    if "held" in reservations:
-        held, most = reservations["held"], reservations["max"]
-        rows.append(("reservations", f"{held} held for others, at most {most}"))
-    own = [
-        f"{short_peer(shown(slot['relay']))}, renewed within {span(slot['expires_in'])}"
-        for slot in reservations.get("own", ())
-    ]
-    if reservations.get("wanted") or own:
-        rows += listed("own relays", own or [f"none yet, {reservations['wanted']} wanted"])
-    if "circuits" in answer:
-        circuits = answer["circuits"]
-        text = f"{circuits['open']} open, {circuits['total']} since start"
-        rows.append(("circuits", f"{text}, at most {circuits['max']}"))
-    if "bytes" in answer:
-        there, back = answer["bytes"]["to_listeners"], answer["bytes"]["to_dialers"]
-        rows.append(("relayed", f"{size(there)} to listeners, {size(back)} to dialers"))
     return rows
 
 
@@ -205,27 +158,6 @@ def _use_rows(answer: "Answer") -> list[tuple[str, str]]:
     return rows
 
 
-def _qos_rows(qos: "Answer") -> list[tuple[str, str]]:
-    if not qos:
-        return []
-    marks = [f"DSCP {shown(qos['dscp']['relay'])}", f"priority {qos['priority']}"]
-    if qos["mark"]:
-        marks.append(f"mark {qos['mark']:#x}")
-    if qos["refused"]:
-        marks.append(f"not permitted: {', '.join([shown(name) for name in qos['refused']])}")
-    rows = [("marks", ", ".join(marks))]
-    why = _BACKOFF.get(qos["backoff"], shown(qos["backoff"]))
-    rate = f"{size(qos['rate'])}/s" if qos["rate"] else "any number of bytes"
-    if qos["rate"] or qos["backoff"] != "off":
-        rows.append(("may relay", f"{rate}{why}"))
-    wan = qos.get("wan", {})
-    if "others_up" in wan:
-        use = f"others {size(wan['others_up'])}/s up, {size(wan['others_down'])}/s down"
-        delay = f"; {wan['delay']} ms of queue to the gateway" if "delay" in wan else ""
-        rows.append((f"on {shown(wan['interface'])}", f"{use}{delay}"))
-    return rows
-
-
 def _refusal_rows(refusals: "Answer") -> list[tuple[str, str]]:
     rows = []
     for room, counts in refusals.items():
@@ -234,22 +166,3 @@ def _refusal_rows(refusals: "Answer") -> list[tuple[str, str]]:
             words = [f"{count} {shown(why).replace('_', ' ')}" for why, count in most_first]
             rows.append(("refused", f"{shown(room)}: {', '.join(words)}"))
     return rows
-
-
-def _peer_row(peer: "Answer", whole: bool, relayed: bool) -> tuple[str, ...]:
-    name = shown(peer["peer_id"])
-    row = [
-        name if whole else short_peer(name),
-        endpoint(peer),
-        span(peer["age"]),
-        f"{peer['rtt']:.1f} ms" if "rtt" in peer else "-",
-        str(peer["streams"]),
-    ]
-    if relayed:
-        row += [
-            "yes" if peer["reserved"] else "-",
-            str(peer["circuits"]),
-            size(peer["bytes_from"]),
-            size(peer["bytes_to"]),
-        ]
-    return (*row, shown(peer.get("agent", "-"), 40) or "-")

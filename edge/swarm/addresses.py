@@ -48,10 +48,10 @@ class OwnAddresses:
         self._observed_ips: dict[bytes, set[bytes]] = {}
 
     def configure(self, external: Iterable[Multiaddr]) -> None:
-        """Other external addresses, from now on; tell `changed` if they are."""
-        external = list(external)
-        if external != self.external:
-            self.external = external
+        """Other external addresses from now on; tell `changed` if they are others."""
+        configured = list(external)
+        if configured != self.external:
+            self.external = configured
             self._tell()
 
     def refresh(self) -> None:

@@ -1,20 +1,21 @@
 """One connection to one peer: moves bytes between a transport and edge.wire, owns the streams.
 
 What is read is dispatched at once, inside the read's own callback; what was written to any
-connection meanwhile is flushed when the callback ends (`Swarm.flush`).
+connection meanwhile is flushed when the callback ends (`Shared.flush`).
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from edge import log
-from edge.budget import STREAM
 from edge.swarm.errors import ConnectionClosed, LimitReached
+from edge.swarm.pools import STREAM
 from edge.swarm.stream import Stream
-from edge.swarm.transport import MAX_BACKLOG, SocketTransport, Transport
-from edge.wire import connection as wire
+from edge.swarm.transport import MAX_BACKLOG
+from edge.swarm.work import CONTROL, INTERACTIVE
+from edge.wire import connection as framing
 from edge.wire import multistream, yamux
 from edge.wire.errors import LocalProtocolError, RemoteProtocolError
 from edge.wire.upgrade import Upgrade
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
 
-    from edge.swarm.swarm import Swarm
+    from edge.swarm.cpu_share import CpuShare
+    from edge.swarm.shared import Shared
+    from edge.swarm.transport import Transport
     from edge.wire.identify import IdentifyInfo
     from edge.wire.multiaddr import Multiaddr
     from edge.wire.peerid import PeerId
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 _PING = 0x6B776169  # "kwai"
 _FEW_STREAMS = 8
 # Bytes read at once: of a handshake, whose messages are shorter, and what follows them has to wait
-# its turn; and from strangers while circuits carry something.
+# its turn; and of what gives way to work of a higher class.
 _HANDSHAKE = 1024
 _SIP = 16 * 1024
 
@@ -42,29 +45,51 @@ def _now() -> int:
     return int(time.monotonic() * 1e6)
 
 
+class Host(Protocol):
+    """Whom a connection tells what happens to it: the swarm."""
+
+    def connection_open(self, connection: Connection) -> str | None:
+        """The upgrade is done; returns why the connection cannot stay, or None."""
+
+    def connection_closed(self, connection: Connection) -> None:
+        """It has ended."""
+
+    def connection_promoted(self, connection: Connection) -> None:
+        """The highest class of work that it carries has risen."""
+
+    def stream_ready(self, stream: Stream) -> None:
+        """A stream that the peer opened has agreed on its protocol."""
+
+    def offers(self, protocol: str, connection: Connection) -> bool:
+        """Whether the peer may use `protocol`."""
+
+
 class Connection:
     """A connection, upgrading (`peer` is None) or open, direct or through a relay.
 
-    `group`: what per-IP limits count it under; b"" for a relayed one.
+    `group`: what per-IP limits count it under; b"" for a relayed one. `work`: the highest class of
+    work that it carries.
     """
 
     __slots__ = (
         "__weakref__",
-        "_charged",
         "_dirty",
         "_held",
+        "_host",
         "_info_size",
         "_level",
+        "_pieces",
         "_pinged_at",
+        "_share",
         "_sources",
         "_streams",
         "_turn",
         "_upgrade",
         "_waiter",
         "_wire",
-        "circuits",
         "closed",
         "cost",
+        "direct",
         "group",
         "heard",
         "heard_at",
@@ -79,23 +104,27 @@ class Connection:
         "peer",
         "plain",
         "remote",
+        "shared",
         "stuck_since",
-        "swarm",
         "transport",
+        "work",
     )
 
     def __init__(
         self,
-        swarm: Swarm,
+        shared: Shared,
+        host: Host,
         transport: Transport,
         initiator: bool,
         remote: Multiaddr,
         local: Multiaddr | None = None,
         expected: PeerId | None = None,
     ) -> None:
-        self.swarm = swarm
-        self.loop = swarm.loop
+        self.shared = shared
+        self.loop = shared.loop
+        self._host = host
         self.transport = transport
+        self.direct = transport.direct  # a socket of ours, not a stream of another connection
         self.initiator = initiator
         self.remote = remote
         self.local = local
@@ -106,7 +135,8 @@ class Connection:
         self.closed: str | None = None
         self.opened_at = self.heard_at = self.idle_since = self.loop.time()
         self.heard = True
-        self.circuits = 0  # of others that it carries
+        self.work = CONTROL
+        self._pieces = [0, 0, 0]  # of work under way, by class
         self.cost = 0.0  # seconds of our processor that it took of late
         self.paced = False  # read only when its turn comes
         self._pinged_at = 0
@@ -118,16 +148,12 @@ class Connection:
         self._info_size = 0  # leased of the tables
         self._streams = 0  # leased
         self._waiter: asyncio.Future[Connection] | None = None
-        self._wire: wire.Connection | None = None
-        self._upgrade: Upgrade | None = Upgrade(swarm.noise_identity, initiator, expected)
-        self._charged = self.direct and not initiator
-        self._level = swarm.scratch(self.direct)
+        self._wire: framing.Connection | None = None
+        self._upgrade: Upgrade | None = Upgrade(shared.identity, initiator, expected)
+        # Whom the time of its events is charged to; None: to nobody.
+        self._share: CpuShare | None = shared.work[CONTROL].share
+        self._level = shared.scratch(self.direct)
         self.plain = self._level.plain_view
-
-    @property
-    def direct(self) -> bool:
-        """Whether this is a socket of ours, not a circuit."""
-        return isinstance(self.transport, SocketTransport)
 
     def start(self) -> None:
         """Begin the upgrade."""
@@ -158,18 +184,18 @@ class Connection:
         if self._wire is None:
             return self._level.rx_view[:_HANDSHAKE]
         room = self._wire.get_buffer()
-        if self._charged and not self.circuits and self.swarm.pace.protects:
+        share = self._share
+        if share is not None and share.protects:
             return room[:_SIP]
         return room
 
     def buffer_updated(self, length: int) -> None:
         self.heard = True
-        swarm = self.swarm
-        charged = self._wire is None or (self._charged and not self.circuits)
-        began = swarm.pace.worked() if charged else 0.0
-        if swarm.depth == 0:
-            swarm.reading = self
-        swarm.depth += 1
+        shared, share = self.shared, self._share
+        began = share.worked() if share is not None else 0.0
+        if shared.depth == 0:
+            shared.reading = self
+        shared.depth += 1
         try:
             if self._wire is None:
                 self._continue_upgrade(bytes(self._level.rx_view[:length]))
@@ -184,19 +210,20 @@ class Connection:
         except RemoteProtocolError as error:
             self._protocol_error(error)
         finally:
-            swarm.depth -= 1
-            if swarm.depth == 0:
-                swarm.flush()
-                swarm.reading = None
+            shared.depth -= 1
+            if shared.depth == 0:
+                shared.flush()
+                shared.reading = None
             self.settle()
-            if charged:
-                self._charge(began)
+            if share is not None:
+                self._charge(share, began)
 
     def eof_received(self, reason: str) -> None:
-        began = self.swarm.pace.worked()
+        share = self.shared.work[CONTROL].share  # coming and going is what anybody can cause
+        began = share.worked()
         self.close(reason, say=False)
-        if self._charged:
-            self._charge(began)
+        if self.direct and not self.initiator:
+            share.spent(began)
 
     def writable(self) -> None:
         """The backlog has drained: everyone who waited may write, each time another one first."""
@@ -275,7 +302,7 @@ class Connection:
 
     def stream_ready(self, stream: Stream) -> None:
         """A stream the peer opened has agreed on its protocol."""
-        self.swarm.stream_ready(stream)
+        self._host.stream_ready(stream)
 
     # --- sending ---
 
@@ -283,7 +310,7 @@ class Connection:
         """There is something to send."""
         if not self._dirty:
             self._dirty = True
-            self.swarm.has_output(self)
+            self.shared.has_output(self)
 
     def flush(self) -> None:
         """Seal and send all that is queued; what the kernel does not take waits as ciphertext."""
@@ -300,7 +327,7 @@ class Connection:
             self.close("peer does not read", say=False)
             return
         self.settle()
-        source = self.swarm.reading
+        source = self.shared.reading
         if source is not None and source.feeds_only(self):
             source.pause_for(self)
 
@@ -316,34 +343,86 @@ class Connection:
 
     def pause_for(self, target: Connection) -> None:
         """Read nothing more until `resume`, `target`'s backlog has drained, or a sweep comes by."""
-        if isinstance(self.transport, SocketTransport):
-            self.transport.pause()
-            target._sources.add(self)
-
-    def take_turn(self) -> None:
-        """Its time has come (`Turns.read`): read on, and once at once."""
-        self.paced = False
-        self.resume()
-        if isinstance(self.transport, SocketTransport):
-            self.transport.look(1)
-
-    def carries_circuit(self) -> None:
-        """A circuit of others, from now on: what comes is read at once, and charged to nobody."""
-        self.circuits += 1
-        if self.paced:
-            self.paced = False
-            self.swarm.turns.forget(self)
-            self.resume()
+        self.transport.pause()
+        target._sources.add(self)
 
     def resume(self) -> None:
         """Read on, unless it has to wait for its turn."""
-        if not self.paced and isinstance(self.transport, SocketTransport):
+        if not self.paced:
             self.transport.resume()
 
     def _resume_sources(self) -> None:
         sources, self._sources = self._sources, set()
         for source in sources:
             source.resume()
+
+    # --- work ---
+
+    def begin(self, work: int) -> None:
+        """A piece of `work` is under way here, until `end` is told of it."""
+        self.shared.work[work].open += 1
+        self._pieces[work] += 1
+        if work > self.work:
+            self._reclass(work)
+            if self.closed is None:
+                self._host.connection_promoted(self)
+
+    def end(self, work: int) -> None:
+        """A piece of `work` that was begun is done."""
+        self.shared.work[work].open -= 1
+        self._pieces[work] -= 1
+        highest = self.work
+        while highest > CONTROL and not self._pieces[highest]:
+            highest -= 1
+        if highest != self.work:
+            self._reclass(highest)
+
+    def take_turn(self) -> None:
+        """Its time has come (`FairQueue.read`): read on, and once at once."""
+        self.paced = False
+        self.resume()
+        self.transport.look(1)
+
+    @property
+    def busy(self) -> bool:
+        """Whether streams are open here, or admitted work is under way."""
+        return self.work > CONTROL or (self._wire is not None and bool(self._wire.session.streams))
+
+    def _reclass(self, work: int) -> None:
+        """From now on it is one of those that carry `work` at most, and waits with them."""
+        paced = self.paced
+        self._unpace()
+        self.work = work
+        if self._wire is not None:
+            self._share = self._whose_share()
+        if paced:
+            self.resume()
+
+    def _unpace(self) -> None:
+        if self.paced:
+            self.paced = False
+            self.shared.work[self.work].queue.forget(self)
+
+    def _whose_share(self) -> CpuShare | None:
+        """Who is to pay for what comes: nobody, if we wanted it or interactive work came here."""
+        if not self.direct or self.initiator or self.work == INTERACTIVE:
+            return None
+        return self.shared.work[self.work].share
+
+    def _charge(self, share: CpuShare, began: float) -> None:
+        """What came has been dealt with since `CpuShare.worked` said `began`.
+
+        Once that is too much for now, more is read only when the connection's turn comes; what is
+        sent meanwhile waits in the kernel, and then at the peer.
+        """
+        self.cost += share.spent(began)
+        later = self._share  # it may have been upgraded by what came
+        if self._wire is not None and later is not None and later.wait():
+            self.paced = True
+            self.transport.pause()
+            self.shared.work[self.work].queue.read(self)
+
+    # --- memory ---
 
     def settle(self) -> None:
         """Lease what the connection holds now; without room for it the connection ends."""
@@ -356,47 +435,46 @@ class Connection:
             held = self._upgrade.held + self.transport.backlog
         else:
             return
-        budget = self.swarm.budget
+        pools = self.shared.pools
         if held != self._held:
             more = held - self._held
-            if not budget.buffers.take(more):
+            if not pools.buffers.take(more):
                 self._out_of_memory("buffers")
                 return
             if self.closed is not None:  # to make room: it was the one that could let go
-                budget.buffers.give(more)
+                pools.buffers.give(more)
                 return
             self._held = held
         if streams != self._streams:
-            if not budget.streams.take((streams - self._streams) * STREAM):
+            if not pools.streams.take((streams - self._streams) * STREAM):
                 self._out_of_memory("streams")
                 return
             self._streams = streams
 
     def unread(self) -> int:
-        """Bytes held for this connection that nobody has read or sent; 0 if it carries circuits."""
+        """Bytes held for this connection that nobody has read or sent."""
         if self._wire is None:
             return 0
         held = self._held
         for stream in self._wire.session.streams.values():
-            if stream.owner is None or stream.owner.target is not None:
-                return 0
-            held += stream.owner.held
+            if stream.owner is not None:  # else opened by what broke the protocol
+                held += stream.owner.held
         return held
 
     def learn(self, info: IdentifyInfo) -> bool:
         """Keep what the peer says of itself; without room for it the connection ends."""
         if self.closed is not None:
             return False
-        if not self.swarm.budget.tables.take(info.size - self._info_size):
+        if not self.shared.pools.tables.take(info.size - self._info_size):
             self._out_of_memory("tables")
             return False
         self._info_size = info.size
         self.info = info
         return True
 
-    def _out_of_memory(self, room: str) -> None:
-        self.swarm.count_refusal(f"memory-{room}")
-        self.close(f"no memory left for its {room}")
+    def _out_of_memory(self, pool: str) -> None:
+        self.shared.count_refusal(f"memory-{pool}")
+        self.close(f"no memory left for its {pool}")
 
     # --- upkeep ---
 
@@ -410,7 +488,7 @@ class Connection:
         if self.heard:
             self.heard = False
             self.heard_at = now
-        elif isinstance(self.transport, SocketTransport):
+        else:
             self.transport.look()
             if self.closed is not None:
                 return
@@ -442,15 +520,16 @@ class Connection:
             while say and link.wants_to_send:
                 self.transport.write(link.data_to_send())
         self.transport.close()
+        self._unpace()
         self._resume_sources()
-        budget = self.swarm.budget
-        budget.buffers.give(self._held)
-        budget.streams.give(self._streams * STREAM)
-        budget.tables.give(self._info_size)
+        pools = self.shared.pools
+        pools.buffers.give(self._held)
+        pools.streams.give(self._streams * STREAM)
+        pools.tables.give(self._info_size)
         self._held = self._streams = self._info_size = 0
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(ConnectionClosed(reason))
-        self.swarm.connection_closed(self)
+        self._host.connection_closed(self)
 
     # --- inside ---
 
@@ -462,17 +541,18 @@ class Connection:
             self.transport.write(memoryview(answer))
         if not upgrade.done:
             return
-        limits = self.swarm.limits
+        limits = self.shared.limits
         session = yamux.Session(
             self.initiator, limits.max_streams_per_connection, limits.max_window
         )
-        self._wire = wire.Connection(
+        self._wire = framing.Connection(
             upgrade.channel, session, self._level, upgrade.ciphertext, upgrade.plaintext
         )
         self._upgrade = None
+        self._share = self._whose_share()
         self.peer = upgrade.remote_peer
         self.opened_at = self.idle_since = self.loop.time()
-        refusal = self.swarm.connection_open(self)
+        refusal = self._host.connection_open(self)
         if refusal is not None:
             self.close(refusal)
             return
@@ -510,27 +590,12 @@ class Connection:
             self.session.rtt = max(1, _now() - self._pinged_at)
             self._pinged_at = 0
 
-    def _charge(self, began: float) -> None:
-        """What came has been dealt with since `Pace.worked` said `began`.
-
-        Once that is too much for now, more is read only when the connection's turn comes; what is
-        sent meanwhile waits in the kernel, and then at the peer.
-        """
-        pace = self.swarm.pace
-        self.cost += pace.spent(began)
-        if self._wire is None or not self._charged or not pace.wait(self.swarm.relayed):
-            return
-        if isinstance(self.transport, SocketTransport):
-            self.paced = True
-            self.transport.pause()
-            self.swarm.turns.read(self)
-
     def _supports(self, protocol: str) -> bool:
-        return self.swarm.offers(protocol, self)
+        return self._host.offers(protocol, self)
 
     def _protocol_error(self, error: RemoteProtocolError) -> None:
         log.debug("protocol-error", peer=self.peer, remote=self.remote, error=error)
-        self.swarm.protocol_errors += 1
+        self.shared.protocol_errors += 1
         if self._wire is not None:
             self._wire.session.go_away(yamux.GO_AWAY_PROTOCOL_ERROR)
             self.flush()

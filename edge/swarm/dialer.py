@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge.swarm.dns import resolve
 from edge.swarm.errors import ConnectionClosed, DialError, SwarmError
-from edge.swarm.transport import CircuitTransport, SocketTransport
+from edge.swarm.transport import SocketTransport
 from edge.wire.errors import WireError
 from edge.wire.multiaddr import Multiaddr
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from edge.swarm.connection import Connection
-    from edge.swarm.stream import Stream
     from edge.swarm.swarm import Swarm
+    from edge.swarm.transport import Transport
     from edge.wire.peerid import PeerId
 
-    # Opens a circuit to the peer at a /p2p-circuit address: (stream, whether it is limited).
-    CircuitDialer = Callable[[Multiaddr, PeerId], Awaitable[tuple[Stream, bool]]]
+    # Opens a circuit to the peer at a /p2p-circuit address: (its end, whether it is limited).
+    CircuitDialer = Callable[[Multiaddr, PeerId], Awaitable[tuple[Transport, bool]]]
 
 STAGGER = 0.25  # seconds before the next address is tried beside the last (RFC 8305 section 5)
 MAX_ADDRESSES = 16
@@ -43,6 +43,10 @@ class Dialer:
         self._failures: dict[Multiaddr, tuple[float, float]] = {}  # address: (until, its length)
         self._under_way: dict[PeerId, asyncio.Task[Connection]] = {}
         self.dial_circuit: CircuitDialer | None = None
+
+    def forget_failures(self) -> None:
+        """Try every address again: the network, or what is configured, has changed."""
+        self._failures.clear()
 
     async def connect(
         self, peer: PeerId, addresses: Sequence[Multiaddr], again: bool = False
@@ -152,17 +156,17 @@ class Dialer:
         target = address.peer_id() or peer
         if self.dial_circuit is None or target is None:
             raise DialError("no peer is named behind /p2p-circuit")
-        stream, limited = await self.dial_circuit(address, target)
-        return await self._upgrade(CircuitTransport(stream), address, target, limited)
+        transport, limited = await self.dial_circuit(address, target)
+        return await self._upgrade(transport, address, target, limited)
 
     async def _upgrade(
         self,
-        transport: SocketTransport | CircuitTransport,
+        transport: Transport,
         address: Multiaddr,
         peer: PeerId | None,
         limited: bool,
     ) -> Connection:
-        connection = self._swarm.adopt(transport, True, address, expected=peer)
+        connection = self._swarm.upgrade(transport, True, address, expected=peer)
         connection.limited = limited
         try:
             return await connection.upgraded()

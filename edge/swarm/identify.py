@@ -25,7 +25,7 @@ from edge.wire.identify import (
 from edge.wire.protobuf import delimited
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from edge.swarm.addresses import OwnAddresses
     from edge.swarm.connection import Connection
@@ -39,6 +39,7 @@ _LENGTHS = 1024  # bytes for the lengths of the messages of one stream
 _PUSH_DELAY = 1.0  # changes come in groups
 _MAX_MESSAGES = 8  # kept, one for each set of addresses and protocols some peer is told
 _MAX_OWN_ADDRESSES = 16
+_PUSHES = 8  # at once
 
 
 class IdentifyService:
@@ -52,29 +53,36 @@ class IdentifyService:
         self._since = since
         self._addresses = addresses
         self._messages: dict[tuple[tuple[Multiaddr, ...], tuple[str, ...]], bytes] = {}
+        self._told: dict[Connection, bytes] = {}  # which of them each peer has
         self._sequence = 0
         self._push_due: asyncio.TimerHandle | None = None
         self.identified: list[Callable[[Connection], None]] = []
         swarm.handle(PROTOCOL_ID, self._serve)
         swarm.handle(PUSH_ID, self._serve_push)
         swarm.opened.append(self._on_open)
+        swarm.closed.append(self._on_close)
+        swarm.protocols_changed.append(self.push_soon)
         addresses.changed.append(self.push_soon)
 
     def message(self, connection: Connection) -> bytes:
         """What the peer on `connection` is told about us, encoded."""
-        addresses = tuple(self._addresses.advertised_to(connection)[:_MAX_OWN_ADDRESSES])
-        same_for_many = self._message(addresses, tuple(self._swarm.protocols(connection)))
+        same_for_many = self._current(connection)
         observed = Identify(observed_addr=connection.remote.without_peer().bytes).encode()
         assert len(same_for_many) + len(observed) <= MAX_OWN_MESSAGE
         return same_for_many + observed
 
     def push_soon(self) -> None:
-        """Tell every peer, in a moment, what has changed."""
-        if self._push_due is None:
+        """Something that peers are told may have changed: tell, in a moment, whom it has for."""
+        if self._push_due is None and self._swarm.connection_count:
             loop = self._swarm.loop
             self._push_due = loop.call_later(
                 _PUSH_DELAY, lambda: self._swarm.spawn(self._push_all())
             )
+
+    def _current(self, connection: Connection) -> bytes:
+        """What the peer on `connection` is told, all of it but the observed address."""
+        addresses = tuple(self._addresses.advertised_to(connection)[:_MAX_OWN_ADDRESSES])
+        return self._message(addresses, tuple(self._swarm.protocols(connection)))
 
     def _message(self, addresses: tuple[Multiaddr, ...], protocols: tuple[str, ...]) -> bytes:
         """All of it but the observed address."""
@@ -87,7 +95,7 @@ class IdentifyService:
             message = Identify(
                 protocol_version=PROTOCOL_VERSION,
                 agent_version=AGENT,
-                public_key=self._swarm.noise_identity.public_key.encode(),
+                public_key=self._swarm.identity.public_key.encode(),
                 listen_addrs=[address.bytes for address in addresses],
                 protocols=list(protocols),
                 signed_peer_record=seal_peer_record(
@@ -100,6 +108,9 @@ class IdentifyService:
     def _on_open(self, connection: Connection) -> None:
         self._swarm.spawn(self._ask(connection))
 
+    def _on_close(self, connection: Connection) -> None:
+        self._told.pop(connection, None)
+
     async def _ask(self, connection: Connection) -> None:
         try:
             stream = connection.open_stream([PROTOCOL_ID])
@@ -111,7 +122,10 @@ class IdentifyService:
             log.debug("identify-failed", peer=connection.peer, error=error)
 
     async def _serve(self, stream: Stream) -> None:
-        await stream.write(delimited(self.message(stream.connection)))
+        connection = stream.connection
+        if connection.closed is None:
+            self._told[connection] = self._current(connection)
+        await stream.write(delimited(self.message(connection)))
         stream.dismiss()
 
     async def _serve_push(self, stream: Stream) -> None:
@@ -138,14 +152,23 @@ class IdentifyService:
 
     async def _push_all(self) -> None:
         self._push_due = None
-        for connection in self._swarm.all_connections():
+        connections = iter(self._swarm.all_connections())
+        await asyncio.gather(*[self._push_in_turn(connections) for _ in range(_PUSHES)])
+
+    async def _push_in_turn(self, connections: Iterator[Connection]) -> None:
+        """One after the other: who does not read holds up one of `_PUSHES`."""
+        for connection in connections:
             info = connection.info
             if connection.closed is not None or info is None or PUSH_ID not in info.protocols:
                 continue
-            try:
-                stream = connection.open_stream([PUSH_ID])
-                async with asyncio.timeout(_WAIT):
-                    await stream.write(delimited(self.message(connection)))
-                stream.dismiss()
-            except (WireError, SwarmError, TimeoutError) as error:
-                log.debug("identify-push-failed", peer=connection.peer, error=error)
+            if self._told.get(connection) != self._current(connection):
+                await self._push(connection)
+
+    async def _push(self, connection: Connection) -> None:
+        try:
+            stream = connection.open_stream([PUSH_ID])
+            async with asyncio.timeout(_WAIT):
+                await self._serve(stream)
+        except (WireError, SwarmError, TimeoutError) as error:
+            self._told.pop(connection, None)  # the next change is told in any case
+            log.debug("identify-push-failed", peer=connection.peer, error=error)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.budget import CONNECTION, KIB, MIB, ROOMY, STREAM
-from edge.budget import _within as within
+from edge.budget import within
+from edge.swarm.pools import CONNECTION, STREAM
+from edge.units import KIB, MIB
 
 if TYPE_CHECKING:
     from edge.budget import Budget
+
+ROOMY = 128 * MIB  # of the memory limit, from which streams may have large windows
 
 
 class Limits:
@@ -42,10 +45,16 @@ class Limits:
         self.keepalive_interval = 30.0
 
     def fill_in(self, budget: Budget) -> None:
-        """Counts that are 0 (auto) become what there is memory for."""
+        """Counts that are 0 (auto) and the sizes of windows become what there is memory for."""
         fit = budget.leasable // 2 // (CONNECTION + 2 * STREAM)
         self.max_connections = self.max_connections or within(16, fit, 4096)
-        self.max_window = 1 * MIB if budget.limit >= ROOMY else 256 * KIB
-        if budget.profile is not None:
-            self.max_window = min(self.max_window, budget.profile.max_window)
-            self.socket_buffer = budget.profile.socket_buffer
+        self.max_window = MIB if budget.limit >= ROOMY else 256 * KIB
+        if budget.sizing is not None:
+            self.max_window = min(self.max_window, budget.sizing.max_window)
+            self.socket_buffer = budget.sizing.socket_buffer
+
+
+def fitting_buffer_size(budget: Budget) -> int:
+    """Bytes to read at once."""
+    size = 256 * KIB if budget.limit >= ROOMY // 2 else 128 * KIB
+    return min(size, budget.sizing.buffer) if budget.sizing is not None else size

@@ -24,8 +24,10 @@ from typing import TYPE_CHECKING
 
 from edge import log
 from edge.atomic import write_atomic
+from edge.budget import within
 from edge.swarm.dns import is_dialable
 from edge.swarm.errors import SwarmError
+from edge.units import KIB
 from edge.wire.errors import AddressError
 from edge.wire.ip import decimal
 from edge.wire.multiaddr import Multiaddr
@@ -34,11 +36,16 @@ from edge.wire.peerid import PeerId
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
 
+    from edge.budget import Pool
+    from edge.machine import Sizing
+
 SAVE_INTERVAL = 3600.0  # seconds from one save to the next
 PER_DAY = 48 << 10  # bytes written a day, those at the end not counted: a large file waits longer
 SETTLE = 300.0  # seconds from the start to the first save: by then there is something to keep
 RETRY = 600.0  # seconds after a save failed
 MAX_PEERS = 1024
+MAX_REMEMBERED = 256  # of them, where memory decides
+REMEMBERED = 3 * KIB  # bytes that a peer costs, with as many addresses as it may have
 MAX_ADDRESSES = 16
 MAX_ADDRESS = 200  # characters; a circuit through a relay with a long name has 150
 MAX_AGENT = 64  # characters
@@ -52,6 +59,12 @@ _THREAD = "peerstore"
 _MAX_FAILURES = 16
 _NEVER_REACHED = 2  # failures that having never been reached counts as
 _LAST_TIME = 1 << 40
+
+
+def fitting_peers(tables: Pool, sizing: Sizing | None) -> int:
+    """Peers that may be remembered with the memory of `tables`, on a machine of that `sizing`."""
+    most = int(MAX_REMEMBERED * sizing.tables) if sizing is not None else MAX_REMEMBERED
+    return within(16, tables.ceiling // 4 // REMEMBERED, most)
 
 
 class CorruptPeerStore(SwarmError):

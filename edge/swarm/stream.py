@@ -11,11 +11,13 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from edge.swarm.errors import LimitReached, StreamEnded, StreamReset
+from edge.swarm.work import CONTROL
 from edge.wire import multistream, varint
 from edge.wire.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
     from edge.swarm.connection import Connection
+    from edge.swarm.work import Work
     from edge.wire import yamux
 
 
@@ -57,7 +59,10 @@ class Sink(Protocol):
 
 
 class Stream:
-    """One stream of `connection`; made by `Connection.open_stream` or given to a handler."""
+    """One stream of `connection`; made by `Connection.open_stream` or given to a handler.
+
+    `work`: the class of work that its bytes are counted as.
+    """
 
     __slots__ = (
         "__weakref__",
@@ -72,6 +77,7 @@ class Stream:
         "_write_waiter",
         "connection",
         "protocol",
+        "work",
         "yamux",
     )
 
@@ -79,6 +85,7 @@ class Stream:
         self.connection = connection
         self.yamux = stream
         self.protocol: str | None = None
+        self.work: Work = connection.shared.work[CONTROL]
         self._buffer = bytearray()
         self._ended = False
         self._dismissed = False
@@ -165,7 +172,7 @@ class Stream:
     def take_early(self) -> bytearray:
         """All that has arrived and was not read; whoever takes it credits the peer for it."""
         early, self._buffer = self._buffer, bytearray()
-        self.connection.swarm.budget.buffers.give(len(early))
+        self.connection.shared.pools.buffers.give(len(early))
         return early
 
     # --- writing ---
@@ -188,7 +195,9 @@ class Stream:
         self._check_reset()
         if self.connection.congested:
             return 0
-        return self.connection.send(self.yamux, data)
+        sent = self.connection.send(self.yamux, data)
+        self.work.moved += sent
+        return sent
 
     def finish(self) -> None:
         """Send no more; reading goes on."""
@@ -248,6 +257,7 @@ class Stream:
         if self._dialer is not None:
             data = self._agree(data)
         if self._sink is not None:
+            self.work.moved += len(data)
             self.connection.consumed(self.yamux, len(data))
             self._sink.sink_data(data)
             return
@@ -322,9 +332,9 @@ class Stream:
         """Keep `data` for a reader; a stream for which there is no memory is reset."""
         if self._dismissed:
             return
-        buffers = self.connection.swarm.budget.buffers
+        buffers = self.connection.shared.pools.buffers
         if not buffers.take(len(data)):
-            self.connection.swarm.count_refusal("memory-buffers")
+            self.connection.shared.count_refusal("memory-buffers")
             self.reset()
         elif self._failure is None:
             self._buffer += data
@@ -332,13 +342,14 @@ class Stream:
             buffers.give(len(data))  # gone meanwhile, to make room
 
     def _let_go(self) -> None:
-        self.connection.swarm.budget.buffers.give(len(self._buffer))
+        self.connection.shared.pools.buffers.give(len(self._buffer))
         self._buffer = bytearray()
 
     def _take(self, length: int) -> bytes:
         data = bytes(self._buffer[:length])
         del self._buffer[:length]
-        self.connection.swarm.budget.buffers.give(length)
+        self.connection.shared.pools.buffers.give(length)
+        self.work.moved += length
         if length and self._failure is None:
             self.connection.consumed(self.yamux, length)
         return data

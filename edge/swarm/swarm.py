@@ -1,4 +1,4 @@
-"""The swarm: listens, keeps the table of connections within its limits, finds handlers.
+"""The swarm: the table of connections and its limits; what listens, dials and serves meets here.
 
 Services register protocol handlers and are told of connections opening and closing; they dial
 through `edge.swarm.dialer`. One sweep a second does all the timing there is: handshake deadlines,
@@ -8,34 +8,24 @@ keep-alive, idle connections.
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
-import time
-from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from edge import log
-from edge.budget import (
-    CONNECTION,
-    HANDLER,
-    HANDSHAKE,
-    Budget,
-    default_limit,
-    give_back,
-    resident,
-)
-from edge.machine import is_short
+from edge.budget import Budget, default_limit
+from edge.machine import resident
 from edge.swarm.connection import Connection
-from edge.swarm.errors import LimitReached, SwarmError
+from edge.swarm.errors import LimitReached
+from edge.swarm.handlers import Handlers
 from edge.swarm.limits import Limits
-from edge.swarm.pace import Charged, Pace
-from edge.swarm.transport import CircuitTransport, SocketTransport, Traffic
-from edge.swarm.turns import Turns
-from edge.wire import connection as wire
-from edge.wire.errors import WireError
+from edge.swarm.listener import Listener
+from edge.swarm.pools import CONNECTION, HANDSHAKE
+from edge.swarm.relief import Relief
+from edge.swarm.shared import Shared
+from edge.swarm.transport import SocketTransport
+from edge.swarm.work import BULK, CONTROL
 from edge.wire.ip import ip_group
-from edge.wire.multiaddr import Multiaddr
 from edge.wire.noise import Identity
 from edge.wire.upgrade import MUXERS
 
@@ -43,25 +33,17 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from edge.crypto import Ed25519Key
+    from edge.swarm.handlers import Handler, Offered
     from edge.swarm.stream import Stream
+    from edge.swarm.transport import Transport
+    from edge.wire.multiaddr import Multiaddr
     from edge.wire.peerid import PeerId
 
-    SocketAddress = tuple[str, int] | tuple[str, int, int, int]
-    Handler = Callable[[Stream], Awaitable[None]]
-    Offered = Callable[[Connection], bool]
-
-_BACKLOG = 256  # of the listening socket
-_ACCEPTS_PER_EVENT = 16
-_ACCEPT_PAUSE = 1.0  # seconds, when no file descriptor is left
 _SWEEP = 1.0  # seconds, times `slowdown`
 _SWEEPS_PER_KEEPALIVE = 4  # at least so many, however slow the rest
 _FRAME_TIME = 30.0  # seconds for a noise message to come whole: 64 KiB at 2 KB/s
 _FORGIVEN = 50  # nuisances of a connection that are forgotten each second
-_STARTS_PER_TURN = 4
-_GREEDY = 64 * 1024  # bytes held for one connection, from which memory may be taken back
 _PATIENCE = 2.0  # seconds a handshake may take before it gives way to a newcomer
-_SPARE_AFTER = 3.0  # seconds of idling or sticking after which memory may be taken back
-_GIVE_BACK = 5.0  # seconds from one time to the next: it takes milliseconds
 _SUSPENDED = 10.0  # a sweep so late means that the process was stopped: nobody is to blame
 
 
@@ -78,91 +60,61 @@ class Swarm:
         self.key = key
         self.limits = limits or Limits()
         self.budget = budget or Budget(default_limit(), resident())
-        self.budget.connections.relief.append(self._close_an_idle_one)
-        self.budget.buffers.relief += [self._close_a_stuck_one, self._close_the_greediest]
-        self.noise_identity = Identity(key, MUXERS)
-        self.peer_id = self.noise_identity.peer_id
+        self.identity = Identity(key, MUXERS)
+        self.peer_id = self.identity.peer_id
+        self._shared = Shared(self.loop, self.identity, self.limits, self.budget)
+        self.pools = self._shared.pools
+        self.work = self._shared.work  # by class: CONTROL, BULK, INTERACTIVE
+        self.traffic = self._shared.traffic
+        self.refusals = self._shared.refusals
+        self.count_refusal = self._shared.count_refusal
         self.connections: dict[PeerId, list[Connection]] = {}
         self.pending: set[Connection] = set()
-        self.listening: list[Multiaddr] = []
         self.opened: list[Callable[[Connection], None]] = []
         self.closed: list[Callable[[Connection], None]] = []
+        # Told when the highest class of work that a connection carries rises above CONTROL.
+        self.work_begun: list[Callable[[Connection], None]] = []
+        # Told when peers may use other protocols than before.
+        self.protocols_changed: list[Callable[[], None]] = []
         self.admits: Callable[[Connection], str | None] = lambda _: None
         # Told of every socket before it carries anything.
         self.new_socket: Callable[[socket.socket], None] = lambda _: None
-        self.traffic = Traffic()
-        self.depth = 0  # of receive callbacks running inside each other
-        self.reading: Connection | None = None  # whose event is being handled
         self.slowdown = 1.0
-        self.relayed = 0  # bytes that circuits have received: what `pace` protects
-        self.pace = Pace(time.monotonic, time.thread_time)
-        self.protocol_errors = 0
-        self.refusals: dict[str, int] = {}
-        # Streams that wait for their handler to start; the connections take turns.
-        self._ready: dict[Connection, deque[Stream]] = {}
-        self._starting = False
-        self.turns = Turns(self.loop, lambda: self.pace.wait(self.relayed))
-        self._handlers: dict[str, tuple[Handler, Offered | None]] = {}
-        self._protected: dict[PeerId, set[str]] = {}
+        self._protected: dict[PeerId | None, set[str]] = {}
         self._per_group: dict[bytes, int] = {}
         self._open = 0
-        self._sockets: list[socket.socket] = []
-        self._resting: set[socket.socket] = set()  # of them, while no file descriptor is left
-        self._dirty: list[Connection] = []
-        self._flush_due = False
-        self._scratch = [wire.Buffers(self.limits.buffer_size)]
         self._tasks: set[asyncio.Task[None]] = set()
-        self._gives_back_at = self.loop.time()
+        self._handlers = Handlers(self._shared, self.spawn)
+        self._listener = Listener(self._shared, self.prepare, self._accepted)
+        self._relief = Relief(self._shared, self.all_connections, self._protected)
         self._swept_at = self.loop.time()
         self._sweep_due = self._swept_at + _SWEEP
         self._sweeper = self.loop.call_at(self._sweep_due, self._sweep)
 
     # --- protocols ---
 
-    def handle(self, protocol: str, handler: Handler, offered: Offered | None = None) -> None:
-        """Serve `protocol` with `handler(stream)`; `offered`: to which connections (None: all)."""
-        self._handlers[protocol] = (handler, offered)
+    def handle(
+        self,
+        protocol: str,
+        handler: Handler,
+        offered: Offered | None = None,
+        work: int = CONTROL,
+    ) -> None:
+        """Serve `protocol` with `handler(stream)`; `offered`: to which connections (None: all).
+
+        `work`: the class of work that the handler is, and the bytes of its streams.
+        """
+        self._handlers.add(protocol, handler, offered, work)
+        for tell in self.protocols_changed:
+            tell()
 
     def offers(self, protocol: str, connection: Connection) -> bool:
         """Whether the peer on `connection` may use `protocol`."""
-        entry = self._handlers.get(protocol)
-        return entry is not None and (entry[1] is None or entry[1](connection))
+        return self._handlers.offers(protocol, connection)
 
     def protocols(self, connection: Connection) -> list[str]:
         """What the peer on `connection` is told we speak."""
-        return [protocol for protocol in self._handlers if self.offers(protocol, connection)]
-
-    def stream_ready(self, stream: Stream) -> None:
-        """Run the handler of the protocol that `stream` has agreed on, when its turn comes.
-
-        A few start in each turn of the loop, each for another connection, so that who asks for many
-        does not hold up who is being served; a stream that is gone by then costs no more.
-        """
-        self._ready.setdefault(stream.connection, deque()).append(stream)
-        if not self._starting:
-            self._starting = True
-            self.loop.call_soon(self._start_handlers)
-
-    def _start_handlers(self) -> None:
-        if self.pace.wait(self.relayed):
-            self.turns.take(self._start_handlers)
-            return
-        for _ in range(_STARTS_PER_TURN):
-            if self._ready:
-                self._start_handler()
-        self._starting = bool(self._ready)
-        if self._starting:
-            self.loop.call_soon(self._start_handlers)  # behind the first steps of these
-
-    def _start_handler(self) -> None:
-        connection, streams = next(iter(self._ready.items()))
-        del self._ready[connection]
-        stream = streams.popleft()
-        if streams and connection.closed is None:
-            self._ready[connection] = streams  # behind all others
-        if stream.is_open:
-            assert stream.protocol is not None
-            self.spawn(self._serve(self._handlers[stream.protocol][0], stream))
+        return self._handlers.offered(connection)
 
     def spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         """Run `work` as a task that lives no longer than the swarm; its failure is logged."""
@@ -177,120 +129,50 @@ class Swarm:
         if error is not None:
             log.error("task-failed", error=f"{type(error).__name__}: {error}", at=_place(error))
 
-    async def _serve(self, handler: Handler, stream: Stream) -> None:
-        if not self.budget.streams.take(HANDLER):
-            self.count_refusal("memory-handlers")
-            stream.reset()
-            return
-        try:
-            await Charged(self.pace, handler(stream))
-        except (WireError, SwarmError, TimeoutError) as error:
-            log.debug(
-                "stream-failed",
-                peer=stream.connection.peer,
-                protocol=stream.protocol,
-                error=str(error) or type(error).__name__,
-            )
-            stream.reset()
-        except BaseException:
-            stream.reset()
-            raise
-        finally:
-            self.budget.streams.give(HANDLER)
+    @property
+    def protocol_errors(self) -> int:
+        """Connections that broke a protocol."""
+        return self._shared.protocol_errors
 
-    # --- listening ---
+    # --- sockets ---
 
     def listen(self, address: Multiaddr) -> Multiaddr:
         """Accept connections at an /ip4 or /ip6 TCP address; port 0 takes a free one.
 
         Returns the address with the port it has. Raises SwarmError.
         """
-        target = address.host_port()
-        ip = address.ip()
-        if target is None or ip is None:
-            raise SwarmError(f"cannot listen on {address}: /ip4/... or /ip6/.../tcp/PORT expected")
-        sock = socket.socket(socket.AF_INET if len(ip) == 4 else socket.AF_INET6)
-        try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if len(ip) == 16:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            self.prepare(sock)
-            sock.bind((target[0], target[1]))
-            sock.listen(_BACKLOG)
-        except OSError as error:
-            sock.close()
-            raise SwarmError(f"cannot listen on {address}: {error.strerror}") from None
-        bound = Multiaddr.from_ip(ip, sock.getsockname()[1])
-        self._sockets.append(sock)
-        self.listening.append(bound)
-        self.loop.add_reader(sock, self._acceptable, sock)
-        return bound
+        return self._listener.listen(address)
+
+    @property
+    def listening(self) -> list[Multiaddr]:
+        """Where connections are accepted."""
+        return self._listener.addresses
 
     @property
     def accepting(self) -> bool:
-        """Whether connections are accepted somewhere."""
-        return len(self._sockets) > len(self._resting)
-
-    def _acceptable(self, sock: socket.socket) -> None:
-        for _ in range(_ACCEPTS_PER_EVENT):
-            if self.pace.wait(self.relayed):
-                self.turns.take(self._rest(sock))
-                return
-            began = self.pace.worked()
-            try:
-                accepted, peer = sock.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    raise
-                log.warning("accept-paused", error=error.strerror, seconds=_ACCEPT_PAUSE)
-                self.count_refusal("file-descriptors")
-                self.loop.call_later(_ACCEPT_PAUSE, self._rest(sock))
-                return
-            self._accepted(accepted, peer)
-            self.pace.spent(began)
-
-    def _rest(self, sock: socket.socket) -> Callable[[], None]:
-        """Accept nothing more on `sock` until what this returns is called."""
-        self.loop.remove_reader(sock)
-        self._resting.add(sock)
-
-        def again() -> None:
-            self._resting.discard(sock)
-            if sock in self._sockets:
-                self.loop.add_reader(sock, self._acceptable, sock)
-                self._acceptable(sock)
-
-        return again
-
-    def _accepted(self, sock: socket.socket, peer: SocketAddress) -> None:
-        sock.setblocking(False)
-        try:
-            remote, local = _multiaddr(peer), _multiaddr(sock.getsockname())
-        except OSError:
-            sock.close()  # gone again already
-            return
-        group = ip_group(remote.ip() or b"")
-        refusal = self.no_room(group)
-        if refusal is not None:
-            self.count_refusal(refusal)
-            sock.close()
-            return
-        self.prepare(sock)
-        with suppress(LimitReached):  # counted where it was raised
-            self.adopt(SocketTransport(self.loop, sock, self.traffic), False, remote, local)
+        """Whether connections are accepted somewhere, now."""
+        return self._listener.accepting
 
     def prepare(self, sock: socket.socket) -> None:
-        """What every socket gets, those that dial before they connect."""
+        """What every socket gets: listeners before they are bound, others before they connect."""
         size = self.limits.socket_buffer
         if size:  # on the listener too: the window's scale is agreed on with the first packet
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
         self.new_socket(sock)
 
-    def no_room(self, group: bytes) -> str | None:
+    def _accepted(self, sock: socket.socket, remote: Multiaddr, local: Multiaddr) -> None:
+        refusal = self.refusal_for(ip_group(remote.ip() or b""))
+        if refusal is not None:
+            self.count_refusal(refusal)
+            sock.close()
+            return
+        self.prepare(sock)
+        with suppress(LimitReached):  # counted where it was raised
+            self.upgrade(SocketTransport(self.loop, sock, self.traffic), False, remote, local)
+
+    def refusal_for(self, group: bytes) -> str | None:
+        """The limit that leaves no room for another connection of `group`; None: there is room."""
         limits = self.limits
         if len(self.pending) >= limits.max_pending_handshakes and not self._end_a_handshake():
             return "pending-handshakes"
@@ -312,9 +194,9 @@ class Swarm:
 
     # --- connections ---
 
-    def adopt(
+    def upgrade(
         self,
-        transport: SocketTransport | CircuitTransport,
+        transport: Transport,
         initiator: bool,
         remote: Multiaddr,
         local: Multiaddr | None = None,
@@ -324,11 +206,11 @@ class Swarm:
 
         Raises LimitReached when there is no memory for one more handshake.
         """
-        if not self.budget.handshakes.take(HANDSHAKE):
+        if not self.pools.handshakes.take(HANDSHAKE):
             self.count_refusal("memory-handshakes")
             transport.close()
             raise LimitReached("no memory for another handshake")
-        connection = Connection(self, transport, initiator, remote, local, expected)
+        connection = Connection(self._shared, self, transport, initiator, remote, local, expected)
         if connection.direct:
             group = connection.group = ip_group(remote.ip() or b"")
             self._per_group[group] = self._per_group.get(group, 0) + 1
@@ -341,9 +223,9 @@ class Swarm:
         peer = connection.peer
         assert peer is not None
         self.pending.discard(connection)
-        self.budget.handshakes.give(HANDSHAKE)
+        self.pools.handshakes.give(HANDSHAKE)
         refusal = "own-peer-id" if peer == self.peer_id else self.admits(connection)
-        if refusal is None and not self.budget.connections.take(CONNECTION):
+        if refusal is None and not self.pools.connections.take(CONNECTION):
             refusal = "memory-connections"
         if refusal is not None:
             connection.peer = None  # it has never been in the table
@@ -368,21 +250,37 @@ class Swarm:
                 self._per_group[connection.group] = left
             else:
                 del self._per_group[connection.group]
-        self.turns.forget(connection)
         peer = connection.peer
         if peer is None:
             if connection in self.pending:
                 self.pending.discard(connection)
-                self.budget.handshakes.give(HANDSHAKE)
+                self.pools.handshakes.give(HANDSHAKE)
             return
         self._open -= 1
-        self.budget.connections.give(CONNECTION)
+        self.pools.connections.give(CONNECTION)
         siblings = self.connections[peer]
         siblings.remove(connection)
         if not siblings:
             del self.connections[peer]
         for tell in self.closed:
             tell(connection)
+
+    def connection_promoted(self, connection: Connection) -> None:
+        """Told by a connection when the highest class of work that it carries has risen."""
+        for tell in self.work_begun:
+            tell(connection)
+
+    def stream_ready(self, stream: Stream) -> None:
+        """Told by a connection when its peer has opened `stream` and agreed on a protocol."""
+        self._handlers.stream_ready(stream)
+
+    def readmit(self) -> None:
+        """What `admits` says has changed: close the connections that it refuses now."""
+        for connection in self.all_connections():
+            refusal = self.admits(connection) if connection.closed is None else None
+            if refusal is not None:
+                self.count_refusal(refusal)
+                connection.close(refusal)
 
     def connection_to(self, peer: PeerId) -> Connection | None:
         """The best open connection to `peer`: direct before relayed, then the newest."""
@@ -408,35 +306,10 @@ class Swarm:
             if not reasons:
                 del self._protected[peer]
 
-    def count_refusal(self, reason: str) -> None:
-        """Keep account of what was refused, by reason."""
-        self.refusals[reason] = self.refusals.get(reason, 0) + 1
-
-    # --- output ---
-
-    def scratch(self, direct: bool) -> wire.Buffers:
-        """The scratch buffers of direct connections, or of those inside a circuit.
-
-        The latter are fed while an event of the former is being handled, hence a second set.
-        """
-        if direct:
-            return self._scratch[0]
-        if len(self._scratch) == 1:
-            self._scratch.append(wire.Buffers(2 * wire.MIN_BUFFER))
-        return self._scratch[1]
-
-    def has_output(self, connection: Connection) -> None:
-        """`connection` has bytes to send: at the end of the running event, or soon."""
-        self._dirty.append(connection)
-        if self.depth == 0 and not self._flush_due:
-            self._flush_due = True
-            self.loop.call_soon(self.flush)
-
-    def flush(self) -> None:
-        """Send what all connections have queued."""
-        self._flush_due = False
-        while self._dirty:
-            self._dirty.pop().flush()  # one that has been flushed since has nothing to send
+    @property
+    def at_work(self) -> bool:
+        """Whether work that a service has admitted is under way."""
+        return any(work.open for work in self.work[BULK:])
 
     # --- time ---
 
@@ -455,7 +328,7 @@ class Swarm:
             if now - connection.opened_at > limits.handshake_timeout:
                 self.count_refusal("handshake-timeout")
                 connection.close("handshake timed out", say=False)
-        self._measure()
+        self._relief.measure()
         for connection in self.all_connections():
             if connection.closed is not None:
                 continue  # another one's turn has ended it
@@ -468,17 +341,6 @@ class Swarm:
             elif connection.closed is None and self._is_idle(connection, now):
                 connection.close("idle")
 
-    def _measure(self) -> None:
-        """Compare the leases with the kernel's count, and see that what is free is free."""
-        if self.budget.hoards(resident()) and self._gives_back_at <= self.loop.time():
-            self._gives_back_at = self.loop.time() + _GIVE_BACK
-            give_back()
-        short = is_short()
-        if short != self.budget.short:
-            log.warning("machine-memory", short=short)
-        if self.budget.measure(resident(), short):
-            self._close_an_idle_one()
-
     def _forgive(self, seconds: float) -> None:
         for connection in self.pending:
             connection.opened_at += seconds
@@ -489,55 +351,16 @@ class Swarm:
             connection.idle_since += seconds
 
     def _is_idle(self, connection: Connection, now: float) -> bool:
-        if connection.session.streams or connection.peer in self._protected:
+        if connection.busy or connection.peer in self._protected:
             connection.idle_since = now
         return now - connection.idle_since > self.limits.idle_timeout
-
-    # --- letting go, when memory is short ---
-
-    def _close_an_idle_one(self) -> bool:
-        """The one that has idled for longest, unless someone wants it kept."""
-        now = self.loop.time()
-        idle = [c for c in self.all_connections() if self._spare(c, now)]
-        if not idle:
-            return False
-        min(idle, key=lambda c: c.idle_since).close("memory is short")
-        return True
-
-    def _spare(self, connection: Connection, now: float) -> bool:
-        busy = connection.session.streams or connection.peer in self._protected
-        return not busy and now - connection.idle_since > _SPARE_AFTER
-
-    def _close_a_stuck_one(self) -> bool:
-        """The one whose frame has been incomplete for longest."""
-        now = self.loop.time()
-        stuck = [c for c in self.all_connections() if c.stuck_for(now) > _SPARE_AFTER]
-        if not stuck:
-            return False
-        max(stuck, key=lambda c: c.stuck_for(now)).close("memory is short")
-        return True
-
-    def _close_the_greediest(self) -> bool:
-        """The one for which most is held that nobody reads; not one that carries circuits.
-
-        Nor the one whose event is being handled: that one is refused what it asks for.
-        """
-        held = {c: c.unread() for c in self.all_connections() if c is not self.reading}
-        greediest = max(held, key=lambda c: held[c], default=None)
-        if greediest is None or held[greediest] < _GREEDY:
-            return False
-        greediest.close("memory is short")
-        return True
 
     # --- the end ---
 
     async def stop(self) -> None:
         """Close everything: listeners, connections (with a go-away), tasks."""
         self._sweeper.cancel()
-        for sock in self._sockets:
-            self.loop.remove_reader(sock)
-            sock.close()
-        self._sockets.clear()
+        self._listener.close()
         for connection in [*self.pending, *self.all_connections()]:
             connection.close("node stops")
         for task in list(self._tasks):
@@ -561,9 +384,3 @@ def _most_wanted(connection: Connection) -> tuple[bool, float]:
 
 def _least_wanted(connection: Connection) -> tuple[int, float]:
     return len(connection.session.streams), connection.opened_at
-
-
-def _multiaddr(name: SocketAddress) -> Multiaddr:
-    host = name[0].split("%")[0]
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return Multiaddr.from_ip(socket.inet_pton(family, host), name[1])

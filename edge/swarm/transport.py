@@ -1,4 +1,4 @@
-"""What carries a connection's ciphertext: a TCP socket, or a circuit through a relay.
+"""What carries a connection's ciphertext: a TCP socket, or a stream of another connection.
 
 Both feed a `Receiver` (get_buffer, buffer_updated, eof_received, writable: the shape of asyncio's
 BufferedProtocol) and take what it writes. The socket is driven by the loop's readiness callbacks
@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from edge.swarm.stream import Stream
+from typing import Protocol
 
 # A peer that lets so much pile up beyond what two events can bring does not read at all.
 MAX_BACKLOG = 256 * 1024
-_MOST_READS = 64  # of one look
+MOST_READS = 64  # of one look
 
 
 class Receiver(Protocol):
@@ -37,7 +34,11 @@ class Receiver(Protocol):
 
 
 class Transport(Protocol):
-    """The sending half."""
+    """A connection's way to its peer."""
+
+    @property
+    def direct(self) -> bool:
+        """Whether it is a socket of this node's to the peer itself."""
 
     def start(self, receiver: Receiver) -> None:
         """Begin to feed `receiver`."""
@@ -52,6 +53,15 @@ class Transport(Protocol):
     @property
     def backlog(self) -> int:
         """How many."""
+
+    def pause(self) -> None:
+        """Feed the receiver nothing more until `resume`; what arrives waits where it is."""
+
+    def resume(self) -> None:
+        """Go on feeding. Harmless where nothing was paused."""
+
+    def look(self, most: int = MOST_READS) -> None:
+        """Read what there is now, `most` times, unless paused."""
 
     def close(self) -> None:
         """Send what can be sent at once, and end."""
@@ -89,6 +99,10 @@ class SocketTransport:
         self._loop.add_reader(self.sock, self._readable)
 
     @property
+    def direct(self) -> bool:
+        return True
+
+    @property
     def congested(self) -> bool:
         return bool(self._backlog)
 
@@ -124,7 +138,7 @@ class SocketTransport:
             self._paused = False
             self._loop.add_reader(self.sock, self._readable)
 
-    def look(self, most: int = _MOST_READS) -> None:
+    def look(self, most: int = MOST_READS) -> None:
         """Read what there is, `most` times, though the loop has not said so.
 
         uvloop tells only once of a socket that a reset has reached; where that is behind more data
@@ -177,61 +191,3 @@ class SocketTransport:
         self._backlog = bytearray()
         self._loop.remove_writer(self.sock)
         self._receiver.writable()
-
-
-class CircuitTransport:
-    """A circuit: a stream of another connection, spliced by a relay to the peer at its far end."""
-
-    __slots__ = ("_backlog", "_receiver", "_stream")
-
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
-        self._backlog = bytearray()
-        self._receiver: Receiver | None = None
-
-    def start(self, receiver: Receiver) -> None:
-        self._receiver = receiver
-        self._stream.set_sink(self)
-
-    @property
-    def congested(self) -> bool:
-        return bool(self._backlog)
-
-    @property
-    def backlog(self) -> int:
-        return len(self._backlog)
-
-    def write(self, data: memoryview) -> None:
-        if self._backlog:
-            self._backlog += data
-            return
-        sent = self._stream.write_some(data)
-        if sent < len(data):
-            self._backlog += data[sent:]
-
-    def close(self) -> None:
-        self._receiver = None
-        self._stream.reset()
-
-    # --- the stream's side ---
-
-    def sink_data(self, data: memoryview) -> None:
-        """Bytes of the circuit, to be used before this returns."""
-        while len(data) and self._receiver is not None:
-            room = self._receiver.get_buffer()
-            length = min(len(room), len(data))
-            room[:length] = data[:length]
-            self._receiver.buffer_updated(length)
-            data = data[length:]
-
-    def sink_ended(self, reason: str) -> None:
-        if self._receiver is not None:
-            self._receiver.eof_received(reason)
-
-    def sink_writable(self) -> None:
-        if self._backlog:
-            with memoryview(self._backlog) as held:
-                sent = self._stream.write_some(held)
-            del self._backlog[:sent]
-        if not self._backlog and self._receiver is not None:
-            self._receiver.writable()

@@ -8,8 +8,8 @@ docs/tiers.md shows the table and the thresholds.
 from __future__ import annotations
 
 from edge.budget import LEAST, Budget, default_limit
-from edge.tiers.decision import BOOTSTRAP, CACHE, INFERENCE, RELAYING, Decision
-from edge.tiers.modes import FULL, LIGHT, RELAY, lower
+from edge.tiers.fitness import BOOTSTRAP, CACHE, INFERENCE, RELAYING, Fitness
+from edge.tiers.modes import FULL, LIGHT, RELAY, VDA_PER_HOUR, lower
 from edge.tiers.profile import (
     CUDA,
     FLASH,
@@ -21,6 +21,7 @@ from edge.tiers.profile import (
     USB,
     Profile,
 )
+from edge.units import GIB, MIB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ if TYPE_CHECKING:
         @property
         def cache_size(self) -> int: ...
 
+    # The relay's reservations and circuits that there is memory for.
+    RelayCounts = Callable[[Budget], tuple[int, int]]
 
-MIB, GIB = 1 << 20, 1 << 30
 AUTO = "auto"
 
 # A block of Llama 3.1 8B (its config.json: hidden_size 4096, intermediate_size 14336, 32 attention
@@ -72,7 +74,6 @@ BOOTSTRAP_MEMORY = 128 * MIB  # a bootstrap keeps the tables of many peers
 NODE_SIZE = 16 * MIB  # the process itself, as edge/budget.py sets aside
 
 TIERS = {FULL: 1, LIGHT: 2, RELAY: 3}
-CONTRIBUTION = {FULL: (100, 100), LIGHT: (20, 40), RELAY: (5, 10)}  # VDA/h, the network's plan
 _BLOCKS = {FULL: FULL_BLOCKS, LIGHT: LIGHT_BLOCKS, RELAY: (0, 0)}
 _WEARING = (SD, USB, None)
 _NO_DISK = (FLASH, RAM, NETWORK)
@@ -212,7 +213,7 @@ RULES = (
 # fmt: on
 
 
-def classify(profile: Profile, mode: str, wishes: Wishes) -> Decision:
+def classify(profile: Profile, mode: str, wishes: Wishes, relay_counts: RelayCounts) -> Fitness:
     """What the machine is fit for. `mode`: one of modes.py, or "auto" to have it decided here."""
     machine = Machine(profile, wishes)
     applying = [rule for rule in RULES if rule.applies(machine)]
@@ -224,8 +225,9 @@ def classify(profile: Profile, mode: str, wishes: Wishes) -> Decision:
     blocks = (wishes.blocks, wishes.blocks) if wishes.blocks else _blocks_in(machine, chosen)
     roles = tuple(wishes.roles) or _roles(machine, chosen, blocks)
     cache_size = wishes.cache_size or machine.cache_size
-    memory, reservations, circuits = _relay(machine)
-    return Decision(
+    memory = default_limit(machine.memory or LEAST)
+    reservations, circuits = relay_counts(Budget(memory, NODE_SIZE))
+    return Fitness(
         mode=chosen,
         tier=TIERS[chosen],
         roles=roles,
@@ -234,7 +236,7 @@ def classify(profile: Profile, mode: str, wishes: Wishes) -> Decision:
         relay_reservations=reservations,
         relay_circuits=circuits,
         cache_size=cache_size if CACHE in roles else 0,
-        contribution=CONTRIBUTION[chosen],
+        contribution=VDA_PER_HOUR[chosen],
         reasons=tuple(_reasons(machine, fit, chosen, whys)),
     )
 
@@ -253,25 +255,6 @@ def _roles(machine: Machine, mode: str, blocks: tuple[int, int]) -> tuple[str, .
     if mode == FULL or (mode == RELAY and (machine.memory or 0) >= BOOTSTRAP_MEMORY):
         roles.append(BOOTSTRAP)
     return tuple(roles)
-
-
-class _Counts:
-    """What Budget.fill_in fills in; 0: auto."""
-
-    def __init__(self) -> None:
-        self.max_connections = 0
-        self.max_window = 0
-        self.socket_buffer = 0
-        self.max_reservations = 0
-        self.max_circuits = 0
-
-
-def _relay(machine: Machine) -> tuple[int, int, int]:
-    """Bytes, reservations and circuits of the relay, as a node has them with the budget's rules."""
-    limit = default_limit(machine.memory or LEAST)
-    counts = _Counts()
-    Budget(limit, NODE_SIZE).fill_in(counts, counts)
-    return limit, counts.max_reservations, counts.max_circuits
 
 
 # --- in words ---

@@ -3,9 +3,9 @@
 It is given what was measured and what the owner allows, and decides. Everything that speaks
 against doing all there is to do is a `Hold`; the decision is what every hold lets pass. It steps
 down as soon as a hold begins, and up only when it has not changed for `stay` seconds. A hold by a
-reading begins when the reading has been over `enter` for the rule's patience, and ends when it has
-been under `leave` for half of `stay`; in between, nothing changes. A reading that cannot be had
-holds nothing.
+reading begins when the reading has been over `enter` for the threshold's patience, and ends when
+it has been under `leave` for half of `stay`; in between, nothing changes. A reading that cannot be
+had holds nothing.
 """
 
 from __future__ import annotations
@@ -98,16 +98,16 @@ class Hold:
         self.urgent = urgent
 
     @property
-    def step(self) -> tuple[str, bool, int]:
+    def terms(self) -> tuple[str, bool, int]:
         """What it comes to, whatever the cause."""
         return self.mode, self.admits, self.rate
 
     def within(self, other: Hold) -> bool:
         """Whether it allows nothing that `other` does not."""
-        return self.step == _meet(self, other)
+        return self.terms == _meet(self, other)
 
 
-class Rule:
+class Threshold:
     """A reading that can hold the node back. `reason`: with the reading put in."""
 
     __slots__ = ("cause", "enter", "leave", "patience", "reading", "reason", "reduced", "to")
@@ -134,32 +134,32 @@ class Rule:
 
 
 # fmt: off
-def rules(settings: Settings) -> tuple[Rule, ...]:
+def thresholds(settings: Settings) -> tuple[Threshold, ...]:
     """All of them: cause, reading, enter, leave, patience in seconds, mode, reduced rate, words."""
     hot = settings.max_temperature
     cpu, wan = settings.max_cpu, settings.max_wan
     return (
-        Rule(MEMORY_CRITICAL, "memory_used", 0.97, 0.92, 0, PAUSED, True,
+        Threshold(MEMORY_CRITICAL, "memory_used", 0.97, 0.92, 0, PAUSED, True,
             "{:.0%} of the memory is in use"),
-        Rule(MEMORY_CRITICAL, "memory_stalled", 0.3, 0.05, 0, PAUSED, True,
+        Threshold(MEMORY_CRITICAL, "memory_stalled", 0.3, 0.05, 0, PAUSED, True,
             "everything stood still {:.0%} of the time for want of memory"),
-        Rule("memory", "memory_used", 0.92, 0.85, 5, RELAY, False,
+        Threshold("memory", "memory_used", 0.92, 0.85, 5, RELAY, False,
             "{:.0%} of the memory is in use"),
-        Rule("memory", "memory_stalled", 0.1, 0.02, 5, RELAY, False,
+        Threshold("memory", "memory_stalled", 0.1, 0.02, 5, RELAY, False,
             "everything stood still {:.0%} of the time for want of memory"),
-        Rule("cpu", "cpu", cpu, cpu * 0.7, 60, RELAY, True,
+        Threshold("cpu", "cpu", cpu, cpu * 0.7, 60, RELAY, True,
             "others use {:.0%} of the processor"),
-        Rule("heat", "temperature", hot, hot - 8, 10, RELAY, True,
+        Threshold("heat", "temperature", hot, hot - 8, 10, RELAY, True,
             "it is {:.0f} degrees hot"),
-        Rule("heat", "temperature", hot + 15, hot + 5, 3, PAUSED, True,
+        Threshold("heat", "temperature", hot + 15, hot + 5, 3, PAUSED, True,
             "it is {:.0f} degrees hot"),
-        Rule("wan", "wan", wan, wan * 0.5, 5, RELAY, True,
+        Threshold("wan", "wan", wan, wan * 0.5, 5, RELAY, True,
             "others use {:.0%} of the WAN"),
     )
 # fmt: on
 
 
-class Decision(Hold):
+class Step(Hold):
     """What `holds` have in common. The first is what is allowed at best, the others take from it.
 
     `holds`: those that decide, and whose reasons it gives. `since`: when its step was reached.
@@ -171,8 +171,8 @@ class Decision(Hold):
         best = holds[0]
         binding = [hold for hold in holds[1:] if not best.within(hold)] or [best]
         # Of a cause's holds that come to the same, the newest: its reason is today's.
-        self.holds = list({(hold.cause, hold.step): hold for hold in binding}.values())
-        mode, admits, rate = best.step
+        self.holds = list({(hold.cause, hold.terms): hold for hold in binding}.values())
+        mode, admits, rate = best.terms
         for hold in self.holds:
             mode, admits, rate = _meet(Hold("", "", mode, admits, rate), hold)
         causes = dict.fromkeys(hold.cause for hold in self.holds)
@@ -183,12 +183,12 @@ class Decision(Hold):
 
 
 class _Watch:
-    """One rule's memory."""
+    """One threshold's memory."""
 
-    __slots__ = ("calm_since", "hold", "over_since", "rule")
+    __slots__ = ("calm_since", "hold", "over_since", "threshold")
 
-    def __init__(self, rule: Rule) -> None:
-        self.rule = rule
+    def __init__(self, threshold: Threshold) -> None:
+        self.threshold = threshold
         self.over_since: float | None = None
         self.calm_since: float | None = None
         self.hold: Hold | None = None
@@ -198,20 +198,20 @@ class _Watch:
         if self.hold is not None:
             self._see_whether_calm(value, now, settings.calm)
             return self.hold
-        if value is None or value <= self.rule.enter:
+        if value is None or value <= self.threshold.enter:
             self.over_since = None
             return None
         if self.over_since is None:
             self.over_since = now
-        if now - self.over_since >= self.rule.patience:
-            rate = settings.reduced_rate if self.rule.reduced else 0
-            urgent = self.rule.cause == MEMORY_CRITICAL
-            reason = self.rule.reason.format(value)
-            self.hold = Hold(self.rule.cause, reason, self.rule.to, False, rate, urgent)
+        if now - self.over_since >= self.threshold.patience:
+            rate = settings.reduced_rate if self.threshold.reduced else 0
+            urgent = self.threshold.cause == MEMORY_CRITICAL
+            reason = self.threshold.reason.format(value)
+            self.hold = Hold(self.threshold.cause, reason, self.threshold.to, False, rate, urgent)
         return self.hold
 
     def _see_whether_calm(self, value: float | None, now: float, calm: float) -> None:
-        if value is not None and value >= self.rule.leave:
+        if value is not None and value >= self.threshold.leave:
             self.calm_since = None
             return
         if self.calm_since is None:
@@ -225,35 +225,35 @@ class Controller:
 
     def __init__(self, settings: Settings, allowed: Sequence[Hold], now: float) -> None:
         self._power = power.Power()
-        self.decision = Decision(allowed, now)
+        self.step = Step(allowed, now)
         self.configure(settings)
 
     def configure(self, settings: Settings) -> None:
         """Judge by `settings` from now on."""
         self._settings = settings
-        self._watches = [_Watch(rule) for rule in rules(settings)]
+        self._watches = [_Watch(threshold) for threshold in thresholds(settings)]
 
-    def decide(self, readings: Readings, allowed: Sequence[Hold], now: float) -> Decision:
+    def decide(self, readings: Readings, allowed: Sequence[Hold], now: float) -> Step:
         """The decision at `now`, in seconds on a clock that does not jump.
 
         `allowed`: at least one hold, the owner's and the machine's, which the decision is always
         within.
         """
-        reached = Decision([*allowed, *self._holds(readings, now)], now)
-        current = self.decision
-        if reached.step == current.step:
+        reached = Step([*allowed, *self._holds(readings, now)], now)
+        current = self.step
+        if reached.terms == current.terms:
             reached.since = current.since
         elif not reached.within(current) and now - current.since < self._settings.stay:
-            reached = Decision([allowed[0], *current.holds, *reached.holds], now)
-            if reached.step == current.step:
+            reached = Step([allowed[0], *current.holds, *reached.holds], now)
+            if reached.terms == current.terms:
                 reached.since = current.since
-        self.decision = reached
+        self.step = reached
         return reached
 
     def _holds(self, readings: Readings, now: float) -> list[Hold]:
         found = []
         for watch in self._watches:
-            hold = watch.update(getattr(readings, watch.rule.reading), now, self._settings)
+            hold = watch.update(getattr(readings, watch.threshold.reading), now, self._settings)
             if hold is not None:
                 found.append(hold)
         level = self._power.update(readings.battery, readings.charging)

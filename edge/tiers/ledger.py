@@ -18,15 +18,13 @@ from typing import TYPE_CHECKING
 from edge import log
 from edge import zone as zones
 from edge.atomic import write_atomic
-from edge.tiers.modes import FULL, LIGHT, MODES, RELAY
+from edge.tiers.modes import MODES, VDA_PER_HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 MAX_DAYS = 190  # half a year; their file is written once a day
 INTERVAL = 3600.0  # seconds between two writes
-# VDA an hour, the least and the most, as the network's plan has it: an estimate, nothing is paid.
-VDA_PER_HOUR = {FULL: (100, 100), LIGHT: (20, 40), RELAY: (5, 10)}
 FILES = TODAY, DAYS = "ledger.today", "ledger.days"
 _COUNTS = ("bytes_relayed", "circuits", "fragments_served", "blocks_computed")
 _SECONDS = tuple(f"{mode}_seconds" for mode in MODES)
@@ -51,6 +49,10 @@ class Counts:
         self.fragments_served = 0
         self.blocks_computed = 0
         self.reservations = 0
+
+    def add(self, name: str, count: int) -> None:
+        """`count` more of `name`, which is one of the above."""
+        setattr(self, name, getattr(self, name) + count)
 
 
 class Day:
@@ -219,7 +221,7 @@ def as_csv(days: Sequence[Mapping[str, object]]) -> list[str]:
 
 def as_table(days: Sequence[Mapping[str, object]]) -> list[str]:
     """Lines for people: the last month."""
-    head = ("DAY", "RELAYED MB", "CIRCUITS", "SLOT HOURS", "HOURS", "VDA, ESTIMATED")
+    head = ("DAY", "RELAYED MB", "CIRCUITS", "RESERVED HOURS", "HOURS", "VDA, ESTIMATED")
     rows = [head, *[_row(day) for day in days[-31:]]]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return ["  ".join([c.rjust(w) for c, w in zip(row, widths, strict=True)]) for row in rows]

@@ -2,6 +2,8 @@
 
 FULL, LIGHT, RELAY, PAUSED = "full", "light", "relay", "paused"
 MODES = (FULL, LIGHT, RELAY, PAUSED)
+# VDA an hour, the least and the most, as the network's plan has it: an estimate, nothing is paid.
+VDA_PER_HOUR = {FULL: (100, 100), LIGHT: (20, 40), RELAY: (5, 10)}
 
 
 def lower(one: str, other: str) -> str:

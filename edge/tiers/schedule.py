@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge.config import schema
+from edge.zone import Zone, system_zone
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from edge.zone import Zone
+    from edge.config.load import Config
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MINUTES = 24 * 60
@@ -48,7 +51,7 @@ class Window:
         return f"{_shown(self.start)} to {_shown(self.end)}"
 
 
-class Schedule:
+class Timetable:
     """`windows`: the first that covers a moment counts."""
 
     __slots__ = ("windows", "zone")
@@ -63,6 +66,21 @@ class Schedule:
             return None
         weekday, minute = self.zone.local(utc)
         return next((window for window in self.windows if window.covers(weekday, minute)), None)
+
+
+def schedule(config: Config) -> Timetable:
+    """The windows that `config` has."""
+    windows = [
+        Window(each.days, minutes(each.start), minutes(each.end), each.mode, each.rate)
+        for each in config.all(schema.Schedule)
+    ]
+    return Timetable(windows, zone(config))
+
+
+def zone(config: Config) -> Zone:
+    """Where the hours of `config` are read."""
+    text = config[schema.Node].timezone
+    return system_zone() if text == "auto" else Zone.from_string(text)
 
 
 def minutes(text: str) -> int:

@@ -1,9 +1,9 @@
 """Wake-on-LAN: brings a sleeping machine back when somebody calls for it.
 
 A magic packet is six bytes of ff and the MAC address sixteen times, here in a UDP broadcast on the
-interface at whose network the machine stands. It is repeated until the machine has taken its slot
-again, or for as long as a caller may be held. A machine is woken inside its window alone, never
-while the time is not known and it has one, and not again for a while when it did not come.
+interface at whose network the machine stands. The packet is repeated until the machine has
+reserved again, or for as long as a caller may be held. A machine is woken inside its window only,
+never while the time is unknown and it has a window, and not again for a while when it did not come.
 
 Source: AMD, Magic Packet Technology (publication 20213)
 """
@@ -15,14 +15,28 @@ import socket
 from typing import TYPE_CHECKING
 
 from edge import log
-from edge.zone import UTC
+from edge.config import schema
+from edge.tiers.schedule import MINUTES, Window, minutes, zone
+from edge.wire.peerid import PeerId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable
+    from typing import Protocol
 
-    from edge.tiers.schedule import Window
-    from edge.wire.peerid import PeerId
-    from edge.zone import Zone
+    from edge.config.load import Config
+    from edge.host import Host, Status
+
+    class Reservations(Protocol):
+        """Where a machine that sleeps keeps its reservation, and a caller asks for it."""
+
+        # Wakes a peer for a caller; True when it has come.
+        wake: Callable[[PeerId], Awaitable[bool]] | None
+        # Told of every reservation that is made or renewed.
+        reserved: list[Callable[[PeerId], None]]
+
+        def keep_reservations(self, sleepers: frozenset[PeerId]) -> None:
+            """Exactly these peers have reservations that outlast their connections."""
+
 
 MAX_CALLERS = 16  # held at a time for one machine
 _AGAIN = 3.0  # seconds between two packets
@@ -52,25 +66,42 @@ class Sleeper:
 
 
 class Waker:
-    """Wakes the sleepers it is configured with. `utc`: tells the time, None while it is unknown.
+    """Wakes the sleepers it is configured with, for those who ask `reservations` for them.
 
     `woken`: how many have come back.
     """
 
-    def __init__(self, utc: Callable[[], float | None]) -> None:
+    def __init__(self, host: Host, reservations: Reservations) -> None:
         self.woken = 0
-        self._utc = utc
+        self._utc = host.utc
         self._loop = asyncio.get_running_loop()
         self._sleepers: dict[PeerId, Sleeper] = {}
-        self._zone = UTC
+        self._zone = zone(host.config)
+        self._reservations = reservations
+        reservations.wake = self.wake
+        reservations.reserved.append(self.returned)
 
-    def configure(self, sleepers: Iterable[Sleeper], zone: Zone) -> None:
-        """From now on these. Callers that wait already go on waiting."""
-        self._sleepers = {sleeper.peer: sleeper for sleeper in sleepers}
-        self._zone = zone
+    def configure(self, config: Config) -> None:
+        """Other sleepers from now on. Callers that wait already go on waiting."""
+        before = self._sleepers
+        self._sleepers = {sleeper.peer: sleeper for sleeper in sleepers(config)}
+        for peer, sleeper in self._sleepers.items():
+            if peer in before:
+                sleeper.callers = before[peer].callers
+        self._zone = zone(config)
+        self._reservations.keep_reservations(frozenset(self._sleepers))
+
+    async def run(self) -> None:
+        """A machine is woken when somebody calls; there is no regular work."""
+
+    async def stop(self) -> None:
+        """Nothing outlives the node."""
+
+    def report(self) -> Status:
+        return {}
 
     def returned(self, peer: PeerId) -> None:
-        """`peer` has taken its slot: whoever waits for it may go on."""
+        """`peer` has reserved: those who wait for it go on."""
         sleeper = self._sleepers.get(peer)
         if sleeper is None or not sleeper.callers:
             return
@@ -124,6 +155,18 @@ class Waker:
             except OSError as error:
                 log.warning("magic-packet-not-sent", peer=sleeper.peer, error=error.strerror)
             await asyncio.wait([caller], timeout=_AGAIN)
+
+
+def sleepers(config: Config) -> list[Sleeper]:
+    """The machines that `config` names."""
+    found = []
+    for each in config.all(schema.Wake):
+        start, end = minutes(each.start), minutes(each.end)
+        always = not each.days and (start, end) == (0, MINUTES)
+        window = None if always else Window(each.days, start, end)
+        peer = PeerId.from_string(each.peer)
+        found.append(Sleeper(peer, each.mac, each.interface, each.port, window, each.wait))
+    return found
 
 
 def magic_packet(mac: str) -> bytes:

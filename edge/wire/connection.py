@@ -94,7 +94,7 @@ class Connection:
         # Frames with nothing to speak of in them; a yamux header alone has twelve bytes.
         frames = (opened - (stop - pos)) // FRAME_OVERHEAD
         if frames * 4 > stop - pos:
-            self.session.annoy(frames - (stop - pos) // 4)
+            self.session.penalize(frames - (stop - pos) // 4)
         events, rest = self.session.receive(buffers.plain, start, stop)
         self._tail = bytes(buffers.plain_view[rest:stop]) if rest < stop else b""
         return events

@@ -172,7 +172,7 @@ class Session:
         self._body_stream = stream
         self._body_flags = flags
         if not length and not flags:
-            self.annoy(1)
+            self.penalize(1)
         if stream is None:
             if length > INITIAL_WINDOW and length > self.max_window:
                 raise RemoteProtocolError("yamux frame larger than any window")
@@ -190,7 +190,7 @@ class Session:
         if stream is None:
             return
         if not delta and not flags:
-            self.annoy(1)
+            self.penalize(1)
         if delta:
             stream.send_window += delta
             if stream.send_window > MAX_SEND_WINDOW:
@@ -213,7 +213,7 @@ class Session:
             self._unacknowledged -= 1
         if flags & RST:
             if stream_id & 1 == (0 if self._client else 1):
-                self.annoy(1)  # it has opened this stream itself
+                self.penalize(1)  # it has opened this stream itself
             self._forget(stream)
             events.append((STREAM_RESET, stream, 0, 0))
             return None
@@ -226,7 +226,7 @@ class Session:
             raise RemoteProtocolError("yamux stream opened twice")
         if self.inbound >= self.max_streams:
             self.refused += 1
-            self.annoy(1)
+            self.penalize(1)
             self._control_frame(WINDOW_UPDATE, RST, stream_id, 0)
             return
         stream = Stream(stream_id, True)
@@ -254,10 +254,10 @@ class Session:
         elif flags & ACK:
             events.append((SESSION_PONG, None, value, 0))
         elif flags & SYN:
-            self.annoy(1)
+            self.penalize(1)
             self._control_frame(PING, ACK, 0, value)
 
-    def annoy(self, count: int) -> None:
+    def penalize(self, count: int) -> None:
         """The peer has caused so many nuisances; RemoteProtocolError if they are too many now."""
         self.nuisances += count
         if self.nuisances > MAX_NUISANCES:

@@ -15,8 +15,10 @@ from edge.config.schema import (
     Peer,
     Qos,
     Relay,
+    Schedule,
     Status,
     Tier,
+    Wake,
     every_option,
 )
 
@@ -52,63 +54,63 @@ def refused(load_text: Load, text: str | bytes) -> str:
 
 def test_defaults() -> None:
     config = load(None, {**NO_FILE, "XDG_DATA_HOME": "/x"}, {})
-    assert config.node.mode == "auto"
-    assert config.node.listen == ["/ip4/0.0.0.0/tcp/4001", "/ip6/::/tcp/4001"]
-    assert config.node.memory_limit == 0
-    assert config.relay.max_circuits == 0  # auto
-    assert config.relay.buffer_size == 0
-    assert config.peers == []
+    assert config[Node].mode == "auto"
+    assert config[Node].listen == ["/ip4/0.0.0.0/tcp/4001", "/ip6/::/tcp/4001"]
+    assert config[Node].memory_limit == 0
+    assert config[Relay].max_circuits == 0  # auto
+    assert config[Relay].buffer_size == 0
+    assert config.all(Peer) == []
     assert config.origin("relay", "max_circuits") == "default"
     assert diff(config, load(None, {**NO_FILE, "XDG_DATA_HOME": "/x"}, {})) == ([], [])
 
 
 def test_values_carry_the_types_the_checker_sees() -> None:
     config = load(None, NO_FILE, {"peer": [PEER_A]})
-    ports: int = config.node.max_connections + config.relay.reservation_ttl
-    words: str = config.node.mode + config.peers[0].address
-    addresses: list[str] = config.node.listen + config.relay.relays
+    ports: int = config[Node].max_connections + config[Relay].reservation_ttl
+    words: str = config[Node].mode + config.all(Peer)[0].address
+    addresses: list[str] = config[Node].listen + config[Relay].relays
     assert isinstance(ports, int)
     assert isinstance(words, str)
     assert isinstance(addresses, list)
 
 
 def test_a_config_never_shares_its_lists_with_the_schema() -> None:
-    load(None, NO_FILE, {}).node.listen.clear()
-    assert load(None, NO_FILE, {}).node.listen
+    load(None, NO_FILE, {})[Node].listen.clear()
+    assert load(None, NO_FILE, {})[Node].listen
 
 
 def test_later_sources_win(toml: Load) -> None:
     text = "[node]\nmode = 'full'\nlog_level = 'debug'\n[relay]\n\nmax_circuits = 1\ndata = '1G'\n"
     environ = {"KWAAINET_RELAY_MAX_CIRCUITS": "2", "KWAAINET_MODE": "light", "KWAAINET_CRYPTO": ""}
     config = toml(text, environ, {"mode": ["full", "relay"]})
-    assert (config.node.log_level, config.origin("node", "log_level")) == (
+    assert (config[Node].log_level, config.origin("node", "log_level")) == (
         "debug",
         "kwaainet.toml:3",
     )
-    assert (config.relay.data, config.origin("relay", "data")) == (1 << 30, "kwaainet.toml:7")
-    assert config.relay.max_circuits == 2
+    assert (config[Relay].data, config.origin("relay", "data")) == (1 << 30, "kwaainet.toml:7")
+    assert config[Relay].max_circuits == 2
     assert config.origin("relay", "max_circuits") == "environment KWAAINET_RELAY_MAX_CIRCUITS"
-    assert (config.node.mode, config.origin("node", "mode")) == ("relay", "--mode")
+    assert (config[Node].mode, config.origin("node", "mode")) == ("relay", "--mode")
     assert config.origin("node", "crypto") == "default"
 
 
 def test_list_flags_add_up_and_replace_lower_sources(toml: Load) -> None:
     text = '[node]\nlisten = ["/ip4/127.0.0.1/tcp/1"]\n'
     flags = {"listen": ["/ip4/127.0.0.1/tcp/2,/ip4/127.0.0.1/tcp/3", "/ip4/127.0.0.1/tcp/4"]}
-    assert toml(text, {}, flags).node.listen == [f"/ip4/127.0.0.1/tcp/{n}" for n in (2, 3, 4)]
-    assert toml(text, {}, {"listen": [""]}).node.listen == []
+    assert toml(text, {}, flags)[Node].listen == [f"/ip4/127.0.0.1/tcp/{n}" for n in (2, 3, 4)]
+    assert toml(text, {}, {"listen": [""]})[Node].listen == []
     assert toml(text).origin("node", "listen") == "kwaainet.toml:2"
 
 
 def test_peers_of_the_last_source_replace_all(toml: Load) -> None:
     text = f'[[peer]]\naddress = "{PEER_A}"\n\n[[peer]]\naddress = "{PEER_B}"\n'
     config = toml(text)
-    assert [peer.address for peer in config.peers] == [PEER_A, PEER_B]
+    assert [peer.address for peer in config.all(Peer)] == [PEER_A, PEER_B]
     assert config.origin("peer", "address", 1) == "kwaainet.toml:5"
     environ = {"KWAAINET_PEER": f"{PEER_B} {PEER_A}"}
     assert [peer.address for peer in toml(text, environ).peers] == [PEER_B, PEER_A]
     config = toml(text, environ, {"peer": [PEER_A]})
-    assert [peer.address for peer in config.peers] == [PEER_A]
+    assert [peer.address for peer in config.all(Peer)] == [PEER_A]
     assert config.origin("peer", "address") == "--peer"
 
 
@@ -264,7 +266,7 @@ def test_names_and_values_in_a_file_cannot_forge_lines(toml: Load) -> None:
 @pytest.mark.parametrize("text", ["\ufeff[node]\nmode = 'full'\n", "[node]\r\nmode = 'full'\r\n"])
 def test_files_of_other_editors(text: str, toml: Load) -> None:
     config = toml(text)
-    assert config.node.mode == "full"
+    assert config[Node].mode == "full"
     assert config.origin("node", "mode") == "kwaainet.toml:2"
 
 
@@ -380,15 +382,15 @@ def test_which_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_data_dir_follows_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    assert load(None, NO_FILE, {}).node.data_dir == "/var/lib/kwaainet"
+    assert load(None, NO_FILE, {})[Node].data_dir == "/var/lib/kwaainet"
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     xdg = {**NO_FILE, "XDG_DATA_HOME": "/data"}
-    assert load(None, xdg, {}).node.data_dir == "/data/kwaainet"
+    assert load(None, xdg, {})[Node].data_dir == "/data/kwaainet"
     monkeypatch.setenv("HOME", "/home/me")
     config = load(None, NO_FILE, {"data-dir": ["auto"]})
-    assert config.node.data_dir == "/home/me/.local/share/kwaainet"
+    assert config[Node].data_dir == "/home/me/.local/share/kwaainet"
     assert config.identity_file() == "/home/me/.local/share/kwaainet/identity.key"
-    assert load(None, NO_FILE, {"data-dir": ["/x"]}).node.data_dir == "/x"
+    assert load(None, NO_FILE, {"data-dir": ["/x"]})[Node].data_dir == "/x"
 
 
 def test_diff_sorts_by_what_a_reload_can_do(toml: Load) -> None:
@@ -430,11 +432,11 @@ interface = "br-lan"
 
 def test_sections_that_stand_in_files_alone(toml: Load) -> None:
     config = toml(SCHEDULE + WAKE)
-    first, second = config.schedule
+    first, second = config.all(Schedule)
     assert (first.days, first.start, first.end) == (["fri", "sat"], "22:00", "06:30")
     assert (first.mode, first.rate) == ("full", 2 << 20)
     assert (second.days, second.start, second.end) == ([], "00:00", "24:00")
-    assert (config.wake[0].mac, config.wake[0].port) == ("00:16:3e:12:34:56", 9)
+    assert (config.all(Wake)[0].mac, config.all(Wake)[0].port) == ("00:16:3e:12:34:56", 9)
     assert config.origin("schedule", "mode", 1) == "kwaainet.toml:8"
     assert config.origin("schedule", "mode") == "default"
     soft, hard = diff(toml(""), config)

@@ -24,6 +24,7 @@ class EdgeNode(PeerProcess):
 
     kind = "edge"
     program: Sequence[str] = (sys.executable, "-m", "edge")
+    checkout = _CHECKOUT
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class EdgeNode(PeerProcess):
     async def start(self) -> None:
         listen = [word for addr in self.setup.listen for word in ("--listen", with_port(addr))]
         command = (*self.program, "run", "--data-dir", self.data_dir)
-        env = {"PATH": "/usr/sbin:/usr/bin", "PYTHONPATH": str(_CHECKOUT)}
+        env = {"PATH": "/usr/sbin:/usr/bin", "PYTHONPATH": str(self.checkout)}
         env["KWAAINET_ADAPT_ENABLED"] = "no"
         await self._spawn(*command, *listen, *self.options, env=env, pipes=True)
         await self._until_ready()
@@ -68,13 +69,17 @@ class EdgeNode(PeerProcess):
     async def addrs(self) -> list[str]:
         return [addr.partition("/p2p/")[0] for addr in self._addrs]
 
-    async def status(self) -> dict[str, Any]:
-        """What `kwaainet status --json` says. Its socket is a file: no namespace is in the way."""
-        command = (*self.program, "status", "--json", "--data-dir", self.data_dir)
+    async def status(self, name: str = "status") -> dict[str, Any]:
+        """What `kwaainet status --json` says, or another command."""
+        return dict(json.loads(await self.run(name, "--json")))
+
+    async def run(self, *words: str) -> str:
+        """What the command prints; it asks at a file, so no namespace is in the way."""
+        command = (*self.program, *words, "--data-dir", self.data_dir)
         asked = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.PIPE, cwd=_CHECKOUT
+            *command, stdout=asyncio.subprocess.PIPE, cwd=self.checkout
         )
         out, _ = await asked.communicate()
         if asked.returncode != 0:
-            raise PeerError(f"kwaainet status ended with {asked.returncode}\n{self.log()}")
-        return dict(json.loads(out))
+            raise PeerError(f"kwaainet {words[0]} ended with {asked.returncode}\n{self.log()}")
+        return out.decode()

@@ -12,7 +12,7 @@ from edge.config import load as loading
 from edge.config.errors import ConfigError
 from edge.config.files import MAX_FILE
 from edge.config.load import Config, load
-from edge.config.schema import MAX_REPEATED, every_option
+from edge.config.schema import MAX_REPEATED, Node, Peer, Relay, Schedule, Wake, every_option
 
 PEER = "/ip4/192.0.2.1/tcp/4001/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"
 OTHER = "/dns4/b.example/tcp/1/p2p/12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5"
@@ -55,17 +55,17 @@ config peer
 config peer 'second'
 	option address '{OTHER}'
 """)
-    assert config.node.listen == ["/ip4/0.0.0.0/tcp/4001", "/ip6/::/tcp/4001"]
+    assert config[Node].listen == ["/ip4/0.0.0.0/tcp/4001", "/ip6/::/tcp/4001"]
     assert config.origin("node", "listen") == "kwaainet:8"
-    assert (config.node.memory_limit, config.origin("node", "memory_limit")) == (
+    assert (config[Node].memory_limit, config.origin("node", "memory_limit")) == (
         32 << 20,
         "kwaainet:10",
     )
-    assert config.relay.private is True
-    assert config.relay.max_circuits == 0
-    assert config.relay.deny_networks == ["192.0.2.0/24", "2001:db8::/32"]
+    assert config[Relay].private is True
+    assert config[Relay].max_circuits == 0
+    assert config[Relay].deny_networks == ["192.0.2.0/24", "2001:db8::/32"]
     assert config.origin("relay", "data") == "default"
-    assert [peer.address for peer in config.peers] == [PEER, OTHER]
+    assert [peer.address for peer in config.all(Peer)] == [PEER, OTHER]
     assert config.origin("peer", "address", 1) == "kwaainet:22"
 
 
@@ -169,9 +169,9 @@ def test_the_default_file_is_toml_then_uci(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(loading, "UCI_FILE", str(uci_file))
     assert load(None, {}, {}).file is None
     uci_file.write_text("config node\n\toption mode relay\n")
-    assert load(None, {}, {}).node.mode == "relay"
+    assert load(None, {}, {})[Node].mode == "relay"
     toml.write_text("[node]\nmode = 'light'\n")
-    assert load(None, {}, {}).node.mode == "light"
+    assert load(None, {}, {})[Node].mode == "light"
 
 
 def test_the_routers_file_splits_what_is_kept_from_what_is_not(
@@ -180,10 +180,10 @@ def test_the_routers_file_splits_what_is_kept_from_what_is_not(
     file = tmp_path / "kwaainet"
     file.write_text("")
     monkeypatch.setattr(loading, "UCI_FILE", str(file))
-    node = load(str(file), {}, {}).node
+    node = load(str(file), {}, {})[Node]
     assert (node.data_dir, node.run_dir) == ("/etc/kwaainet", "/var/run/kwaainet")
     file.write_text("config node\n\toption data_dir '/mnt/kwaainet'\n")
-    node = load(str(file), {}, {}).node
+    node = load(str(file), {}, {})[Node]
     assert (node.data_dir, node.run_dir) == ("/mnt/kwaainet", "/mnt/kwaainet")
 
 
@@ -234,6 +234,6 @@ config wake
 	option mac '00:16:3e:12:34:56'
 	option interface 'br-lan'
 """)
-    assert [each.days for each in config.schedule] == [["fri", "sat"], []]
-    assert [each.mode for each in config.schedule] == ["full", "paused"]
-    assert [each.interface for each in config.wake] == ["br-lan"]
+    assert [each.days for each in config.all(Schedule)] == [["fri", "sat"], []]
+    assert [each.mode for each in config.all(Schedule)] == ["full", "paused"]
+    assert [each.interface for each in config.all(Wake)] == ["br-lan"]

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from edge.http.server import MAX_CLIENTS, MAX_HEAD, HttpServer, answer
 from edge.status import http as server
 from edge.status.errors import StatusError
-from edge.status.http import MAX_CLIENTS, MAX_HEAD, HttpServer, answer
 from edge.status.metrics import MAX_VALUES, metrics
 from tests.counterparts.base import Setup, asynchronous, free_port
 from tests.counterparts.edge_node import EdgeNode

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edge.status import text, view
 from edge.status.banner import banner_text
-from edge.status.tier import tier_lines
+from edge.tiers.report import tier_lines
 
 
 def golden(block):

@@ -12,19 +12,19 @@ import tracemalloc
 
 from edge.config.load import load
 from edge.node import Node
-from edge.status import report
 
 
 def look(node: Node) -> dict[str, object]:
     gc.collect()
+    swarm = node.host.swarm
     return {
-        "at": f"{node.swarm.listening[0]}/p2p/{node.swarm.peer_id}",
+        "at": f"{swarm.listening[0]}/p2p/{swarm.peer_id}",
         "traced": tracemalloc.get_traced_memory()[0],
-        "leased": {room.name: room.used for room in node.budget.rooms},
-        "status": report.status(node.sources),
-        "streams": sum(len(c.session.streams) for c in node.swarm.all_connections()),
-        "identified": sum(c.info is not None for c in node.swarm.all_connections()),
-        "handlers": len(node.swarm._tasks),
+        "leased": {room.name: room.used for room in node.host.budget.rooms},
+        "status": node.status.report(),
+        "streams": sum(len(c.session.streams) for c in swarm.all_connections()),
+        "identified": sum(c.info is not None for c in swarm.all_connections()),
+        "handlers": len(swarm._tasks),
     }
 
 

@@ -5,33 +5,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 import time
+from pathlib import Path
 
-from edge.tiers.controller import Hold, Settings
-from edge.tiers.ledger import Ledger
-from edge.tiers.modes import RELAY
-from edge.tiers.schedule import Schedule, Window
-from edge.tiers.sensors import Sensors
+from edge.tiers.schedule import Timetable, Window
 from edge.tiers.service import TICK, ModeService
 from edge.zone import Zone
+from tests.hosts import NoLine, configured, host
 
 _ROUNDS = 4000
 _WINDOWS = [Window(("mon",), 60 * hour, 60 * hour + 30) for hour in range(20)]
 
 
-def main() -> None:
+async def main() -> None:
     zone = Zone.from_string("CET-1CEST,M3.5.0,M10.5.0/3")
-    with tempfile.TemporaryDirectory() as directory:
-        service = ModeService(
-            Hold("machine", "a router", RELAY),
-            Schedule(_WINDOWS, zone),
-            Settings(),
-            Sensors(),
-            Ledger(directory),
-            time.time,
-            lambda _: None,
-        )
+    directory = Path(tempfile.mkdtemp())
+    async with host(configured(directory)) as one:
+        service = ModeService(one, NoLine())
+        service._schedule = Timetable(_WINDOWS, zone)
         before = time.process_time()
         for _ in range(_ROUNDS):
             service.look()
@@ -41,4 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(main())

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edge import zone as zones
-from edge.tiers.controller import Controller, Decision, Hold, Readings, Settings
+from edge.tiers.controller import Controller, Hold, Readings, Settings, Step
 from edge.tiers.modes import FULL, RELAY
-from edge.tiers.schedule import Schedule, Window, minutes
+from edge.tiers.schedule import Timetable, Window, minutes
 
 TICK = 6.0  # seconds between two looks, as in a pause
 HOUR, DAY = 3600, 86400
@@ -44,14 +44,14 @@ class Day:
 class Trace:
     """`steps`: (hour, decision) of every change. `curves`: readings by name, for each minute."""
 
-    steps: list[tuple[float, Decision]] = field(default_factory=list)
+    steps: list[tuple[float, Step]] = field(default_factory=list)
     curves: dict[str, list[float]] = field(default_factory=dict)
 
 
 def run(day: Day, settings: Settings | None = None) -> Trace:
     """What the controller makes of `day`."""
     rng = random.Random(day.name)
-    schedule = Schedule(day.windows, day.zone)
+    schedule = Timetable(day.windows, day.zone)
     best = Hold("machine", "what this machine is good for", day.best)
     controller: Controller | None = None
     trace = Trace(curves={name: [] for name in day.curves})

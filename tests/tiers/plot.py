@@ -9,7 +9,7 @@ import sys
 import time
 from html import escape
 
-from edge.tiers.controller import Decision
+from edge.tiers.controller import Step
 from edge.tiers.modes import MODES
 from tests.tiers.days import DAYS, Day, Trace, run
 
@@ -102,7 +102,7 @@ def _curve(day: Day, name: str, curve: list[float], top: int) -> list[str]:
     ]
 
 
-def _block(day: Day, hour: float, end: float, decision: Decision, lanes: int) -> list[str]:
+def _block(day: Day, hour: float, end: float, decision: Step, lanes: int) -> list[str]:
     x, y = _x(day, hour), lanes + MODES.index(decision.mode) * _LANE
     box = f'x="{x}" y="{y + 2}" width="{round(max(_x(day, end) - x, 1), 1)}" height="{_LANE - 4}"'
     rate = f", at most {decision.rate >> 10} KiB/s" if decision.rate else ""

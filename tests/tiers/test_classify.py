@@ -8,7 +8,7 @@ from edge.config.errors import ConfigError
 from edge.config.load import load
 from edge.tiers import classify as rules
 from edge.tiers.classify import RULES, classify
-from edge.tiers.decision import BOOTSTRAP, CACHE, INFERENCE, RELAYING, ROLES, Decision
+from edge.tiers.fitness import BOOTSTRAP, CACHE, INFERENCE, RELAYING, ROLES, Fitness
 from edge.tiers.modes import FULL, LIGHT, RELAY
 from edge.tiers.profile import Profile
 
@@ -41,7 +41,7 @@ def machine(**facts: object) -> Profile:
     return profile
 
 
-def decide(mode: str = "auto", **facts: object) -> Decision:
+def decide(mode: str = "auto", **facts: object) -> Fitness:
     return classify(machine(**facts), mode, DEFAULTS)
 
 
@@ -215,7 +215,7 @@ def test_a_mode_that_is_asked_for_is_given_and_the_difference_said() -> None:
 
 
 def test_each_part_can_be_forced() -> None:
-    def forced(profile: Profile, **flags: str) -> Decision:
+    def forced(profile: Profile, **flags: str) -> Fitness:
         return classify(profile, "auto", wishes(**flags))
 
     assert forced(machine(memory=None), memory="8G").mode == FULL

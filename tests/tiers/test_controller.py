@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.tiers.controller import Controller, Decision, Hold, Readings, Settings, rules
+from edge.tiers.controller import Controller, Hold, Readings, Settings, Step, thresholds
 from edge.tiers.modes import FULL, LIGHT, MODES, PAUSED, RELAY, lower
 from edge.tiers.power import AGGRESSIVE, BALANCED, CONSERVATIVE, SUSPENDED, Power
-from edge.tiers.schedule import Schedule, Window
+from edge.tiers.schedule import Timetable, Window
 from edge.zone import UTC
 
 BEST = Hold("machine", "a machine for everything", FULL)
@@ -26,7 +26,7 @@ class Clock:
         self.allowed = [best]
         self.controller = Controller(Settings(), self.allowed, 0.0)
 
-    def after(self, seconds: float, **values: float) -> Decision:
+    def after(self, seconds: float, **values: float) -> Step:
         """`values` are measured all along; the decision at the end."""
         readings = Readings()
         for name, value in values.items():
@@ -168,7 +168,7 @@ def test_windows(window: Window, moment: tuple[int, int], covered: bool) -> None
 
 def test_the_first_window_counts_and_none_while_the_time_is_not_known() -> None:
     night, day = Window((), 1320, 360), Window((), 0, 1440)
-    schedule = Schedule([night, day], UTC)
+    schedule = Timetable([night, day], UTC)
     assert schedule.current(SATURDAY) is night
     assert schedule.current(SATURDAY + 12 * 3600) is day
     assert schedule.current(None) is None
@@ -220,7 +220,7 @@ def test_whatever_happens(best: str, moments) -> None:
         assert decision.cause
         assert (decision.mode == PAUSED) <= (not decision.admits)
         assert lower(decision.mode, best) == decision.mode
-        for rule in rules(Settings()):
+        for rule in thresholds(Settings()):
             value = values[rule.reading]
             if rule.patience == 0 and value is not None and value > rule.enter:
                 assert decision.mode == PAUSED

@@ -7,7 +7,7 @@ import pytest
 
 from edge.config.load import load
 from edge.tiers.classify import CACHE_LEAST, classify
-from edge.tiers.decision import CACHE, INFERENCE
+from edge.tiers.fitness import CACHE, INFERENCE
 from edge.tiers.profile import FLASH, RAM, Profile
 
 DATA = tomllib.loads(Path(__file__).with_name("devices.toml").read_text())

@@ -2,7 +2,7 @@
 
 import re
 
-from edge.tiers.controller import Rule, Settings, rules
+from edge.tiers.controller import Settings, Threshold, thresholds
 from edge.tiers.ledger import MAX_DAYS
 from edge.tiers.modes import PAUSED
 from tests.test_docs import DOCS, rows
@@ -15,7 +15,7 @@ def number(cell: str) -> float:
     return float(found[1]) / (100 if found[2] else 1)
 
 
-def shown(rule: Rule) -> tuple[object, ...]:
+def shown(rule: Threshold) -> tuple[object, ...]:
     urgent = rule.patience == 0
     rate = "-" if rule.to == PAUSED else "`reduced_rate`" if rule.reduced else "as it was"
     to = f"{rule.to}, at once" if urgent else rule.to
@@ -27,7 +27,7 @@ def test_the_table_is_that_of_the_rules() -> None:
         (cause, number(enter), float(patience), number(leave), to, new, rate)
         for cause, enter, patience, leave, to, new, rate in rows("modes.md", "cause")
     ]
-    assert table == [shown(rule) for rule in rules(Settings())]
+    assert table == [shown(rule) for rule in thresholds(Settings())]
 
 
 def test_other_figures() -> None:

@@ -7,17 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from edge.tiers.controller import Decision, Hold, Settings
-from edge.tiers.ledger import Ledger
 from edge.tiers.modes import PAUSED, RELAY
-from edge.tiers.schedule import Schedule
 from edge.tiers.sensors import Sensors
 from edge.tiers.service import ModeService
-from edge.zone import UTC
 from tests.counterparts.base import PeerError, Setup, asynchronous, free_port, until
 from tests.counterparts.edge_node import EdgeNode
 from tests.counterparts.go import P2pd
 from tests.counterparts.ours_peer import OurPeer
+from tests.hosts import NoLine, configured, host
 
 NOWHERE: tuple[str, ...] = ()
 WATCHED = 15  # seconds
@@ -109,22 +106,23 @@ async def test_critical_memory_is_acted_on_within_two_seconds(tmp_path: Path) ->
     taken = []
     for pause in (0.2, 0.7, 1.3):
         meminfo.write_text(MEMINFO.format(40000))
-        acted: asyncio.Queue[tuple[float, Decision]] = asyncio.Queue()
-        service = ModeService(
-            Hold("machine", "a router", RELAY),
-            Schedule((), UTC),
-            Settings(),
-            Sensors(root=str(tmp_path)),
-            Ledger(str(tmp_path)),
-            time.time,
-            lambda decision, acted=acted: acted.put_nowait((time.monotonic(), decision)),
-        )
-        task = asyncio.ensure_future(service.run())
-        await asyncio.sleep(pause)
-        shortage = time.monotonic()
-        meminfo.write_text(MEMINFO.format(1000))
-        when, decision = await acted.get()
-        task.cancel()
-        assert (decision.mode, decision.urgent) == (PAUSED, True)
-        taken.append(when - shortage)
+        async with host(configured(tmp_path)) as one:
+            service = ModeService(one, NoLine())
+            service._sensors = Sensors(root=str(tmp_path))
+            paused: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+            one.allowance.changed.append(
+                lambda one=one, paused=paused: (
+                    one.allowance.paused
+                    and not paused.done()
+                    and paused.set_result(time.monotonic())
+                )
+            )
+            task = asyncio.ensure_future(service.run())
+            await asyncio.sleep(pause)
+            shortage = time.monotonic()
+            meminfo.write_text(MEMINFO.format(1000))
+            taken.append(await paused - shortage)
+            task.cancel()
+            assert (service.step.mode, service.step.urgent) == (PAUSED, True)
+            assert not one.allowance.admits
     assert sorted(taken)[1] < 2, taken  # one of them may fall upon a busy moment of this machine

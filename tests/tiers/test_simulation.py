@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.tiers.controller import Decision, Settings
+from edge.tiers.controller import Settings, Step
 from edge.tiers.modes import FULL, LIGHT, PAUSED, RELAY
 from tests.tiers import plot
 from tests.tiers.days import DAYS, Day, run
@@ -14,7 +14,7 @@ EVENING, HEAT, POWER, MEMORY, AUTUMN = DAYS
 PICTURE = Path(__file__).parents[2] / "docs" / "modes.svg"
 
 
-def steps(day: Day) -> list[tuple[float, Decision]]:
+def steps(day: Day) -> list[tuple[float, Step]]:
     return run(day).steps
 
 

@@ -6,12 +6,16 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from edge import zone
+from edge.config.load import load
+from edge.host import Host
 from edge.tiers import wake
 from edge.tiers.schedule import Window
 from edge.tiers.wake import Sleeper, Waker, magic_packet
@@ -23,6 +27,7 @@ from tests.counterparts.identity import write_key
 from tests.counterparts.netlab import ADDRESSES, DIALER, PEER, RELAY, NetLab
 from tests.counterparts.ours_peer import OurPeer
 
+NO_FILE = {"KWAAINET_CONFIG": "/dev/null"}
 MAC = "02:00:5e:10:20:30"
 SOMEONE = PublicKey(type=ED25519, data=bytes(32)).peer_id()
 PORT = 24009
@@ -38,9 +43,23 @@ def network_card() -> Iterator[socket.socket]:
         yield sock
 
 
+class Reservations:
+    """Where nobody has one."""
+
+    def __init__(self) -> None:
+        self.wake: Callable[[PeerId], Awaitable[bool]] | None = None
+        self.reserved: list[Callable[[PeerId], None]] = []
+
+    def keep_reservations(self, sleepers: frozenset[PeerId]) -> None:
+        """They are the relay's affair."""
+
+
 def waker(window: Window | None = None, wait: float = 20.0, utc: float | None = NOON) -> Waker:
-    made = Waker(lambda: utc)
-    made.configure([Sleeper(SOMEONE, MAC, "lo", PORT, window, wait)], zone.UTC)
+    """As a host has it that knows the time, or does not. The reservations are a stand-in."""
+    host = cast(Host, SimpleNamespace(config=load(None, NO_FILE, {}), utc=lambda: utc))
+    made = Waker(host, Reservations())
+    made._sleepers = {SOMEONE: Sleeper(SOMEONE, MAC, "lo", PORT, window, wait)}
+    made._zone = zone.UTC
     return made
 
 

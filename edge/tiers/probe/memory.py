@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.budget import cgroup_files
+from edge.machine import cgroup_files
 from edge.tiers.probe.proc import MEMORY_LEAST, MEMORY_MOST
 
 TYPE_CHECKING = False

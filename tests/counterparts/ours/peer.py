@@ -33,7 +33,7 @@ class Peer:
     def __init__(self, node: Node) -> None:
         self.node = node
         self._served: list[int] = []
-        node.swarm.handle(payload.PROTOCOL, self.serve)
+        node.host.swarm.handle(payload.PROTOCOL, self.serve)
 
     async def serve(self, stream: Stream) -> None:
         index = len(self._served)
@@ -51,7 +51,7 @@ class Peer:
         await stream.close()
 
     async def reserved(self, count: int) -> None:
-        while len(self.node.client.reservations) < count:  # noqa: ASYNC110 - it has no event
+        while len(self.node.host.addresses.circuits) < count:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.02)
 
     async def transfer(self, addr: str, size: int) -> dict[str, bool]:
@@ -76,19 +76,19 @@ class Peer:
         return await ping.ping(await self._connection(addr))
 
     async def addrs(self) -> list[str]:
-        circuits = self.node.addresses.circuits
-        return [str(address) for address in [*self.node.swarm.listening, *circuits]]
+        circuits = self.node.host.addresses.circuits
+        return [str(address) for address in [*self.node.host.swarm.listening, *circuits]]
 
     async def served(self) -> list[int]:
         return self._served
 
     async def peers(self) -> list[str]:
-        return [str(peer) for peer in self.node.swarm.connections]
+        return [str(peer) for peer in self.node.host.swarm.connections]
 
     async def _connection(self, addr: str) -> Connection:
         peer = PeerId.from_string(addr.rpartition("/p2p/")[2])
         address = Multiaddr.from_string(addr)
-        return await self.node.dialer.connect(peer, [address], again=True)
+        return await self.node.host.dialer.connect(peer, [address], again=True)
 
 
 async def _send(stream: Stream, source: payload.Source) -> None:
@@ -136,7 +136,7 @@ async def _main(directory: str, setup: dict[str, Any]) -> None:
     peer = Peer(node)
     await node.start()
     await peer.reserved(len(setup["relays"]))
-    _say({"id": 0, "ok": {"peer_id": str(node.swarm.peer_id)}})
+    _say({"id": 0, "ok": {"peer_id": str(node.host.swarm.peer_id)}})
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin

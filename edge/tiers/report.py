@@ -1,11 +1,11 @@
 """What `kwaainet tier` prints: what was found, what was decided, why. Lines of text, no I/O."""
 
-from edge.status.text import bold, counted, pairs, shown, size, wrapped
-from edge.status.view import blocks_text, range_text
+from edge.text import bold, counted, pairs, shown, size, wrapped
+from edge.tiers.view import blocks_text, range_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from edge.status.view import Answer
+    from edge.view import Answer
 
 _REASON_WIDTH = 90  # columns
 

@@ -1,21 +1,30 @@
-"""The order in which what strangers cause is done, one piece each time there is time for it."""
+"""The order in which work of one class is done, one piece each time there is time for it."""
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from edge.swarm.connection import Connection
+
+class Reader(Protocol):
+    """A connection that is read when its turn comes."""
+
+    @property
+    def cost(self) -> float:
+        """Seconds of the processor that it took of late."""
+
+    def take_turn(self) -> None:
+        """Read once now, and go on reading."""
 
 
-class Turns:
+class FairQueue:
     """Work that waits for its turn, and connections of which one is read in each.
 
-    `wait`: seconds until there is time for more, 0.0 if there is now (edge.swarm.pace).
+    `wait`: seconds until there is time for more, 0.0 if there is now (`CpuShare.wait`).
     """
 
     __slots__ = ("_due", "_loop", "_queue", "_unread", "_wait")
@@ -25,16 +34,16 @@ class Turns:
         self._wait = wait
         self._queue: deque[Callable[[], None]] = deque()
         self._due = False
-        self._unread: dict[Connection, None] = {}
+        self._unread: dict[Reader, None] = {}
 
-    def read(self, connection: Connection) -> None:
-        """Let `connection` read when its turn comes."""
-        self._unread[connection] = None
+    def read(self, reader: Reader) -> None:
+        """Let `reader` read when its turn comes."""
+        self._unread[reader] = None
         self.take(self._read_one)
 
-    def forget(self, connection: Connection) -> None:
-        """`connection` need not wait any more."""
-        self._unread.pop(connection, None)
+    def forget(self, reader: Reader) -> None:
+        """`reader` need not wait any more."""
+        self._unread.pop(reader, None)
 
     def take(self, work: Callable[[], None]) -> None:
         """Do `work` when there is time for it, behind what waits for that already."""
@@ -48,11 +57,11 @@ class Turns:
         """The one that has cost least of late: who asks for little is not kept by a flood."""
         if not self._unread:
             return
-        connection = min(self._unread, key=_cost)
-        del self._unread[connection]
+        reader = min(self._unread, key=_cost)
+        del self._unread[reader]
         if self._unread:
             self.take(self._read_one)
-        connection.take_turn()
+        reader.take_turn()
 
     def _next(self) -> None:
         wait = self._wait()
@@ -67,5 +76,5 @@ class Turns:
                 self._loop.call_soon(self._next)
 
 
-def _cost(connection: Connection) -> float:
-    return connection.cost
+def _cost(reader: Reader) -> float:
+    return reader.cost

@@ -15,7 +15,7 @@ import socket
 from contextlib import suppress
 
 from edge import log
-from edge.status.errors import StatusError
+from edge.http.errors import HttpError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,41 +46,49 @@ class HttpServer:
     def __init__(self, pages: Mapping[str, Page], timeout: float = TIMEOUT) -> None:
         self._pages = pages
         self._timeout = timeout
-        self._addresses: list[tuple[str, int]] = []
         self._loop = asyncio.get_running_loop()
-        self._listeners: list[socket.socket] = []
+        self._listeners: dict[tuple[str, int], socket.socket] = {}  # by what was asked for
         self._clients: set[asyncio.Task[None]] = set()
 
     @property
     def listening(self) -> list[tuple[str, int]]:
         """The IP addresses and ports it has."""
-        return [sock.getsockname()[:2] for sock in self._listeners]
+        return [sock.getsockname()[:2] for sock in self._listeners.values()]
 
     def configure(self, addresses: Sequence[tuple[str, int]]) -> None:
-        """Listen at exactly these IP addresses and ports. Raises StatusError."""
-        if list(addresses) == self._addresses:
-            return
-        self._close()
-        for address in addresses:
-            sock = _listen(*address)
-            self._listeners.append(sock)
+        """Listen at exactly these IP addresses and ports. Raises HttpError, and listens as before.
+
+        What is new is bound before what is old is closed.
+        """
+        wanted = dict.fromkeys(addresses)
+        added: dict[tuple[str, int], socket.socket] = {}
+        try:
+            for address in wanted:
+                if address not in self._listeners:
+                    added[address] = _listen(*address)
+        except HttpError:
+            for sock in added.values():
+                sock.close()
+            raise
+        for address in [address for address in self._listeners if address not in wanted]:
+            self._close(address)
+        for address, sock in added.items():
+            self._listeners[address] = sock
             self._loop.add_reader(sock, self._acceptable, sock)
-        self._addresses = list(addresses)
 
     async def stop(self) -> None:
         """Let the clients go."""
         tasks = list(self._clients)
-        self._close()
+        for address in list(self._listeners):
+            self._close(address)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _close(self) -> None:
-        for sock in self._listeners:
-            self._loop.remove_reader(sock)
-            sock.close()
-        self._listeners.clear()
-        self._addresses = []
+    def _close(self, address: tuple[str, int]) -> None:
+        sock = self._listeners.pop(address)
+        self._loop.remove_reader(sock)
+        sock.close()
 
     def _acceptable(self, listener: socket.socket) -> None:
         try:
@@ -101,7 +109,7 @@ class HttpServer:
         self._loop.remove_reader(listener)
 
         def again() -> None:
-            if listener in self._listeners:
+            if listener in self._listeners.values():
                 self._loop.add_reader(listener, self._acceptable, listener)
 
         self._loop.call_later(_ACCEPT_PAUSE, again)
@@ -170,6 +178,6 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         sock.close()
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        raise StatusError(f"cannot serve HTTP at {where}: {error.strerror}") from None
+        raise HttpError(f"cannot serve HTTP at {where}: {error.strerror}") from None
     log.info("http", host=host, port=sock.getsockname()[1])
     return sock

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+from edge.swarm.pace import Pace
+
 from edge import crypto
 from edge.budget import MIB, Budget
 from edge.relay.resources import Resources
@@ -14,7 +16,6 @@ from edge.swarm import ping
 from edge.swarm.addresses import OwnAddresses
 from edge.swarm.connection import Connection
 from edge.swarm.identify import IdentifyService
-from edge.swarm.pace import Pace
 from edge.swarm.swarm import Swarm
 from edge.wire import yamux
 from edge.wire.multiaddr import Multiaddr

@@ -8,7 +8,7 @@ INFERENCE, RELAYING, CACHE, BOOTSTRAP = "inference", "relay", "cache", "bootstra
 ROLES = (INFERENCE, RELAYING, CACHE, BOOTSTRAP)
 
 
-class Decision(NamedTuple):
+class Fitness(NamedTuple):
     """`mode`: of modes.py; `tier`: its number. `roles`: of ROLES, what the machine is fit for.
 
     `blocks`: the least and the most model blocks to serve. `relay_memory`, `cache_size`: bytes.

@@ -4,7 +4,6 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-
 from edge.swarm.pace import SHARE, Charged, Pace
 
 

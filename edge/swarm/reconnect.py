@@ -29,52 +29,73 @@ _ENOUGH = 4  # connections below which remembered peers are dialled
 _CONFIGURED = "configured"
 
 
-class Keeper:
+class Reconnector:
     """`store`: whom the node remembers, and is told whom it could reach."""
 
     def __init__(self, swarm: Swarm, dialer: Dialer, store: PeerStore) -> None:
         self._swarm = swarm
         self._dialer = dialer
         self._store = store
-        self._peers: dict[PeerId, asyncio.Task[None]] = {}
+        self._peers: dict[PeerId, Configured] = {}
         self._lost = asyncio.Event()
+        self._hurry = asyncio.Event()
         swarm.closed.append(self._on_close)
 
     def configure(self, addresses: Sequence[Multiaddr]) -> None:
-        """Stay connected to exactly these peers; may be called again with others."""
+        """Stay connected to exactly these peers; may be called again with others.
+
+        A peer whose addresses have changed is dialled at the new ones, at once if it is away.
+        """
         wanted: dict[PeerId, list[Multiaddr]] = {}
         for address in addresses:
             peer = address.peer_id()
             assert peer is not None
-            wanted.setdefault(peer, []).append(address)
+            if peer != self._swarm.peer_id:
+                wanted.setdefault(peer, []).append(address)
         for peer in [peer for peer in self._peers if peer not in wanted]:
-            self._peers.pop(peer).cancel()
+            self._peers.pop(peer).task.cancel()
             self._swarm.unprotect(peer, _CONFIGURED)
         for peer, known in wanted.items():
-            if peer not in self._peers and peer != self._swarm.peer_id:
+            configured = self._peers.get(peer)
+            if configured is None:
                 self._swarm.protect(peer, _CONFIGURED)
-                self._peers[peer] = self._swarm.spawn(self._keep(peer, known))
+                configured = self._peers[peer] = Configured(known)
+                configured.task = self._swarm.spawn(self._keep(peer, configured))
+            elif configured.addresses != known:
+                configured.addresses = known
+                configured.hurry.set()
+
+    def retry(self) -> None:
+        """Dial whoever is away at once: the network has changed, or has come back."""
+        self._hurry.set()
+        for configured in self._peers.values():
+            configured.hurry.set()
 
     async def run(self) -> None:
         """Dial remembered peers while there are too few connections, for ever."""
         await asyncio.sleep(_FIRST_PAUSE)  # the configured ones first
         while True:
+            self._hurry.clear()
             missing = _ENOUGH - self._swarm.connection_count
             if missing > 0:
                 for peer, addresses in self._store.candidates(missing, self._swarm.connections):
                     await self._dial(peer, addresses)
-            await asyncio.sleep(_TICK * self._swarm.slowdown)
+            await _pause(_TICK * self._swarm.slowdown, self._hurry)
 
-    async def _keep(self, peer: PeerId, addresses: list[Multiaddr]) -> None:
+    async def _keep(self, peer: PeerId, configured: Configured) -> None:
         pause = _FIRST_PAUSE
         while True:
-            if await self._dial(peer, addresses, again=True):
+            configured.hurry.clear()
+            if await self._dial(peer, configured.addresses, again=True):
                 pause = _FIRST_PAUSE
                 while self._swarm.connection_to(peer) is not None:
                     self._lost.clear()
                     await self._lost.wait()
-            await asyncio.sleep(pause * (0.75 + os.urandom(1)[0] / 510))
-            pause = min(pause * 2, _LONGEST_PAUSE)
+                configured.hurry.clear()  # what happened while it was here delayed nothing
+            if await _pause(pause * (0.75 + os.urandom(1)[0] / 510), configured.hurry):
+                pause = _FIRST_PAUSE
+            else:
+                pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _dial(self, peer: PeerId, addresses: list[Multiaddr], again: bool = False) -> bool:
         try:
@@ -90,3 +111,24 @@ class Keeper:
     def _on_close(self, connection: Connection) -> None:
         if connection.peer in self._peers:
             self._lost.set()
+
+
+class Configured:
+    """A peer to stay connected to. `hurry`: set when it is not worth waiting any longer."""
+
+    __slots__ = ("addresses", "hurry", "task")
+
+    def __init__(self, addresses: list[Multiaddr]) -> None:
+        self.addresses = addresses
+        self.hurry = asyncio.Event()
+        self.task: asyncio.Task[None]
+
+
+async def _pause(seconds: float, hurry: asyncio.Event) -> bool:
+    """Wait, at most until `hurry` is set; returns whether it was."""
+    try:
+        async with asyncio.timeout(seconds):
+            await hurry.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -69,6 +69,11 @@ def pairs(rows: "Sequence[tuple[str, str]]", indent: str = "") -> list[str]:
     return [f"{indent}{name:<{width}}  {value}".rstrip() for name, value in rows]
 
 
+def listed(name: str, values: "Sequence[str]") -> list[tuple[str, str]]:
+    """Rows of one name, which stands at the first."""
+    return [(name if i == 0 else "", value) for i, value in enumerate(values)]
+
+
 def wrapped(text: str, width: int) -> list[str]:
     """Lines of at most `width` columns, but for longer words."""
     lines = [""]

@@ -1,0 +1,41 @@
+"""The command that reads the configuration."""
+
+from edge.commands import Command
+from edge.config.load import UCI_FILE, hard
+from edge.log import escape
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from edge.commands import Arguments
+    from edge.config.load import Config
+
+
+def _check_config(config: "Config", args: "Arguments") -> int:
+    if "hard" in args.switches:
+        print("\n".join(hard(config)))
+        return 0
+
+    from edge.config import document
+
+    everything = "show" in args.switches
+    if not everything:
+        print("OK")
+        for name in config.ignored:
+            print(f"# ignored: environment {escape(name)}")
+    for line in document.toml(config, everything=everything):
+        print(line)
+    return 0
+
+
+COMMANDS = (
+    Command(
+        "check-config",
+        _check_config,
+        "validate the configuration and print what differs from the defaults",
+        switches=(
+            ("show", "", "print every option as TOML, with its origin"),
+            ("hard", "", "print the options that only a restart changes, for init scripts"),
+            ("uci", "", f"read {UCI_FILE} unless --config names another file"),
+        ),
+    ),
+)

@@ -1,0 +1,1 @@
+"""One small HTTP server, for pages that programs read."""

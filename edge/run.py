@@ -1,0 +1,167 @@
+"""The process of a node: its directories, its event loop, its signals. And its identity.
+
+`kwaainet run` imports little until the configuration is known: the ciphers, the event loop and the
+room for memory follow from it.
+"""
+
+import sys
+
+from edge.commands import Command
+from edge.config.errors import ConfigError
+from edge.config.schema import Node
+from edge.log import escape
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from edge.commands import Arguments
+    from edge.config.load import Config
+    from edge.tiers.fitness import Fitness
+
+_BACKEND = "KWAAINET_CRYPTO"
+
+
+def _run(config: "Config", args: "Arguments") -> int:
+    """Run a node until it is told to stop."""
+    import importlib.util
+
+    from edge import rooms, slim
+
+    wanted = config[Node].loop
+    installed = importlib.util.find_spec("uvloop") is not None
+    uvloop = wanted == "uvloop" or (wanted == "auto" and installed)
+    if uvloop and not installed:
+        origin = config.origin("node", "loop")
+        raise ConfigError(
+            f'{origin}: [node] loop: got "uvloop"; expected auto: it is not installed'
+        )
+    slim.trim(keep_ssl=uvloop)
+    fitness = rooms.look_around(config)
+    _load_crypto(config)
+    from edge import node  # noqa: F401 - while the child looks around
+
+    return _main(config, uvloop, fitness())
+
+
+def _load_crypto(config: "Config") -> None:
+    """Import edge.crypto, which picks its backend at that moment by KWAAINET_CRYPTO alone.
+
+    Must come before anything that imports it. Raises ConfigError if there is no native backend.
+    """
+    import os
+
+    wanted = config[Node].crypto
+    before = os.environ.get(_BACKEND, "")
+    os.environ[_BACKEND] = "pure" if wanted == "pure" else ""
+    try:
+        import edge.crypto
+
+        if wanted == "native" and edge.crypto.BACKEND == "pure Python":
+            import edge.crypto.native  # raises what is missing
+    except ImportError as missing:
+        origin = config.origin("node", "crypto")
+        raise ConfigError(
+            f'{origin}: [node] crypto: got "native"; expected auto or pure, as {missing}'
+        ) from None
+    finally:
+        os.environ[_BACKEND] = before  # a reload reads it again; empty counts as unset
+
+
+def _main(config: "Config", uvloop: bool, fitness: "Fitness | None") -> int:
+    import os
+
+    from edge import lock
+    from edge.crypto.errors import CryptoError
+    from edge.http.errors import HttpError
+    from edge.status.errors import StatusError
+    from edge.swarm.errors import SwarmError
+
+    for path, what in (
+        (config[Node].data_dir, "the data directory"),
+        (config[Node].run_dir, "the directory of the status socket"),
+    ):
+        try:
+            os.makedirs(path, mode=0o700, exist_ok=True)
+        except OSError as error:
+            print(f"kwaainet: {path}: cannot be {what}: {error.strerror}", file=sys.stderr)
+            return 1
+    try:
+        return _on_loop(_serve(config, fitness), uvloop)
+    except (SwarmError, StatusError, HttpError, CryptoError, lock.Held) as error:
+        print(f"kwaainet: {error}", file=sys.stderr)
+        return 1
+
+
+def _on_loop(work: "Coroutine[None, None, int]", uvloop: bool) -> int:
+    if uvloop:
+        from uvloop import run
+
+        return int(run(work))
+    import asyncio
+
+    return asyncio.run(work)
+
+
+async def _serve(config: "Config", fitness: "Fitness | None") -> int:
+    import asyncio
+    import os
+    import signal
+    import time
+
+    from edge import clock, log, machine
+    from edge.node import Node
+
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    score = machine.raise_oom_score()
+    node = Node(config, fitness)
+    sizing = machine.this_sizing()
+    log.info("machine", profile=sizing.name, why=sizing.why, oom_score=score)
+    if fitness is not None:
+        log.info("tier", fit=fitness.mode, tier=fitness.tier, reason=fitness.reasons[0])
+    if clock.now_if_plausible(clock.build_time()) is None:
+        log.warning("clock-wrong", year=time.gmtime().tm_year)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: node.reload(dict(os.environ)))
+    loop.add_signal_handler(signal.SIGUSR1, node.host.learn_addresses_anew)
+    async with node:
+        if sys.stdout.isatty():
+            from edge.status.banner import banner
+
+            print(banner(node.status.report()), end="", flush=True)
+        swarm = node.host.swarm
+        listen = ",".join(str(address) for address in swarm.listening)
+        print(f"ready peer_id={swarm.peer_id} listen={listen}", flush=True)
+        await stopping.wait()
+        log.info("stopping")
+    return 0
+
+
+def _id(config: "Config", args: "Arguments") -> int:
+    _load_crypto(config)
+    import os
+
+    from edge.crypto.errors import IdentityError
+    from edge.crypto.identity import load_or_create
+    from edge.wire.peerid import ED25519, PublicKey
+
+    try:
+        os.makedirs(config[Node].data_dir, mode=0o700, exist_ok=True)
+        key = load_or_create(config.identity_file())
+    except OSError as error:
+        directory = escape(config[Node].data_dir)
+        print(f"{directory}: cannot be created: {error.strerror}", file=sys.stderr)
+        return 1
+    except IdentityError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(PublicKey(type=ED25519, data=key.public).peer_id())
+    return 0
+
+
+COMMANDS = (
+    Command("run", _run, "run the node until SIGTERM; SIGHUP reloads the configuration"),
+    Command("id", _id, "print the peer id of this node, creating its key if there is none"),
+)

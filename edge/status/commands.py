@@ -1,0 +1,63 @@
+"""The commands that ask a running node, and the binary's test of itself."""
+
+from edge.commands import JSON, Command
+from edge.config.errors import ConfigError, shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from edge.commands import Arguments
+    from edge.config.load import Config
+
+
+def _status(config: "Config", args: "Arguments") -> int:
+    from edge.status import client
+
+    return client.status(config, "json" in args.switches)
+
+
+def _peers(config: "Config", args: "Arguments") -> int:
+    from edge.status import client
+
+    return client.peers(config, "watch" in args.switches, "json" in args.switches)
+
+
+def _ping(config: "Config", args: "Arguments") -> int:
+    count = args.switches.get("count", "4")
+    if not (count.isascii() and count.isdecimal() and len(count) < 8 and int(count) > 0):
+        raise ConfigError(f"--count: got {shown(count)}; expected a whole number from 1 to 9999999")
+
+    from edge.status import client
+
+    return client.ping(config, args.positionals[1], int(count))
+
+
+def _connect(config: "Config", args: "Arguments") -> int:
+    from edge.status import client
+
+    return client.connect(config, args.positionals[1])
+
+
+def _selftest(config: "Config", args: "Arguments") -> int:
+    from edge.status import selftest
+
+    return selftest.run()
+
+
+COMMANDS = (
+    Command("status", _status, "show what the running node does and uses", switches=(JSON,)),
+    Command(
+        "peers",
+        _peers,
+        "list the peers of the running node",
+        switches=(("watch", "", "repeat every 2 seconds until interrupted"), JSON),
+    ),
+    Command(
+        "ping",
+        _ping,
+        "measure round trips to a peer",
+        operands=("ADDR",),
+        switches=(("count", "N", "number of pings; default 4"),),
+    ),
+    Command("connect", _connect, "connect the running node to a peer", operands=("ADDR",)),
+    Command("selftest", _selftest, "verify this binary's ciphers and codecs on this machine"),
+)

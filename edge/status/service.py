@@ -1,0 +1,89 @@
+"""Tells about the node at the status socket, and over HTTP where the owner wants it."""
+
+from __future__ import annotations
+
+import os
+
+from edge import log
+from edge.config.schema import Node, Status
+from edge.host import parsed
+from edge.http.errors import HttpError
+from edge.status import report
+from edge.status.server import StatusServer
+from edge.status.verbs import verbs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge.config.load import Config
+    from edge.host import Host, Service
+    from edge.http.server import HttpServer
+    from edge.status.server import Answer, Request
+    from edge.wire.multiaddr import Multiaddr
+
+
+class StatusService:
+    """Reports of `host` and `services`. `locked`: the data directory is held by this process."""
+
+    def __init__(self, host: Host, services: Sequence[Service], locked: bool) -> None:
+        node = host.config[Node]
+        self._host = host
+        self._services = services
+        self._listens = bool(node.listen)
+        self.http: HttpServer | None = None
+        answers = {"status": self._status, "peers": self._peers, **host.answers}
+        locked = locked and os.path.samefile(node.data_dir, node.run_dir)
+        self._server = StatusServer(
+            node.run_dir, {**answers, **verbs(host.swarm, host.dialer)}, locked=locked
+        )
+
+    def report(self) -> dict[str, object]:
+        """What `kwaainet status --json` prints."""
+        return report.status(self._host, self._services)
+
+    async def start(self) -> None:
+        """Raises StatusError."""
+        await self._server.start()
+
+    def serve_http(self, config: Config) -> None:
+        """Serve the pages as configured, from now on. Raises HttpError."""
+        section = config[Status]
+        wanted = parsed(section.http_listen) if section.http else []
+        if self.http is None:
+            if not wanted:
+                return
+            from edge.http.server import HttpServer
+            from edge.status.pages import pages
+
+            self.http = HttpServer(pages(self.report, self._well))
+        self.http.configure([_ip_port(address) for address in wanted])
+
+    def configure(self, config: Config) -> None:
+        """Follow `config`; what cannot be served is logged, and what is served goes on."""
+        try:
+            self.serve_http(config)
+        except HttpError as error:
+            log.error("http-not-served", error=error)
+
+    async def stop(self) -> None:
+        """Let everybody go who asks."""
+        await self._server.stop()
+        if self.http is not None:
+            await self.http.stop()
+
+    def _well(self) -> bool:
+        return self._host.swarm.accepting or not self._listens
+
+    async def _status(self, _: Request) -> Answer:
+        return self.report()
+
+    async def _peers(self, _: Request) -> Answer:
+        return report.peers(self._host)
+
+
+def _ip_port(address: Multiaddr) -> tuple[str, int]:
+    """Of an address with a number for a host."""
+    target = address.host_port()
+    assert target is not None
+    return target[0], target[1]

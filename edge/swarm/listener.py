@@ -1,0 +1,132 @@
+"""Listening sockets: opens them, accepts what the node has time and file descriptors for."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import TYPE_CHECKING
+
+from edge import log
+from edge.swarm.errors import SwarmError
+from edge.swarm.work import CONTROL
+from edge.wire.multiaddr import Multiaddr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge.swarm.shared import Shared
+
+    SocketAddress = tuple[str, int] | tuple[str, int, int, int]
+    Accepted = Callable[[socket.socket, Multiaddr, Multiaddr], None]
+
+_BACKLOG = 256  # of the listening socket
+_ACCEPTS_PER_EVENT = 16
+_ACCEPT_PAUSE = 1.0  # seconds, when no file descriptor is left
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class Listener:
+    """`prepare`: told of each listening socket before it is bound.
+
+    `accepted`: given each connected socket with its peer's address and its own.
+    """
+
+    def __init__(
+        self, shared: Shared, prepare: Callable[[socket.socket], None], accepted: Accepted
+    ) -> None:
+        self.addresses: list[Multiaddr] = []
+        self._shared = shared
+        self._loop = shared.loop
+        self._work = shared.work[CONTROL]
+        self._prepare = prepare
+        self._accepted = accepted
+        self._sockets: list[socket.socket] = []
+        self._resting: set[socket.socket] = set()  # of them, while nothing can be accepted
+
+    def listen(self, address: Multiaddr) -> Multiaddr:
+        """Accept connections at an /ip4 or /ip6 TCP address; port 0 takes a free one.
+
+        Returns the address with the port it has. Raises SwarmError.
+        """
+        target = address.host_port()
+        ip = address.ip()
+        if target is None or ip is None:
+            raise SwarmError(f"cannot listen on {address}: /ip4/... or /ip6/.../tcp/PORT expected")
+        sock = socket.socket(socket.AF_INET if len(ip) == 4 else socket.AF_INET6)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if len(ip) == 16:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            self._prepare(sock)
+            sock.bind((target[0], target[1]))
+            sock.listen(_BACKLOG)
+        except OSError as error:
+            sock.close()
+            raise SwarmError(f"cannot listen on {address}: {error.strerror}") from None
+        bound = Multiaddr.from_ip(ip, sock.getsockname()[1])
+        self._sockets.append(sock)
+        self.addresses.append(bound)
+        self._loop.add_reader(sock, self._acceptable, sock)
+        return bound
+
+    @property
+    def accepting(self) -> bool:
+        """Whether connections are accepted somewhere."""
+        return len(self._sockets) > len(self._resting)
+
+    def close(self) -> None:
+        """Accept nothing more."""
+        for sock in self._sockets:
+            self._loop.remove_reader(sock)
+            sock.close()
+        self._sockets.clear()
+
+    def _acceptable(self, sock: socket.socket) -> None:
+        share = self._work.share
+        for _ in range(_ACCEPTS_PER_EVENT):
+            if share.wait():
+                self._work.queue.take(self._rest(sock))
+                return
+            began = share.worked()
+            try:
+                accepted, peer = sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    raise
+                log.warning("accept-paused", error=error.strerror, seconds=_ACCEPT_PAUSE)
+                self._shared.count_refusal("file-descriptors")
+                self._loop.call_later(_ACCEPT_PAUSE, self._rest(sock))
+                return
+            self._take(accepted, peer)
+            share.spent(began)
+
+    def _take(self, sock: socket.socket, peer: SocketAddress) -> None:
+        sock.setblocking(False)
+        try:
+            remote, local = _multiaddr(peer), _multiaddr(sock.getsockname())
+        except OSError:
+            sock.close()  # gone again already
+            return
+        self._accepted(sock, remote, local)
+
+    def _rest(self, sock: socket.socket) -> Callable[[], None]:
+        """Accept nothing more on `sock` until what this returns is called."""
+        self._loop.remove_reader(sock)
+        self._resting.add(sock)
+
+        def again() -> None:
+            self._resting.discard(sock)
+            if sock in self._sockets:
+                self._loop.add_reader(sock, self._acceptable, sock)
+                self._acceptable(sock)
+
+        return again
+
+
+def _multiaddr(name: SocketAddress) -> Multiaddr:
+    host = name[0].split("%")[0]
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return Multiaddr.from_ip(socket.inet_pton(family, host), name[1])

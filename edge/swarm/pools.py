@@ -1,0 +1,34 @@
+"""What of the memory budget is the swarm's, and what its things cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.units import KIB
+
+if TYPE_CHECKING:
+    from edge.budget import Budget
+
+# Bytes that one of each costs, measured by bench/ with 1000 of them and rounded up.
+CONNECTION = 20 * KIB
+HANDSHAKE = 8 * KIB  # without what it holds of a frame
+STREAM = 2 * KIB
+HANDLER = 2 * KIB  # a stream's, while a task serves it
+SMALL_TABLES = 192 * KIB  # all that is in observed addresses, failed dials and relays that rest
+
+
+class Pools:
+    """The pools of `budget` from which connections and what they carry are leased.
+
+    Their shares add up to more than one: a node that serves much needs buffers and streams, one
+    that is only reached needs connections.
+    """
+
+    __slots__ = ("buffers", "connections", "handshakes", "streams", "tables")
+
+    def __init__(self, budget: Budget) -> None:
+        self.connections = budget.pool("connections", 0.5, growth=True)
+        self.handshakes = budget.pool("handshakes", 0.15, growth=True)
+        self.streams = budget.pool("streams", 0.25)
+        self.buffers = budget.pool("buffers", 0.5)
+        self.tables = budget.pool("tables", 0.25, growth=True)
