@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
-from typing import cast
 
 from edge import crypto
-from edge.allowance import Allowance
-from edge.budget import MIB, PEER_ENTRY, Budget
+from edge.budget import Budget
 from edge.config.load import Config, load
-from edge.host import Host
+from edge.relay.accounting import PEER_ENTRY
 from edge.relay.autorelay import AutoRelay
 from edge.relay.client import RelayClient
 from edge.relay.service import RelayService
@@ -22,10 +19,12 @@ from edge.swarm.dialer import Dialer
 from edge.swarm.identify import IdentifyService
 from edge.swarm.stream import Stream
 from edge.swarm.swarm import Swarm
+from edge.units import MIB
 from edge.wire import circuit, identify
 from edge.wire.multiaddr import Multiaddr
 from edge.wire.peerid import PeerId
 from edge.wire.protobuf import delimited
+from tests.hosts import host_around
 
 LOOPBACK = Multiaddr.from_string("/ip4/127.0.0.1/tcp/0")
 
@@ -33,35 +32,13 @@ LOOPBACK = Multiaddr.from_string("/ip4/127.0.0.1/tcp/0")
 def config(**relay: object) -> Config:
     """The default configuration but for these options of [relay]."""
     flags = {f"relay-{name.replace('_', '-')}": _texts(value) for name, value in relay.items()}
-    return load(None, {}, flags)
+    return load("/dev/null", {}, flags)
 
 
 def _texts(value: object) -> list[str]:
     if isinstance(value, list | tuple):
         return [str(each) for each in value]
     return [{True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)]
-
-
-def host_around(swarm: Swarm, external: Sequence[Multiaddr] = ()) -> Host:
-    """As much of a Host as services use; it keeps nothing on disk and watches no interface."""
-    addresses = OwnAddresses(external, lambda: swarm.listening, list)
-    host = SimpleNamespace(
-        config=config(),
-        swarm=swarm,
-        budget=swarm.budget,
-        limits=swarm.limits,
-        allowance=Allowance(),
-        addresses=addresses,
-        dialer=Dialer(swarm),
-        identify=IdentifyService(swarm, addresses),
-        started_at=swarm.loop.time(),
-        utc=lambda: 1.7e9,
-        network_changed=[],
-        answers={},
-        tallies=[],
-        peer_reports=[],
-    )
-    return cast("Host", host)
 
 
 class Relay:
@@ -87,7 +64,7 @@ class Relay:
         """All that was leased comes back, but for accounts, which are kept."""
         await self.service.stop()
         await self.swarm.stop()
-        used = {room.name: room.used for room in self.swarm.budget.rooms if room.used}
+        used = {pool.name: pool.used for pool in self.swarm.budget.pools.values() if pool.used}
         accounts = PEER_ENTRY * len(self.service.accounts)
         assert used == ({"tables": accounts} if accounts else {})
 
@@ -114,8 +91,14 @@ class Peer:
         if own:
             IdentifyService(self.swarm, OwnAddresses([], list, list))
         else:
-            self.swarm.handle(identify.PROTOCOL_ID, _identify_as_foreigner)
+            self.swarm.handle(identify.PROTOCOL_ID, self._identify_as_foreigner)
         self._relay = relay
+
+    async def _identify_as_foreigner(self, stream: Stream) -> None:
+        key = self.swarm.identity.public_key.encode()
+        message = identify.Identify(agent_version="foreigner/1.0", public_key=key)
+        await stream.write(delimited(message.encode()))
+        stream.dismiss()
 
     @property
     def id(self) -> PeerId:
@@ -145,13 +128,6 @@ class Peer:
 
     async def connect(self, target: Peer) -> int | None:
         return (await self.ask(circuit.HopMessage.CONNECT, target.id)).status
-
-
-async def _identify_as_foreigner(stream: Stream) -> None:
-    key = stream.connection.swarm.noise_identity.public_key.encode()
-    message = identify.Identify(agent_version="foreigner/1.0", public_key=key)
-    await stream.write(delimited(message.encode()))
-    stream.dismiss()
 
 
 @asynccontextmanager

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from edge import crypto
-from edge.budget import MIB, Budget
+from edge.budget import Budget
 from edge.relay.accounting import Usage
 from edge.swarm.dialer import Dialer
 from edge.swarm.stream import Stream
 from edge.swarm.swarm import Swarm
+from edge.units import MIB
 from tests.counterparts.base import until
 from tests.relay.hosts import LOOPBACK
 

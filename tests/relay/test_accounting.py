@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from edge.budget import MIB, PEER_ENTRY, Budget, Room
+from edge.budget import Budget, Pool
 from edge.crypto import Ed25519Key
-from edge.relay.accounting import Accounts, Usage, decrement
+from edge.relay.accounting import PEER_ENTRY, Accounts, Usage, decrement
+from edge.units import MIB
 from edge.wire.peerid import PeerId, PublicKey
 
 
@@ -16,8 +17,8 @@ def peer_id(number: int) -> PeerId:
 A, B, C, D = (peer_id(number) for number in range(4))
 
 
-def accounts(most: int = 3) -> tuple[Accounts, Room]:
-    pool = Budget(64 * MIB, 0).tables
+def accounts(most: int = 3) -> tuple[Accounts, Pool]:
+    pool = Budget(64 * MIB, 0).pool("tables", 0.25)
     return Accounts(pool, most), pool
 
 

@@ -7,11 +7,11 @@ from typing import cast
 
 import pytest
 
-from edge.budget import KIB, MIB
 from edge.relay.accounting import Usage
 from edge.relay.circuit import Circuit
 from edge.relay.shaping import Shaper
 from edge.swarm.errors import StreamReset
+from edge.units import KIB, MIB
 from tests.counterparts.base import asynchronous
 from tests.relay.spliced import Ends, Pair, ends
 from tests.relay.test_reload import so
@@ -150,7 +150,7 @@ async def test_a_slow_reader_costs_a_window_and_is_waited_for() -> None:
         one = Spliced(at, pair)
         whole = bytes(range(256)) * (8 * KIB)  # 2 MiB
         writing = asyncio.create_task(pair.near.write(whole))
-        leg, buffers = one.circuit.destination, at.relay.budget.buffers
+        leg, buffers = one.circuit.destination, at.relay.pools.buffers
         await so(lambda: leg.blocked and len(leg.pending) > 0)
         assert not writing.done()
         assert len(leg.pending) <= WINDOW
@@ -192,8 +192,8 @@ async def test_without_memory_for_what_is_pending_the_circuit_ends() -> None:
     async with ends() as at:
         pair = await at.pair()
         one = Spliced(at, pair)
-        buffers = at.relay.budget.buffers
-        buffers.relief.clear()
+        buffers = at.relay.pools.buffers
+        buffers.reclaimers.clear()
         filler = buffers.ceiling - buffers.used
         assert buffers.take(filler)
         assert not one.circuit.destination.hold(memoryview(b"to wait"))
@@ -208,18 +208,18 @@ async def test_a_circuit_that_ends_to_make_room_for_itself_leaves_no_lease() -> 
     async with ends() as at:
         pair = await at.pair()
         one = Spliced(at, pair)
-        buffers = at.relay.budget.buffers
+        buffers = at.relay.pools.buffers
 
         def end() -> bool:
             buffers.give(filler)
-            one.circuit.end("relief")
+            one.circuit.end("reclaimed")
             return True
 
-        buffers.relief[:] = [end]
+        buffers.reclaimers[:] = [end]
         filler = buffers.ceiling - buffers.used
         assert buffers.take(filler)
         assert not one.circuit.destination.hold(memoryview(b"to wait"))
-        assert one.reasons == ["relief"]
+        assert one.reasons == ["reclaimed"]
         await is_reset(pair)
 
 
@@ -258,7 +258,7 @@ async def test_what_finds_no_tokens_waits_in_its_leg() -> None:
         assert await pair.far.read_exactly(4) == b"abcd"
         assert bytes(leg.pending) == b"efgh"
         assert leg in meter.waiting
-        assert at.relay.budget.buffers.used >= 4
+        assert at.relay.pools.buffers.used >= 4
         assert leg.send_pending(KIB) == 0
         meter.tokens = 3
         assert leg.send_pending(2) == 2

@@ -6,11 +6,12 @@ import asyncio
 
 import pytest
 
-from edge.budget import CIRCUIT, MIB, Budget
+from edge.budget import Budget
 from edge.relay.accounting import Usage
 from edge.relay.circuits import Circuits
-from edge.relay.resources import Resources
+from edge.relay.resources import CIRCUIT, Resources
 from edge.relay.shaping import Shaper
+from edge.units import MIB
 from tests.counterparts.base import asynchronous
 from tests.relay.spliced import Ends, Pair, ends
 from tests.relay.test_reload import so
@@ -26,7 +27,7 @@ class Rig:
         self.later = 0.0
         self.limits = Resources()
         self.limits.max_circuits = 4
-        self.pool = budget.circuits
+        self.pool = budget.pool("circuits", 0.25)
         shaper = Shaper(loop)
         self.table = Circuits(self.limits, shaper, self.pool, lambda: loop.time() + self.later)
 

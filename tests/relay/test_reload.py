@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.budget import KIB, MIB, default_limit
+from edge.budget import default_limit
 from edge.config.load import load
 from edge.config.schema import SOFT
 from edge.config.schema import Node as NodeSection
@@ -18,6 +18,7 @@ from edge.relay.resources import Resources
 from edge.relay.service import RelayService
 from edge.swarm.errors import SwarmError
 from edge.swarm.limits import Limits
+from edge.units import KIB, MIB
 from edge.wire import circuit
 from tests.counterparts.base import asynchronous, until
 from tests.relay.hosts import Peer, Relay, peers, relaying

@@ -7,12 +7,14 @@ from typing import cast
 
 import pytest
 
-from edge.budget import MIB, PEER_ENTRY, Budget
+from edge.budget import Budget
 from edge.crypto import Ed25519Key
+from edge.relay.accounting import PEER_ENTRY
 from edge.relay.admission import Admission
 from edge.relay.reservations import Reservations
 from edge.relay.resources import Resources
 from edge.swarm.addresses import OwnAddresses
+from edge.units import MIB
 from edge.wire.peerid import PeerId, PublicKey
 
 HERE, THERE = b"here", b"there"
@@ -33,7 +35,7 @@ class Rig:
         self.limits.max_reservations_per_ip = per_ip
         self.admission = Admission(cast("OwnAddresses", None))
         self.admission.foreign_share = foreign_share
-        self.pool = Budget(64 * MIB, 0).tables
+        self.pool = Budget(64 * MIB, 0).pool("tables", 0.25)
         self.table = Reservations(self.limits, self.admission, self.pool)
 
     def add(self, *peers: PeerId, group: bytes = HERE, foreign: bool = False) -> None:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from edge.budget import KIB
+from edge.units import KIB
 from edge.wire import circuit, envelope
 from edge.wire.peerid import PeerId
 from tests.counterparts.base import asynchronous
@@ -144,19 +144,18 @@ async def test_each_refusal_has_the_protocols_own_status() -> None:
 async def test_without_memory_there_is_neither_reservation_nor_circuit() -> None:
     async with relaying() as relay, peers(relay, 2) as (listener, dialer):
         assert await listener.reserve() == circuit.OK
-        budget = relay.swarm.budget
-        for room, refused in (
-            (budget.circuits, circuit.RESOURCE_LIMIT_EXCEEDED),
-            (budget.tables, circuit.RESERVATION_REFUSED),
+        await dialer.dial()
+        await so(lambda: all(link.info for link in relay.swarm.all_connections()))
+        for name, kind, refused in (
+            ("circuits", CONNECT, circuit.RESOURCE_LIMIT_EXCEEDED),
+            ("tables", RESERVE, circuit.RESERVATION_REFUSED),
         ):
-            await dialer.dial()
-            await so(lambda: all(link.info for link in relay.swarm.all_connections()))
-            filler = room.ceiling - room.used
-            room.relief.clear()
-            assert room.take(filler)
-            kind = CONNECT if room is budget.circuits else RESERVE
+            pool = relay.swarm.budget.pools[name]
+            pool.reclaimers.clear()
+            filler = pool.ceiling - pool.used
+            assert pool.take(filler)
             assert (await dialer.ask(kind, listener.id)).status == refused
-            room.give(filler)
+            pool.give(filler)
 
 
 # --- circuits ---
