@@ -18,8 +18,10 @@ from edge.relay.resources import Resources
 from edge.relay.service import RelayService
 from edge.swarm.errors import SwarmError
 from edge.swarm.limits import Limits
+from edge.swarm.stream import Stream
 from edge.units import KIB, MIB
 from edge.wire import circuit
+from edge.wire.protobuf import delimited
 from tests.counterparts.base import asynchronous, until
 from tests.relay.hosts import Peer, Relay, peers, relaying
 
@@ -257,6 +259,34 @@ async def test_a_request_under_way_meets_the_new_rules(monkeypatch: pytest.Monke
         assert len(relay.service.reservations) == 0
 
 
+@pytest.mark.parametrize("change", ["private", "paused"])
+@asynchronous(30)
+async def test_a_circuit_that_is_being_opened_meets_the_new_rules(change: str) -> None:
+    """The target accepts after the reload."""
+    async with relaying() as relay, peers(relay, 2) as (listener, dialer):
+        assert await listener.reserve() == circuit.OK
+        offered, accepted = asyncio.Event(), asyncio.Event()
+
+        async def accept_late(stream: Stream) -> None:
+            await stream.read_message(circuit.MAX_MESSAGE)
+            offered.set()
+            await accepted.wait()
+            message = circuit.StopMessage(type=circuit.StopMessage.STATUS, status=circuit.OK)
+            await stream.write(delimited(message.encode()))
+
+        listener.swarm.handle(circuit.STOP_ID, accept_late)
+        request = asyncio.create_task(dialer.connect(listener))
+        await offered.wait()
+        if change == "private":
+            relay.configure(private=True, allow_peers=[listener.id])
+        else:
+            relay.host.allowance.paused = True
+            relay.host.allowance.tell()
+        accepted.set()
+        assert await request == circuit.CONNECTION_FAILED
+        assert len(relay.service.circuits) == 0
+
+
 @asynchronous(30)
 async def test_a_peer_that_is_allowed_counts_as_own_from_then_on() -> None:
     """Of four reservations one is for foreigners."""
@@ -267,6 +297,19 @@ async def test_a_peer_that_is_allowed_counts_as_own_from_then_on() -> None:
         assert await second.reserve() == circuit.OK
         relay.configure(max_reservations=4)
         assert set(relay.service.reservations.foreigners()) == {first.id, second.id}
+
+
+@asynchronous(30)
+async def test_a_sleeper_that_is_here_without_having_reserved_still_sleeps() -> None:
+    async with relaying(max_reservations=4) as relay, peers(relay, 2) as (sleeper, other):
+        relay.service.keep_reservations(frozenset({sleeper.id}))
+        await sleeper.dial()
+        await so(lambda: sleeper.id in relay.swarm.connections)
+        relay.configure(max_reservations=4)
+        kept = relay.service.reservations.get(sleeper.id)
+        assert kept is not None
+        assert (kept.asleep, kept.foreign) == (True, False)
+        assert await other.reserve() == circuit.OK  # the one reservation for foreigners
 
 
 @asynchronous(30)
