@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     # Bytes moved for a peer, by which peers are ranked, and what `peers` tells of it.
     PeerReport = Callable[[PeerId], tuple[int, Status]]
 
+_OUTAGE = 10.0  # seconds without a connection, after which the next one tells that others may work
 _SAVE_INTERVAL = 60.0  # seconds between two looks at whether peers are to be saved
 
 
@@ -105,7 +106,9 @@ class Host:
             self.dialer.forget_failures,
             self.reconnector.retry,
         ]
+        self._alone_since = self.started_at
         self.swarm.opened.append(self._on_open)
+        self.swarm.closed.append(self._on_close)
         self.answers: dict[str, Answer] = {}
         self.tallies: list[Callable[[], Mapping[str, int]]] = []
         self.peer_reports: list[PeerReport] = []
@@ -154,8 +157,13 @@ class Host:
             tell()
 
     def _on_open(self, connection: Connection) -> None:
-        if connection.initiator and self.swarm.connection_count == 1:
+        outage = self.swarm.loop.time() - self._alone_since
+        if connection.initiator and self.swarm.connection_count == 1 and outage > _OUTAGE:
             self.retry()  # the first that answers after none did
+
+    def _on_close(self, _: Connection) -> None:
+        if not self.swarm.connection_count:
+            self._alone_since = self.swarm.loop.time()
 
     # --- memory ---
 

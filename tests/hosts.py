@@ -1,13 +1,21 @@
-"""A host as services are made with, for tests of one service: real, on loopback, of a real file."""
+"""Hosts as services are made with, for tests of one service: a real one, and one without files."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+from edge.allowance import Allowance
 from edge.config.load import Config, load
 from edge.host import Host
+from edge.swarm.addresses import OwnAddresses
+from edge.swarm.dialer import Dialer
+from edge.swarm.identify import IdentifyService
+from edge.swarm.swarm import Swarm
+from edge.wire.multiaddr import Multiaddr
 
 
 def configured(directory: Path, toml: str = "", **flags: str) -> Config:
@@ -28,6 +36,28 @@ async def host(config: Config) -> AsyncIterator[Host]:
         yield made
     finally:
         await made.stop()
+
+
+def host_around(swarm: Swarm, external: Sequence[Multiaddr] = ()) -> Host:
+    """As much of a Host as services use, around `swarm`: no files, no interfaces, a fixed time."""
+    addresses = OwnAddresses(external, lambda: swarm.listening, list)
+    host = SimpleNamespace(
+        config=load("/dev/null", {}, {}),
+        swarm=swarm,
+        budget=swarm.budget,
+        limits=swarm.limits,
+        allowance=Allowance(),
+        addresses=addresses,
+        dialer=Dialer(swarm),
+        identify=IdentifyService(swarm, addresses),
+        started_at=swarm.loop.time(),
+        utc=lambda: 1.7e9,
+        network_changed=[],
+        answers={},
+        tallies=[],
+        peer_reports=[],
+    )
+    return cast("Host", host)
 
 
 class NoLine:

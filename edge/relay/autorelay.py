@@ -108,7 +108,6 @@ class AutoRelay:
         self._configured: Relays = {}
         self._backoff = Backoff(host.swarm.loop.time)
         self._busy: set[PeerId] = set()
-        self._fresh_starts = 0  # times that `_start_afresh` was called
         self._wake = asyncio.Event()
         host.swarm.closed.append(self._on_close)
         host.identify.identified.append(lambda _: self._wake.set())
@@ -180,7 +179,6 @@ class AutoRelay:
 
     def _start_afresh(self) -> None:
         """Earlier failures tell nothing any more: ask whoever rests, at once."""
-        self._fresh_starts += 1
         self._backoff.clear()
         self._wake.set()
 
@@ -194,7 +192,7 @@ class AutoRelay:
         now = self._swarm.loop.time()
         for relay, held in list(self.reservations.items()):
             if held.renew_at <= now:
-                self._ask(relay, [])
+                self._ask(relay, self._configured.get(relay, []))
 
     def _seek(self) -> None:
         """Ask more relays, configured ones first, until enough requests are under way."""
@@ -222,12 +220,12 @@ class AutoRelay:
             self._swarm.spawn(self._reserve(relay, addresses))
 
     async def _reserve(self, relay: PeerId, addresses: list[Multiaddr]) -> None:
-        fresh_starts = self._fresh_starts
         try:
             connection, answer = await self._client.reserve(relay, addresses)
             self._add(relay, connection, answer)
         except (WireError, SwarmError, TimeoutError) as error:
-            self._failed(relay, error, stale=fresh_starts != self._fresh_starts)
+            corrected = addresses != self._configured.get(relay, addresses)
+            self._failed(relay, error, corrected)
         finally:
             self._busy.discard(relay)
             self._wake.set()
@@ -251,10 +249,10 @@ class AutoRelay:
             log.info("reservation", relay=relay, ttl=int(ttl), limited=answer.limit is not None)
         self._publish()
 
-    def _failed(self, relay: PeerId, error: Exception, stale: bool) -> None:
-        """`stale`: what failed was begun before a fresh start, so that `relay` need not rest."""
+    def _failed(self, relay: PeerId, error: Exception, corrected: bool) -> None:
+        """`corrected`: `relay` has other addresses meanwhile, so that it need not rest."""
         first = REFUSED_BACKOFF if isinstance(error, RelayRefused) else UNREACHED_BACKOFF
-        wait = 0.0 if stale else self._backoff.failed(relay, first)
+        wait = 0.0 if corrected else self._backoff.failed(relay, first)
         reason = str(error) or type(error).__name__
         log.info("reservation-failed", relay=relay, error=reason, again_in=int(wait))
 

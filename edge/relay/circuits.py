@@ -94,7 +94,7 @@ class Circuits:
         self._opening -= 1
         self._give(usages, group)
 
-    def splice(self, source: Stream, destination: Stream, usages: Ends) -> Circuit:
+    def splice(self, source: Stream, destination: Stream, usages: Ends) -> None:
         """Open the circuit that `begin` has counted; what arrived early may end it at once."""
         self._opening -= 1
         self.total += 1
@@ -103,7 +103,6 @@ class Circuits:
         )
         if circuit.ended is None:
             self._open.add(circuit)
-        return circuit
 
     def _has_room(self, usages: Ends, group: bytes) -> bool:
         limits = self._limits

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from edge.config.load import Config
     from edge.host import Host, Status
-    from edge.relay.circuit import Circuit
     from edge.swarm.connection import Connection
     from edge.swarm.stream import Stream
     from edge.wire.peerid import PeerId
@@ -48,8 +47,8 @@ _RESERVATION = "reservation"
 class RelayService:
     """Serves hop to peers that others can reach through an address of this node.
 
-    `opened` are told of every circuit, `reserved` of every reservation granted or renewed.
-    `wake(peer)` brings a sleeping peer back; True when it has come.
+    `reserved` are told of every reservation granted or renewed. `wake(peer)` brings a sleeping peer
+    back; True when it has come.
     """
 
     def __init__(self, host: Host) -> None:
@@ -63,7 +62,6 @@ class RelayService:
         self.reservations = Reservations(self.limits, self.admission, swarm.pools.tables)
         self.circuits = Circuits(self.limits, self.shaper, pool, swarm.loop.time)
         self.refusals: dict[str, int] = {}  # by the name of the status answered
-        self.opened: list[Callable[[Circuit], None]] = []
         self.reserved: list[Callable[[PeerId], None]] = []
         self.wake: Callable[[PeerId], Awaitable[bool]] | None = None
         self._host = host
@@ -145,21 +143,22 @@ class RelayService:
         """Bring connections, reservations and circuits into line with the rules of now."""
         self._swarm.readmit()
         for peer in self.reservations:
-            connections = self._direct(peer)
-            if not connections:  # it sleeps
+            held = self.reservations.get(peer)
+            if held is None or held.asleep:
                 continue
-            if self._serves(peer):
-                own = any(self.admission.is_own(peer, link.info) for link in connections)
-                self.reservations.classify(peer, not own)
-            else:
+            if not self._serves(peer):
                 self._disconnect(peer, "the relay serves it no more")
+                continue
+            own = any(self.admission.is_own(peer, link.info) for link in self._direct(peer))
+            self.reservations.classify(peer, foreign=not own)
         for circuit in self.circuits:
             ends = circuit.source.connection.peer, circuit.destination.connection.peer
-            if not all(self._serves(peer) for peer in ends):
+            if not self._serves(*ends):
                 circuit.end("not permitted")
 
-    def _serves(self, peer: PeerId | None) -> bool:
-        return any(map(self.admission.may_relay, self._direct(peer)))
+    def _serves(self, *peers: PeerId | None) -> bool:
+        """Whether each of `peers` is connected, and permitted to relay."""
+        return all(any(map(self.admission.may_relay, self._direct(peer))) for peer in peers)
 
     def _direct(self, peer: PeerId | None) -> list[Connection]:
         if peer is None:
@@ -339,7 +338,10 @@ class RelayService:
     async def _open(self, stream: Stream, target: PeerId, usages: tuple[Usage, Usage]) -> bool:
         source = stream.connection.peer
         destination = await self._open_to_target(stream.connection, target)
-        if destination is None:
+        over = self._host.allowance.paused or not self._serves(source, target)
+        if destination is not None and over:  # by what has changed meanwhile
+            destination.reset()
+        if destination is None or over:
             await self._refuse(stream, messages.CONNECTION_FAILED)
             return False
         answer = _status(messages.OK)
@@ -349,10 +351,7 @@ class RelayService:
         except BaseException:
             destination.reset()
             raise
-        circuit = self.circuits.splice(stream, destination, usages)
-        if circuit.ended is None:
-            for tell in self.opened:
-                tell(circuit)
+        self.circuits.splice(stream, destination, usages)
         log.info("relay-circuit", source=source, destination=target)
         return True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.text import listed, short_peer, shown, size, span
+from edge.text import short_peer, shown, size, span
 from edge.view import Column, View
 
 TYPE_CHECKING = False
@@ -21,8 +21,9 @@ def _rows(answer: Answer) -> Rows:
         f"{short_peer(shown(each['relay']))}, renewed within {span(each['expires_in'])}"
         for each in reservations.get("own", ())
     ]
-    if reservations.get("wanted") or own:
-        rows += listed("own relays", own or [f"none yet, {reservations['wanted']} wanted"])
+    if reservations.get("wanted") and not own:
+        own = [f"none yet, {reservations['wanted']} wanted"]
+    rows += [("" if i else "own relays", text) for i, text in enumerate(own)]
     if "circuits" in answer:
         circuits = answer["circuits"]
         text = f"{circuits['open']} open, {circuits['total']} since start"

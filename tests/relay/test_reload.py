@@ -1,31 +1,29 @@
-"""Every limit can be changed while the relay serves, and what was granted before stays."""
+"""How a reload changes limits, keeps what was granted, and ends what is no longer permitted."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from edge import crypto
 from edge.budget import default_limit
 from edge.config.load import load
-from edge.config.schema import SOFT, Relay
+from edge.config.schema import SOFT
 from edge.config.schema import Node as NodeSection
-from edge.node import Node
-from edge.relay.client import RelayClient
+from edge.config.schema import Relay as RelaySection
+from edge.host import Host
 from edge.relay.resources import Resources
-from edge.swarm.addresses import OwnAddresses
-from edge.swarm.dialer import Dialer
+from edge.relay.service import RelayService
+from edge.swarm.errors import SwarmError
 from edge.swarm.limits import Limits
-from edge.swarm.swarm import Swarm
+from edge.swarm.stream import Stream
 from edge.units import KIB, MIB
 from edge.wire import circuit
-from edge.wire.peerid import PeerId
 from edge.wire.protobuf import delimited
-from tests.counterparts.base import asynchronous
+from tests.counterparts.base import asynchronous, until
+from tests.relay.hosts import Peer, Relay, peers, relaying
 
 NODE = {
     "memory_limit": 512 * MIB,
@@ -54,152 +52,293 @@ RELAY = {
 }
 
 
-class Reloaded:
-    """A node whose configuration is a file that changes; it relays at a loopback address."""
+async def so(condition: Callable[[], bool]) -> None:
+    async def asked() -> bool:
+        return condition()
 
-    def __init__(self, directory: Path) -> None:
-        self._file = directory / "kwaainet.toml"
-        self._environ = {"KWAAINET_CONFIG": str(self._file)}
-        self._file.write_text(self._text({}, {}))
-        flags = {"data-dir": [str(directory)], "listen": ["/ip4/127.0.0.1/tcp/0"]}
-        self.node = Node(load(None, self._environ, flags))
-
-    def set(self, node: dict[str, object], relay: dict[str, object]) -> None:
-        self._file.write_text(self._text(node, relay))
-        self.node.reload(self._environ)
-
-    @staticmethod
-    def _text(node: dict[str, object], relay: dict[str, object]) -> str:
-        relay = {"service": "yes", "client": "no", **relay}
-        lines = ["[node]", *_lines(node), "[relay]", *_lines(relay)]
-        return "\n".join(lines) + "\n"
+    await until(asked, every=0.01)
 
 
-def _lines(section: dict[str, object]) -> Iterator[str]:
-    for name, value in section.items():
-        yield f"{name} = {value if type(value) is int else repr(value).lower()}"
-
-
-@contextlib.asynccontextmanager
-async def reloaded(directory: Path) -> Iterator[Reloaded]:  # type: ignore[misc]
-    made = Reloaded(directory)
-    await made.node.start()
-    try:
-        yield made
-    finally:
-        await made.node.stop()
+# --- limits ---
 
 
 def test_the_options_tried_here_are_all_that_limit() -> None:
     limits = set(Limits().__slots__) | set(Resources().__slots__)
-    soft = {o.name for o in [*NodeSection.options(), *Relay.options()] if o.reload == SOFT}
+    soft = {o.name for o in [*NodeSection.options(), *RelaySection.options()] if o.reload == SOFT}
     assert soft & limits <= NODE.keys() | RELAY.keys() <= soft
 
 
 @asynchronous(30)
 async def test_every_limit_is_taken_over_and_given_up_again(tmp_path: Path) -> None:
-    async with reloaded(tmp_path) as one:
-        node = one.node
-        before = in_force(node)
-        one.set(NODE, RELAY)
-        after = in_force(node)
-        assert after == {**before, **NODE, **RELAY, "max_window": after["max_window"]}
-        one.set({}, {})
-        assert in_force(node) == before
-        assert node.budget.limit == default_limit()
+    file = tmp_path / "kwaainet.toml"
+    file.write_text("")
+    config = load(str(file), {}, {"data-dir": [str(tmp_path)]})
+    host = Host(config)
+    relay = RelayService(host)
+
+    def set_to(node: dict[str, object], options: dict[str, object]) -> dict[str, object]:
+        file.write_text("\n".join(["[node]", *_lines(node), "[relay]", *_lines(options), ""]))
+        new = config.again({})
+        host.configure(new)
+        relay.configure(new)
+        return in_force(host, relay)
+
+    before = set_to({}, {})
+    after = set_to(NODE, RELAY)
+    assert after == {**before, **NODE, **RELAY, "max_window": after["max_window"]}
+    assert set_to({}, {}) == before
+    assert host.budget.limit == default_limit()
+    await host.stop()
 
 
-def in_force(node: Node) -> dict[str, object]:
-    found: dict[str, object] = {"memory_limit": node.budget.limit}
-    for limits in (node.limits, node.resources):
+def _lines(section: dict[str, object]) -> list[str]:
+    return [
+        f"{name} = {value if type(value) is int else repr(value).lower()}"
+        for name, value in section.items()
+    ]
+
+
+def in_force(host: Host, relay: RelayService) -> dict[str, object]:
+    found: dict[str, object] = {"memory_limit": host.budget.limit}
+    for limits in (host.limits, relay.limits):
         found.update({name: getattr(limits, name) for name in limits.__slots__})
-    found["rate"], found["rate_per_peer"] = node.relay.shaper.rate, node.relay.shaper.peer_rate
-    found["private"] = node.relay.admission.private
-    found["foreign_share"] = node.relay.admission.foreign_share
+    found["rate"], found["rate_per_peer"] = relay.shaper.rate, relay.shaper.peer_rate
+    found["private"] = relay.admission.private
+    found["foreign_share"] = relay.admission.foreign_share
     return found
 
 
-@asynchronous(30)
-async def test_a_wrong_file_changes_nothing(tmp_path: Path) -> None:
-    async with reloaded(tmp_path) as one:
-        before = in_force(one.node)
-        one.set({"max_connections": -1}, {"max_reservations": 3})
-        assert in_force(one.node) == before
-
-
-class Peer:
-    """A peer of the relay that serves as target, and asks."""
-
-    def __init__(self, relay: Node) -> None:
-        self.swarm = Swarm(crypto.Ed25519Key.generate(), Limits())
-        self._dialer = Dialer(self.swarm)
-        addresses = OwnAddresses([], list, list)
-        self.client = RelayClient(self.swarm, self._dialer, addresses)
-        self._relay = relay.swarm.peer_id
-        self._at = relay.swarm.listening[0]
-
-    async def ask(self, kind: int, target: PeerId | None = None) -> circuit.HopMessage:
-        peer = circuit.Peer(id=target.bytes, addrs=[]) if target is not None else None
-        request = circuit.HopMessage(type=kind, peer=peer)
-        connection = await self._dialer.connect(self._relay, [self._at], again=True)
-        stream = connection.open_stream([circuit.HOP_ID])
-        await stream.write(delimited(request.encode()))
-        return circuit.HopMessage.decode(await stream.read_message(circuit.MAX_MESSAGE))
-
-    async def reserve(self) -> int | None:
-        """Also accept circuits from now on."""
-        answer = await self.ask(circuit.HopMessage.RESERVE)
-        if answer.status == circuit.OK:
-            connection = self.swarm.connection_to(self._relay)
-            assert connection is not None
-            self.client._hold(self._relay, connection, answer)
-        return answer.status
-
-    async def connect(self, target: Peer) -> int | None:
-        return (await self.ask(circuit.HopMessage.CONNECT, target.swarm.peer_id)).status
-
-
 @asynchronous(60)
-async def test_what_was_granted_stays_and_what_comes_is_measured_anew(tmp_path: Path) -> None:
-    async with reloaded(tmp_path) as one:
-        listener, dialer, late = (Peer(one.node) for _ in range(3))
+async def test_what_was_granted_stays_and_what_comes_is_measured_anew() -> None:
+    async with relaying() as relay, peers(relay, 3) as (listener, dialer, late):
         assert await listener.reserve() == circuit.OK
         assert await dialer.connect(listener) == circuit.OK
-        one.set({}, {"max_reservations": 1, "max_circuits": 1, "foreign_share": 100})
+        relay.configure(max_reservations=1, max_circuits=1, foreign_share=100)
         assert await late.reserve() == circuit.RESERVATION_REFUSED
         assert await late.connect(listener) == circuit.RESOURCE_LIMIT_EXCEEDED
         assert await listener.reserve() == circuit.OK  # a renewal
-        assert len(one.node.relay.circuits) == 1
-        one.set({}, {"foreign_share": 100, "duration": 60, "data": MIB})
+        assert len(relay.service.circuits) == 1
+        relay.configure(foreign_share=100, duration=60, data=MIB)
         assert await late.reserve() == circuit.OK
-        answer = await late.ask(circuit.HopMessage.CONNECT, listener.swarm.peer_id)
+        answer = await late.ask(circuit.HopMessage.CONNECT, listener.id)
         assert answer.status == circuit.OK
         assert answer.limit is not None
         assert (answer.limit.duration, answer.limit.data) == (60, MIB)
-        assert len(one.node.relay.circuits) == 2
-        one.set({}, {"private": True})
-        assert await dialer.connect(listener) == circuit.PERMISSION_DENIED
-        one.set({}, {"deny_peers": f"{late.swarm.peer_id}"})
-        await asyncio.gather(*[peer.swarm.stop() for peer in (listener, dialer, late)])
+        assert len(relay.service.circuits) == 2
 
 
 @pytest.mark.parametrize("per", ["peer", "ip"])
 @asynchronous(60)
-async def test_shares_of_a_peer_and_of_an_address_change(per: str, tmp_path: Path) -> None:
-    async with reloaded(tmp_path) as one:
-        first, second = Peer(one.node), Peer(one.node)
+async def test_shares_of_a_peer_and_of_an_address_change(per: str) -> None:
+    async with relaying() as relay, peers(relay, 2) as (first, second):
         assert await first.reserve() == circuit.OK
         if per == "ip":
-            one.set({}, {"max_reservations_per_ip": 1})
+            relay.configure(max_reservations_per_ip=1)
             assert await second.reserve() == circuit.RESERVATION_REFUSED
-        one.set({}, {f"max_circuits_per_{per}": 1})
+        relay.configure(**{f"max_circuits_per_{per}": 1})
         assert await second.connect(first) == circuit.OK
         assert await second.connect(first) == circuit.RESOURCE_LIMIT_EXCEEDED
-        one.set({}, {f"max_circuits_per_{per}": 2})
+        relay.configure(**{f"max_circuits_per_{per}": 2})
         assert await second.connect(first) == circuit.OK
-        usage = one.node.relay.usage(second.swarm.peer_id)
+        usage = relay.service.accounts.get(second.id)
         assert usage is not None
         assert usage.circuits == 2
         assert usage.refusals.pop("RESOURCE_LIMIT_EXCEEDED") == 1
         assert usage.refusals == ({"RESERVATION_REFUSED": 1} if per == "ip" else {})
-        await asyncio.gather(first.swarm.stop(), second.swarm.stop())
+
+
+# --- rules ---
+
+
+async def with_a_circuit(relay: Relay, listener: Peer, dialer: Peer) -> None:
+    assert await listener.reserve() == circuit.OK
+    assert await dialer.connect(listener) == circuit.OK
+    await so(lambda: len(relay.service.circuits) == 1)
+
+
+@asynchronous(30)
+async def test_a_peer_that_is_denied_is_disconnected_at_once() -> None:
+    async with relaying() as relay, peers(relay, 3) as (listener, dialer, other):
+        await with_a_circuit(relay, listener, dialer)
+        assert await other.reserve() == circuit.OK
+        relay.configure(deny_peers=[listener.id])
+        assert len(relay.service.circuits) == 0
+        assert list(relay.service.reservations) == [other.id]
+        await so(lambda: not listener.connected)
+        with pytest.raises(SwarmError):
+            await listener.reserve()
+        assert dialer.connected
+        assert other.connected
+
+
+@asynchronous(30)
+async def test_a_network_that_is_denied_is_disconnected_at_once() -> None:
+    async with relaying() as relay, peers(relay, 2) as (listener, dialer):
+        await with_a_circuit(relay, listener, dialer)
+        relay.configure(deny_networks=["127.0.0.0/8"])
+        assert not relay.swarm.connections
+        assert len(relay.service.reservations) == len(relay.service.circuits) == 0
+        await so(lambda: not listener.connected and not dialer.connected)
+
+
+@asynchronous(30)
+async def test_a_private_relay_ends_reservations_and_circuits_of_others() -> None:
+    async with relaying() as relay, peers(relay, 4) as (listener, dialer, friend, other):
+        await with_a_circuit(relay, listener, dialer)
+        assert await friend.reserve() == circuit.OK
+        assert await dialer.connect(friend) == circuit.OK
+        relay.configure(private=True, allow_peers=[friend.id])
+        assert list(relay.service.reservations) == [friend.id]
+        assert len(relay.service.circuits) == 0  # its dialer is not permitted
+        await so(lambda: not listener.connected)  # so that it learns
+        assert dialer.connected
+        assert friend.connected
+        assert await other.reserve() == circuit.PERMISSION_DENIED
+        assert await dialer.connect(friend) == circuit.PERMISSION_DENIED
+        assert await friend.reserve() == circuit.OK
+
+
+@asynchronous(30)
+async def test_a_private_relay_keeps_what_its_lists_permit() -> None:
+    async with relaying() as relay, peers(relay, 2) as (listener, dialer):
+        await with_a_circuit(relay, listener, dialer)
+        relay.configure(private=True, allow_peers=[listener.id, dialer.id])
+        assert len(relay.service.circuits) == 1
+        relay.configure(private=True, allow_networks=["127.0.0.0/8"])
+        assert len(relay.service.circuits) == 1
+        assert list(relay.service.reservations) == [listener.id]
+        relay.configure(private=True, allow_peers=[dialer.id])
+        assert len(relay.service.circuits) == len(relay.service.reservations) == 0
+
+
+@asynchronous(30)
+async def test_a_circuit_whose_reservation_has_ended_is_judged_by_its_ends() -> None:
+    async with relaying() as relay, peers(relay, 2) as (listener, dialer):
+        await with_a_circuit(relay, listener, dialer)
+        relay.service._expire(listener.id, "expired")
+        relay.configure(private=True, allow_peers=[listener.id, dialer.id])
+        assert len(relay.service.circuits) == 1
+        relay.configure(private=True, allow_peers=[dialer.id])
+        assert len(relay.service.circuits) == 0
+
+
+@asynchronous(30)
+async def test_a_service_that_ends_takes_reservations_and_circuits_along_and_tells_peers() -> None:
+    async with relaying() as relay, peers(relay, 3, own=True) as (listener, dialer, other):
+        await with_a_circuit(relay, listener, dialer)
+        there = await other.dial()
+        await so(lambda: there.info is not None and circuit.HOP_ID in there.info.protocols)
+        relay.configure(service="no")
+        assert len(relay.service.reservations) == len(relay.service.circuits) == 0
+        await so(lambda: not listener.connected)
+        # Others are told by identify push.
+        await so(lambda: there.info is not None and circuit.HOP_ID not in there.info.protocols)
+        relay.configure(service="yes")
+        await so(lambda: there.info is not None and circuit.HOP_ID in there.info.protocols)
+        assert await listener.reserve() == circuit.OK
+
+
+@asynchronous(30)
+async def test_a_request_under_way_meets_the_new_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the relay waits for the peer to identify itself, it becomes private."""
+    async with relaying(foreign_share=0) as relay, peers(relay, 1) as (late,):
+        asked = asyncio.Event()
+        answered = asyncio.Event()
+
+        async def is_foreign(_: object) -> bool:
+            asked.set()
+            await answered.wait()
+            return True
+
+        monkeypatch.setattr(relay.service.admission, "is_foreign", is_foreign)
+        request = asyncio.create_task(late.reserve())
+        await asked.wait()
+        relay.configure(private=True, foreign_share=100)
+        answered.set()
+        assert await request == circuit.RESERVATION_REFUSED
+        assert len(relay.service.reservations) == 0
+
+
+@pytest.mark.parametrize("change", ["private", "paused"])
+@asynchronous(30)
+async def test_a_circuit_that_is_being_opened_meets_the_new_rules(change: str) -> None:
+    """The target accepts after the reload."""
+    async with relaying() as relay, peers(relay, 2) as (listener, dialer):
+        assert await listener.reserve() == circuit.OK
+        offered, accepted = asyncio.Event(), asyncio.Event()
+
+        async def accept_late(stream: Stream) -> None:
+            await stream.read_message(circuit.MAX_MESSAGE)
+            offered.set()
+            await accepted.wait()
+            message = circuit.StopMessage(type=circuit.StopMessage.STATUS, status=circuit.OK)
+            await stream.write(delimited(message.encode()))
+
+        listener.swarm.handle(circuit.STOP_ID, accept_late)
+        request = asyncio.create_task(dialer.connect(listener))
+        await offered.wait()
+        if change == "private":
+            relay.configure(private=True, allow_peers=[listener.id])
+        else:
+            relay.host.allowance.paused = True
+            relay.host.allowance.tell()
+        accepted.set()
+        assert await request == circuit.CONNECTION_FAILED
+        assert len(relay.service.circuits) == 0
+
+
+@asynchronous(30)
+async def test_a_peer_that_is_allowed_counts_as_own_from_then_on() -> None:
+    """Of four reservations one is for foreigners."""
+    async with relaying(max_reservations=4) as relay, peers(relay, 2) as (first, second):
+        assert await first.reserve() == circuit.OK
+        assert await second.reserve() == circuit.RESERVATION_REFUSED
+        relay.configure(max_reservations=4, allow_peers=[first.id])
+        assert await second.reserve() == circuit.OK
+        relay.configure(max_reservations=4)
+        assert set(relay.service.reservations.foreigners()) == {first.id, second.id}
+
+
+@asynchronous(30)
+async def test_a_sleeper_that_is_here_without_having_reserved_still_sleeps() -> None:
+    async with relaying(max_reservations=4) as relay, peers(relay, 2) as (sleeper, other):
+        relay.service.keep_reservations(frozenset({sleeper.id}))
+        await sleeper.dial()
+        await so(lambda: sleeper.id in relay.swarm.connections)
+        relay.configure(max_reservations=4)
+        kept = relay.service.reservations.get(sleeper.id)
+        assert kept is not None
+        assert (kept.asleep, kept.foreign) == (True, False)
+        assert await other.reserve() == circuit.OK  # the one reservation for foreigners
+
+
+@asynchronous(30)
+async def test_a_pause_ends_circuits_and_keeps_reservations() -> None:
+    async with relaying() as relay, peers(relay, 2) as (listener, dialer):
+        await with_a_circuit(relay, listener, dialer)
+        allowance = relay.host.allowance
+        allowance.admits = False
+        allowance.tell()
+        assert len(relay.service.circuits) == 1
+        assert await dialer.connect(listener) == circuit.RESOURCE_LIMIT_EXCEEDED
+        assert await dialer.reserve() == circuit.RESERVATION_REFUSED
+        assert await listener.reserve() == circuit.OK  # a renewal
+        allowance.paused = True
+        allowance.tell()
+        assert len(relay.service.circuits) == 0
+        assert list(relay.service.reservations) == [listener.id]
+
+
+@asynchronous(30)
+async def test_the_least_of_the_rates_holds() -> None:
+    async with relaying(rate=MIB, rate_per_peer=64 * KIB) as relay:
+        shaper, allowance = relay.service.shaper, relay.host.allowance
+        assert (shaper.rate, shaper.peer_rate) == (MIB, 64 * KIB)
+        allowance.limit("line", 256 * KIB)
+        assert (shaper.rate, shaper.peer_rate) == (256 * KIB, 64 * KIB)
+        relay.configure(rate=128 * KIB)
+        assert (shaper.rate, shaper.peer_rate) == (128 * KIB, 0)
+        relay.configure()
+        assert shaper.rate == 256 * KIB
+        allowance.limit("line", 0)
+        assert not shaper.active

@@ -1,8 +1,8 @@
-"""How long our slots on relays last, by clocks that may be wrong, and when they are renewed."""
+"""How long our reservations on relays last, by clocks that may be wrong, and their renewal."""
 
 import pytest
 
-from edge.relay.client import OwnReservation, likely_ttl
+from edge.relay.autorelay import OwnReservation, likely_ttl
 
 MINUTE, HOUR, YEAR = 60.0, 3600.0, 365 * 86400.0
 
