@@ -25,9 +25,9 @@ class Resources:
     def __init__(self) -> None:
         self.reservation_ttl = 3600
         self.max_reservations = 128
-        self.max_reservations_per_ip = 16
+        self.max_reservations_per_ip = 8
         self.max_circuits = 256
-        self.max_circuits_per_peer = 32
+        self.max_circuits_per_peer = 16
         self.max_circuits_per_ip = 64
         self.rate = 0  # bytes a second in all; 0 is no limit
         self.rate_per_peer = 0
