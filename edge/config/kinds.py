@@ -594,4 +594,4 @@ def _names_relay(parts: list[str]) -> bool:
 LISTEN = Rule("/ip4/ADDRESS/tcp/PORT or /ip6/ADDRESS/tcp/PORT", _listens)
 EXTERNAL = Rule("/ip4|ip6|dns|dns4|dns6/ADDRESS/tcp/PORT", _reachable)
 PEER = Rule("a multiaddr that ends in /p2p/PEER_ID", _names_peer)
-RELAY = Rule("a multiaddr that ends in /p2p/PEER_ID and is no circuit itself", _names_relay)
+RELAY = Rule("a multiaddr that ends in /p2p/PEER_ID, without /p2p-circuit", _names_relay)

@@ -72,7 +72,7 @@ class _Document:
         name = section.NAME
         place = self.place((name,))
         if not isinstance(content, list):
-            raise ConfigError(f"{place}: [{name}]: expected [[{name}]], one for each {name}")
+            raise ConfigError(f"{place}: [{name}]: expected [[{name}]], one section per {name}")
         if len(content) > MAX_REPEATED:
             raise ConfigError(
                 f"{place}: [[{name}]]: got {len(content)}; expected at most {MAX_REPEATED}"

@@ -26,14 +26,14 @@ _MORE_BOOLS = {"enabled": "yes", "disabled": "no"}  # as OpenWrt's get_bool() ha
 # fmt: off
 class Service(Section):
     NAME = "kwaainet"
-    HELP = "The service on OpenWrt: what its init script does before the node is started."
+    HELP = "The OpenWrt service: settings of its init script."
 
     enabled = Bool(False, SOFT,
-        "Start the node at boot, and now.")
+        "Run the service, now and at boot.")
     open_port = Bool(False, SOFT,
-        "Let TCP connections from the wan zone reach the ports the node listens on.")
+        "Open the listen ports to TCP connections from the wan zone.")
     nice = Integer(5, 0, 19, HARD,
-        "Priority of the process: 19 yields to everything else, 0 is an ordinary one's.")
+        "Nice level of the process: 0 is the system default, 19 the lowest priority.")
 # fmt: on
 
 
@@ -61,8 +61,8 @@ class _File:
             cls = self.section_at(section)
             if cls in seen and not cls.MANY:
                 raise ConfigError(
-                    f"{self.name}:{section.line}: [{cls.NAME}]: got a second section;"
-                    f" expected one, and one begins in line {seen[cls]}"
+                    f"{self.name}:{section.line}: [{cls.NAME}]: duplicate section;"
+                    f" the first is in line {seen[cls]}"
                 )
             seen[cls] = section.line
             found = self.options(cls, section)
@@ -113,7 +113,7 @@ def _value(option: "Option", given: "UciOption") -> object:
     texts = [value.text for value in given.values]
     if given.is_list:
         if not option.many:
-            raise RefusedError(texts, f"option, not list: {option.expected()}")
+            raise RefusedError(texts, f"option instead of list: {option.expected()}")
         return option.check(texts)
     text = texts[0]
     if isinstance(option, Bool):

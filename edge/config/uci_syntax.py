@@ -103,12 +103,12 @@ class _Parser:
         start = self.pos
         while self.char() and self.char() not in _BLANK:
             self.pos += 1
-        word = self.buf[start : self.pos]
+        word = self.buf[start : self.pos].removesuffix("\n")
         name = next((each for each in _COMMANDS if word in (each, each[0])), None)
         if name is None:
-            raise UciSyntaxError(line, f'"{word.strip()}" is no command; {_ADVICE}')
+            raise UciSyntaxError(line, f'unknown command "{word.strip()}"; {_ADVICE}')
         if not self.char():
-            raise UciSyntaxError(line, f"{name} without a name")
+            raise UciSyntaxError(line, f"{name}: missing name")
         self.pos += 1
         if name == "package":
             self.name(line, "-")
@@ -121,7 +121,7 @@ class _Parser:
     def config(self, line: int) -> None:
         type_ = self.required(line)
         if not all("!" <= char <= "~" for char in type_):
-            raise UciSyntaxError(line, "a section's type has other characters than ASCII's")
+            raise UciSyntaxError(line, "invalid section type; expected printable ASCII")
         name = self.argument()
         if name:
             _check_name(name, line, "")
@@ -133,7 +133,7 @@ class _Parser:
             self.section = UciSection(type_, name, line)
             self.sections.append(self.section)
         if self.section.type != type_:
-            raise UciSyntaxError(line, f"section {name} is of type {self.section.type} already")
+            raise UciSyntaxError(line, f"section {name} already has the type {self.section.type}")
 
     def named(self, name: str) -> UciSection | None:
         return next((each for each in self.sections if each.name == name), None)
@@ -161,12 +161,12 @@ class _Parser:
     def required(self, line: int) -> str:
         word = self.argument()
         if not word:
-            raise UciSyntaxError(line, "a word is missing")
+            raise UciSyntaxError(line, "missing argument")
         return word
 
     def end(self, line: int) -> None:
         if self.argument():
-            raise UciSyntaxError(line, "a word too many; put quotes around a value with blanks")
+            raise UciSyntaxError(line, "too many arguments; quote a value that contains blanks")
 
     def argument(self) -> str:
         """The next word of the command, "" if there is none."""
@@ -204,7 +204,7 @@ class _Parser:
         while self.char() != quote:
             if not self.char():
                 if not self.next_line():
-                    raise UciSyntaxError(opened, f"no closing {quote}")
+                    raise UciSyntaxError(opened, f"missing closing {quote}")
             elif self.char() == "\\" and quote == '"':
                 self.escaped(out)
             else:
@@ -233,7 +233,7 @@ class _Parser:
 
 def _check_name(name: str, line: int, also: str) -> None:
     if not all(char in _NAME or char in also for char in name):
-        raise UciSyntaxError(line, "a name has other characters than letters, digits and _")
+        raise UciSyntaxError(line, "invalid name; expected letters, digits and _")
 
 
 _ADVICE = "expected config, option, list or package"
