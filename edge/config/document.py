@@ -17,39 +17,42 @@ _EXAMPLE = f"kwaainet.toml:12: [relay] max_circuits: {Relay.option('max_circuits
 _HEAD = f"""\
 # Configuration
 
-Generated from `edge/config/schema.py` by `python -m edge.config.document > docs/configuration.md`.
+Generated from `edge/config/schema.py` by
+`python -m edge.config.document > docs/configuration.md`.
 
 An option can be set in four places. Each overrides those before it:
 
 1. the default, listed below;
-2. the file: `--config FILE`, else `$KWAAINET_CONFIG`, else `{DEFAULT_FILE}` or
-   `{UCI_FILE}`, whichever exists. A file whose name ends in `.toml` is read as
-   TOML, any other as OpenWrt's UCI, with the same sections and options (see
+2. the file: `--config FILE`, else `${ENVIRONMENT}CONFIG`, else `{DEFAULT_FILE}` or
+   `{UCI_FILE}`, whichever exists. A file whose name ends in `.toml` is read as TOML,
+   any other as OpenWrt's UCI, with the same sections and options (see
    [openwrt.md](openwrt.md));
 3. the environment: `{ENVIRONMENT}`, section and option in capitals, for example
    `{ENVIRONMENT}RELAY_MAX_CIRCUITS=64`. Options of `[node]` omit the section:
    `{ENVIRONMENT}MODE=relay`. Lists are separated by commas or spaces. An empty variable counts as
    unset. Variables of this prefix that belong to other programs are ignored;
-4. command-line flags: `--relay-max-circuits 64`, `--mode relay`. A flag that takes a list may be
-   repeated.
+4. command-line flags: `--relay-max-circuits 64`, `--mode relay`. A flag that takes a list may
+   be repeated.
 
-The last source that sets a list replaces it as a whole; the same holds for the `[[peer]]` sections
-together. `[[schedule]]` and `[[wake]]` can be set in files only.
+The last source that sets a list replaces it as a whole; the same holds for the `[[peer]]`
+sections together. `[[schedule]]` and `[[wake]]` can be set in files only.
 
-An invalid value, an unknown option or an unknown section prevents the start: the exit status is 2,
-and one line names the place, the value and the allowed values:
+An invalid value, an unknown option or an unknown section prevents the start: the exit status is
+2, and one line names the place, the value and the allowed values:
 
     {_EXAMPLE}
 
 `kwaainet check-config` reads all sources and prints `OK` and the settings that differ from the
-defaults. `kwaainet check-config --show` prints the whole effective configuration as TOML with the
-origin of each value. For scripts, the exit status is 0, or 2 with one line on standard error.
+defaults. `kwaainet check-config --show` prints the whole effective configuration as TOML with
+the origin of each value. For scripts, the exit status is 0, or 2 with one line on standard
+error.
 
-Sizes are bytes, or a number with `K`, `M`, `G` or `T` (powers of 1024); rates are sizes per second.
-Durations are seconds, or a number with `s`, `m`, `h` or `d`. A list has at most {MAX_ITEMS} items.
+Sizes are bytes, or a number with `K`, `M`, `G` or `T` (powers of 1024); rates are sizes per
+second. Durations are seconds, or a number with `s`, `m`, `h` or `d`. A list has at most {MAX_ITEMS}
+items.
 
-SIGHUP reloads all sources. *Soft* options take effect at once, and connections and reservations are
-kept; *hard* options take effect at the next start.
+SIGHUP reloads all sources. *Soft* options take effect at once, and connections and reservations
+are kept; *hard* options take effect at the next start.
 """
 
 
