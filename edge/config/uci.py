@@ -1,10 +1,9 @@
 """Reads an OpenWrt configuration file into a Layer; /etc/config/kwaainet is one.
 
-Sections and options are the schema's: `config node`, `config relay`, named or not, and an anonymous
-`config peer`, `config schedule` or `config wake` for each of them. A list is a `list` for each
-item, or one `option` with its items separated by blanks. `config kwaainet` holds what the init
-script needs; it is checked here, so that a mistake is found by whoever checks the file, and not
-used.
+Sections and options are those of the schema: `config node`, `config relay`, named or not, and an
+anonymous `config peer`, `config schedule` or `config wake` for each one. A list is one `list` per
+item, or one `option` with its items separated by blanks. `config kwaainet` is for the init script;
+it is checked here, so that checking the file finds its mistakes, and is otherwise unused.
 """
 
 from edge.config.errors import ConfigError, RefusedError, suggestion
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from edge.config.kinds import Option
     from edge.config.uci_syntax import UciOption, UciSection
 
-_MORE_BOOLS = {"enabled": "yes", "disabled": "no"}  # as OpenWrt's get_bool() has them
+_MORE_BOOLS = {"enabled": "yes", "disabled": "no"}  # as in OpenWrt's get_bool()
 
 
 # fmt: off
@@ -38,7 +37,7 @@ class Service(Section):
 
 
 def read(path: str) -> Layer:
-    """Raises ConfigError."""
+    """Read the file `path`. Raises ConfigError."""
     text = read_text(path)
     try:
         sections = parse(text)
@@ -75,7 +74,7 @@ class _File:
     def add(
         self, layer: Layer, cls: type[Section], section: "UciSection", found: dict[str, Found]
     ) -> None:
-        """One more of a repeated section."""
+        """Add one repeated section to `layer`."""
         where = f"{self.name}:{section.line}: [{cls.NAME}]"
         option = missing(cls, found)
         if option is not None:
