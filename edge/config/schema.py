@@ -122,14 +122,14 @@ class Node(Section):
         "Maximum number of connections; auto: derived from the memory limit.",
         unit="connections", zero="auto")
     max_connections_per_peer = Integer(8, 1, 1024, SOFT,
-        "Connections per peer.", unit="connections")
+        "Maximum connections per peer.", unit="connections")
     max_connections_per_ip = Integer(32, 1, 65536, SOFT,
-        "Incoming connections per IPv4 address or IPv6 /64, which several peers may share.",
+        "Maximum incoming connections per IPv4 address or IPv6 /64; several peers may share it.",
         unit="connections")
     max_pending_handshakes = Integer(64, 1, 4096, SOFT,
-        "Incoming connections with an unfinished handshake.", unit="connections")
+        "Maximum incoming connections with an unfinished handshake.", unit="connections")
     max_streams_per_connection = Integer(256, 8, 4096, SOFT,
-        "Concurrent streams that a peer may open per connection.", unit="streams")
+        "Maximum open streams of a peer per connection.", unit="streams")
     handshake_timeout = Duration(10, 1, 5 * MINUTE, SOFT,
         "Maximum time for the handshake.", unit="seconds")
     idle_timeout = Duration(2 * MINUTE, 5, DAY, SOFT,
@@ -155,14 +155,14 @@ class Relay(Section):
         "Maximum number of reservations; auto: derived from the memory limit.",
         unit="reservations", zero="auto")
     max_reservations_per_ip = Integer(8, 1, 65536, SOFT,
-        "Reservations per IPv4 address or IPv6 /64.", unit="reservations")
+        "Maximum reservations per IPv4 address or IPv6 /64.", unit="reservations")
     max_circuits = Integer(0, 1, 65536, SOFT,
         "Maximum number of open circuits; auto: derived from the memory limit.",
         unit="circuits", zero="auto")
     max_circuits_per_peer = Integer(16, 1, 4096, SOFT,
-        "Circuits per peer, at either end.", unit="circuits")
+        "Maximum circuits per peer, at either end.", unit="circuits")
     max_circuits_per_ip = Integer(64, 1, 65536, SOFT,
-        "Circuits per IPv4 address or IPv6 /64 of the dialer.", unit="circuits")
+        "Maximum circuits per IPv4 address or IPv6 /64 of the dialer.", unit="circuits")
     reservation_ttl = Duration(HOUR, 5, 30 * DAY, SOFT,
         "TTL of a reservation; peers renew it before it expires.", unit="seconds")
     duration = Duration(0, 1, 30 * DAY, SOFT,
@@ -173,15 +173,15 @@ class Relay(Section):
         "Size of the read buffer that all connections share; auto: derived from the memory limit.",
         unit="bytes", zero="auto")
     rate = Size(0, 16 * KIB, TIB, SOFT,
-        "Total relay rate in bytes per second; the line carries it in both directions.",
+        "Maximum relay rate in total, in bytes per second; the line carries it in both directions.",
         unit="bytes per second", zero="unlimited")
     rate_per_peer = Size(0, 16 * KIB, TIB, SOFT,
-        "Relay rate per peer in bytes per second, in each direction.",
+        "Maximum relay rate per peer in bytes per second, in each direction.",
         unit="bytes per second", zero="unlimited")
     private = Bool(False, SOFT,
         "Relay only for allow_peers and allow_networks.")
     foreign_share = Integer(25, 0, 100, SOFT,
-        "Share of reservations for peers of other networks; evicted when this network needs them.",
+        "Share of reservations for foreign peers, evicted when peers of this network need them.",
         unit="percent")
     allow_peers = PeerIds((), SOFT,
         "Peers that count as members of this network; a private relay serves them.")
@@ -198,7 +198,7 @@ class Relay(Section):
 
 class Qos(Section):
     NAME = "qos"
-    HELP = "Priority of other traffic on the line: packet marks, rate limits, back-off and hooks."
+    HELP = "Yielding to other traffic on the line: packet marks, rate limits, back-off and hooks."
 
     dscp_relay = Choice("le", CODE_POINTS, SOFT,
         "DSCP of connections that carry circuits; none: the system default.")
@@ -281,7 +281,7 @@ class Adapt(Section):
     drain = Duration(5 * MINUTE, 1, DAY, SOFT,
         "Time limit for open circuits to finish when the node pauses.", unit="seconds")
     reduced_rate = Size(128 * KIB, 16 * KIB, TIB, SOFT,
-        "Total relay rate in bytes per second while the node is throttled.",
+        "Maximum relay rate in bytes per second while the node is throttled.",
         unit="bytes per second")
     max_cpu = Integer(90, 10, 100, SOFT,
         "CPU usage by other processes that throttles the node; 100: never.",
@@ -311,7 +311,7 @@ mode = "paused"'''
     mode = Choice("full", ("full", "light", "relay", "paused"), SOFT,
         "Highest mode; full: no limit, paused: reservations are kept and nothing is relayed.")
     rate = Size(0, 16 * KIB, TIB, SOFT,
-        "Total relay rate in bytes per second; the lower of this and [relay] rate applies.",
+        "Maximum relay rate in bytes per second; the lower of this and [relay] rate applies.",
         unit="bytes per second", zero="unlimited")
 
 
@@ -344,7 +344,7 @@ class Status(Section):
     http = Bool(False, SOFT,
         "Serve /metrics (Prometheus) and /health.")
     http_listen = Addresses(("/ip4/127.0.0.1/tcp/9464",), LISTEN, SOFT,
-        "Listen addresses of the HTTP server. There is no password: keep it to trusted networks.")
+        "Listen addresses of the HTTP server, without authentication: use trusted networks only.")
 # fmt: on
 
 
