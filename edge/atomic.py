@@ -1,11 +1,11 @@
-"""Files that are either as they were or as they should be, whatever happens in between."""
+"""Atomic file writes: a file has its old or its new content, also after a crash."""
 
 import os
 from contextlib import suppress
 
 
 class Flash:
-    """How many bytes this process has put into files, which flash can take only so often."""
+    """The number of bytes this process has written to files, because flash wears out."""
 
     __slots__ = ("written",)
 
@@ -17,12 +17,12 @@ flash = Flash()
 
 
 def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
-    """Put `data` into the file `path` with exactly `mode`, as a whole or not at all.
+    """Write `data` to the file `path` with exactly `mode`, completely or not at all.
 
-    It goes to `path`.tmp first, is flushed to the disk and renamed, and the directory flushed too:
-    power may fail at any moment. Raises OSError, the old file then untouched and .tmp gone unless
-    the process was killed; the next write takes its place. One writer per file: two at once may
-    rename each other's half.
+    The data is written to `path`.tmp, flushed to the disk and renamed, and the directory is flushed
+    too, so that a power failure at any moment is safe. Raises OSError; the old file is then
+    unchanged, and .tmp is removed. A .tmp left by a killed process is replaced by the next write.
+    One writer per file: concurrent writers may rename each other's incomplete file.
     """
     temporary = path + ".tmp"
     with suppress(FileNotFoundError):
@@ -30,7 +30,7 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         try:
-            os.fchmod(fd, mode)  # whatever the umask is
+            os.fchmod(fd, mode)  # regardless of the umask
             _write_all(fd, data)
             os.fsync(fd)
         finally:

@@ -1,7 +1,7 @@
-"""One node for each directory: a lock that ends with its process, whatever ends that.
+"""One node per directory: a lock that is released whenever its process ends.
 
-The directory itself is locked (flock(2)): nothing is written, nothing is left behind. Linux knows
-the holder (proc_locks(5)), if it does not hide it.
+The directory itself is locked (flock(2)), so nothing is written or left behind. Linux reports the
+holder (proc_locks(5)), unless /proc is restricted.
 """
 
 import fcntl
@@ -9,13 +9,13 @@ import os
 
 
 class Held(Exception):
-    """Another process holds the lock; the text is one line for the person who started this one."""
+    """Another process holds the lock; the message is one line for the user of this one."""
 
 
 def hold(path: str) -> int:
     """Lock the directory `path`; returns a descriptor that holds the lock until it is closed.
 
-    -1 where the directory cannot be opened, and so nothing be kept in it. Raises Held.
+    Returns -1 if the directory cannot be opened, and so cannot be used. Raises Held.
     """
     try:
         directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -32,7 +32,7 @@ def hold(path: str) -> int:
 def lock(directory: int, path: str) -> None:
     """Lock the directory that is open as `directory`. Raises Held.
 
-    Does nothing where the file system has no locks for directories, as NFS.
+    Does nothing if the file system does not support locks of directories, such as NFS.
     """
     try:
         fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -43,7 +43,7 @@ def lock(directory: int, path: str) -> None:
 
 
 def held(path: str, process: int = 0) -> Held:
-    """`process`: who holds it, 0 if that is not known."""
+    """The error for the lock of `path`. `process`: its holder, 0 if unknown."""
     who = f"another node, process {process}," if process else "another node"
     advice = "stop it, or give this one its own with --data-dir and --run-dir"
     return Held(f"{who} runs in this directory: {path}; {advice}")

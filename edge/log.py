@@ -1,9 +1,10 @@
 """Log lines on standard error: `<UTC time> <level> <event> key=value ...`, one per event.
 
-What a peer sent ends up in the values, so every value is escaped to printable ASCII on one line:
-it can neither forge a line nor reach the terminal. Each event name has a token bucket; the next
-line that passes says how many were suppressed. A reader that is slow, full or gone costs lines,
-never an exception and never a stall. Standard `logging` is not used: it costs a router 1 MB.
+Values may contain data from peers, so every value is escaped to printable ASCII on one line: it can
+neither forge a line nor send control characters to the terminal. Each event name has a token
+bucket; the next line that passes states the number of suppressed lines. If the reader of standard
+error is slow, full or gone, lines are lost, without an exception or a delay. The standard `logging`
+module is not used because it takes 1 MB.
 """
 
 import os
@@ -12,10 +13,10 @@ import time
 
 LEVELS = ("debug", "info", "warning", "error")
 BURST = 20.0  # lines of one event at once
-PER_SECOND = 1.0  # and in the long run
-MAX_LINE = 4096  # PIPE_BUF: written in one piece, and without blocking where poll says writable
+PER_SECOND = 1.0  # sustained
+MAX_LINE = 4096  # PIPE_BUF: written atomically, and without blocking if poll reports writable
 MAX_VALUE = 512
-MAX_EVENTS = 256  # buckets kept; events beyond them share one
+MAX_EVENTS = 256  # buckets; further events share one
 
 _STDERR = 2
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
@@ -41,7 +42,7 @@ class _Bucket:
 
 
 class _State:
-    """The threshold, the buckets by event, and how many lines standard error did not take."""
+    """The threshold, the buckets by event, and the number of lines that could not be written."""
 
     __slots__ = ("buckets", "lost", "threshold")
 
@@ -55,34 +56,34 @@ _state = _State()
 
 
 def set_level(name: str) -> None:
-    """Log `name` (one of LEVELS) and what is graver; may be called at any time."""
+    """Set the minimum severity to `name`, one of LEVELS; may be called at any time."""
     _state.threshold = LEVELS.index(name)
 
 
 def debug(event: str, **fields: object) -> None:
-    """What only a developer wants. `event` is a constant: "<room> <what happened>"."""
+    """Log for developers. `event` is a constant, such as "relay-refused"."""
     _log(0, event, fields)
 
 
 def info(event: str, **fields: object) -> None:
-    """What an operator wants to see once."""
+    """Log an event of normal operation."""
     _log(1, event, fields)
 
 
 def warning(event: str, **fields: object) -> None:
-    """What an operator should look at some day."""
+    """Log a problem for the operator's attention."""
     _log(2, event, fields)
 
 
 def error(event: str, **fields: object) -> None:
-    """What an operator has to repair."""
+    """Log a failure that the operator has to repair."""
     _log(3, event, fields)
 
 
 def escape(text: str, limit: int = MAX_VALUE) -> str:
-    """`text` as printable ASCII without line ends or unescaped quotes, cut to `limit` characters.
+    """Escape `text` to printable ASCII on one line, quotes too, in at most `limit` characters.
 
-    What is cut ends in "...", so that it is not taken for the whole.
+    A truncated text ends in "...".
     """
     cut = len(text) > limit
     if cut:
@@ -149,9 +150,9 @@ def _value(value: object) -> str:
 
 
 def _write(line: str) -> bool:
-    """Whether standard error took the line; never waits for it.
+    """Write `line` to standard error without blocking; return whether it was written.
 
-    O_NONBLOCK would do it too, but belongs to the open file, which the parent process shares.
+    O_NONBLOCK is not used: it belongs to the open file, which the parent process shares.
     """
     data = line.encode("ascii", "backslashreplace")
     if len(data) >= MAX_LINE:
@@ -163,4 +164,4 @@ def _write(line: str) -> bool:
             return False
         return os.write(_STDERR, data + b"\n") == len(data) + 1
     except OSError:
-        return False  # the caller counts it; there is nowhere else to say it
+        return False  # counted by the caller; there is no other place to report it

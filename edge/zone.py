@@ -1,8 +1,8 @@
-"""Civil time without a time zone database, which no router has: POSIX TZ strings.
+"""Civil time by POSIX TZ strings, because routers have no time zone database.
 
-A TZ string says it all: `CET-1CEST,M3.5.0,M10.5.0/3`. OpenWrt keeps it in /etc/TZ; elsewhere it is
-the last line of the file that /etc/localtime names. Offsets count east of UTC here, in seconds,
-the other way round than in the string.
+A TZ string such as `CET-1CEST,M3.5.0,M10.5.0/3` contains offset and rules. OpenWrt stores it in
+/etc/TZ; elsewhere it is the last line of the file to which /etc/localtime points. Offsets here are
+seconds east of UTC; in the string the sign is the opposite.
 
 Source: POSIX.1-2024 base definitions 8.3 (TZ); RFC 9636 section 3.3.1 (the last line) and 3.3.2
 """
@@ -11,34 +11,34 @@ import os
 import time
 
 MAX_TEXT = 128  # characters of a TZ string
-MAX_FILE = 65536  # bytes of a time zone file that are read; the largest has 4 KiB
+MAX_FILE = 65536  # bytes read of a time zone file; the largest has 4 KiB
 _DAY, _HOUR = 86400, 3600
-_DEFAULT_RULES = ",M3.2.0,M11.1.0"  # where a string names a summer time and no dates
+_DEFAULT_RULES = ",M3.2.0,M11.1.0"  # for a string with a summer time and no dates
 _FILES = ("/etc/TZ", "/etc/localtime")
 _DIGITS = "0123456789"
 
 
 class ZoneError(ValueError):
-    """Not a POSIX TZ string; the text says what is wrong."""
+    """The text is not a POSIX TZ string; the message names the mistake."""
 
 
 class Rule:
-    """When a change comes in any year. `kind`: "J", "" (day numbers) or "M" (`week`, `weekday`).
+    """The yearly moment of a change. `kind`: "J", "" (day numbers) or "M" (`week`, `weekday`).
 
-    `seconds`: of local time since that day's midnight, from -167 to 167 hours.
+    `seconds`: local time since that day's midnight, from -167 to 167 hours.
     """
 
     __slots__ = ("day", "kind", "seconds", "week", "weekday")
 
     def __init__(self, kind: str, day: int, week: int, weekday: int, seconds: int) -> None:
         self.kind = kind
-        self.day = day  # of the year; with "M" the month
+        self.day = day  # day of the year; with "M" the month
         self.week = week
         self.weekday = weekday
         self.seconds = seconds
 
     def at(self, year: int) -> int:
-        """Seconds from 1970 in local time."""
+        """The moment in `year`, in seconds since 1970 in local time."""
         return self._days(year) * _DAY + self.seconds
 
     def _days(self, year: int) -> int:
@@ -53,7 +53,7 @@ class Rule:
 
 
 class Zone:
-    """A time zone. `offset`: of standard time; `summer`: of the other, None where there is none."""
+    """A time zone. `offset`: of standard time; `summer`: of summer time, None if there is none."""
 
     __slots__ = ("_end", "_start", "offset", "summer", "text")
 
@@ -73,13 +73,13 @@ class Zone:
 
     @classmethod
     def from_string(cls, text: str) -> "Zone":
-        """`text`: at most MAX_TEXT characters. Raises ZoneError."""
+        """Parse `text`, at most MAX_TEXT characters. Raises ZoneError."""
         if not text or len(text) > MAX_TEXT or not text.isascii():
             raise ZoneError(f"expected 4 to {MAX_TEXT} ASCII characters")
         return _Parser(text).zone()
 
     def offset_at(self, utc: float) -> int:
-        """Seconds east of UTC at `utc`, in seconds from 1970."""
+        """Seconds east of UTC at `utc`, given in seconds since 1970."""
         start, end, summer = self._start, self._end, self.summer
         if start is None or end is None or summer is None:
             return self.offset
@@ -87,7 +87,7 @@ class Zone:
         changes = []
         for each in (year - 1, year, year + 1):
             changes.append((end.at(each) - summer, 0))
-            changes.append((start.at(each) - self.offset, 1))  # at the same moment: summer goes on
+            changes.append((start.at(each) - self.offset, 1))  # at the same moment, summer wins
         return summer if max(change for change in changes if change[0] <= utc)[1] else self.offset
 
     def local(self, utc: float) -> tuple[int, int]:
@@ -100,13 +100,13 @@ UTC = Zone("UTC0", 0)
 
 
 def system_zone(files: tuple[str, ...] = _FILES, environment: str | None = None) -> Zone:
-    """The machine's time zone, by $TZ, /etc/TZ or /etc/localtime; UTC where none can be read."""
+    """The system's time zone, by $TZ, /etc/TZ or /etc/localtime; UTC if none is readable."""
     texts = [os.environ.get("TZ", "") if environment is None else environment]
     for text in [*texts, *map(_last_line, files)]:
         try:
             return Zone.from_string(text)
         except ZoneError:
-            continue  # empty, or ":Europe/Berlin", which needs the database
+            continue  # empty, or a name such as ":Europe/Berlin", which needs the database
     return UTC
 
 
@@ -131,12 +131,12 @@ def days(year: int, month: int, day: int) -> int:
 
 
 def _weekday(days: int) -> int:
-    """0 is Sunday, as in TZ strings."""
+    """The weekday; 0 is Sunday, as in TZ strings."""
     return (days + 4) % 7
 
 
 class _Parser:
-    """Reads a TZ string from left to right."""
+    """Parses a TZ string from left to right."""
 
     __slots__ = ("_at", "_text")
 
@@ -194,7 +194,7 @@ class _Parser:
         return int(digits)
 
     def _time(self, most: int) -> int:
-        """[+-]h[h][:mm[:ss]], in seconds."""
+        """Parse [+-]h[h][:mm[:ss]] into seconds."""
         sign = -1 if self._take("-") else 1
         if sign == 1:
             self._take("+")

@@ -67,7 +67,7 @@ def test_help_on_a_command() -> None:
     assert (status, err) == (0, "")
     assert (
         "  --relay-max-circuits N\n"
-        "      Circuits open at a time; auto: as many as the memory limit has room for."
+        "      Maximum number of open circuits; auto: derived from the memory limit."
         ' (1 to 65536, or\n      "auto"; default auto)\n'
     ) in out
     assert kwaainet("run", "--help") == (0, out, "")

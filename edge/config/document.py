@@ -1,58 +1,63 @@
-"""The schema and a configuration written out: TOML, the command line's help, docs/configuration.md.
+"""Renders the schema and a configuration: TOML, the command line's help, docs/configuration.md.
 
 `python -m edge.config.document > docs/configuration.md` writes the page.
 """
 
-from edge.config.kinds import Choice, Integer, Option, Path
+from edge.config.kinds import MAX_ITEMS, Choice, Integer, Option, Path
 from edge.config.load import DEFAULT_FILE, UCI_FILE
-from edge.config.schema import ENVIRONMENT, SECTIONS, Section
+from edge.config.schema import ENVIRONMENT, SECTIONS, Relay, Section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from edge.config.load import Config
 
 _WIDTH = 96
+_EXAMPLE = f"kwaainet.toml:12: [relay] max_circuits: {Relay.option('max_circuits').refuse(70000)}"
 
 _HEAD = f"""\
 # Configuration
 
-Generated from `edge/config/schema.py` by `python -m edge.config.document > docs/configuration.md`.
+Generated from `edge/config/schema.py` by
+`python -m edge.config.document > docs/configuration.md`.
 
 An option can be set in four places. Each overrides those before it:
 
-1. the default below;
-2. the file: `--config FILE`, else `$KWAAINET_CONFIG`, else `{DEFAULT_FILE}` or
-   `{UCI_FILE}`, whichever exists. A name that ends in `.toml` is TOML, any other is
-   OpenWrt's UCI with the same sections and options (see [openwrt.md](openwrt.md));
-3. the environment: `{ENVIRONMENT}` and the option in capitals, as in
-   `{ENVIRONMENT}RELAY_MAX_CIRCUITS=64`. Options of `[node]` go without the section:
+1. the default, listed below;
+2. the file: `--config FILE`, else `${ENVIRONMENT}CONFIG`, else `{DEFAULT_FILE}` or
+   `{UCI_FILE}`, whichever exists. A file whose name ends in `.toml` is read as TOML,
+   any other as OpenWrt's UCI, with the same sections and options (see
+   [openwrt.md](openwrt.md));
+3. the environment: `{ENVIRONMENT}`, section and option in capitals, for example
+   `{ENVIRONMENT}RELAY_MAX_CIRCUITS=64`. Options of `[node]` omit the section:
    `{ENVIRONMENT}MODE=relay`. Lists are separated by commas or spaces. An empty variable counts as
-   unset. Variables of this prefix that belong to other programs are left alone;
-4. flags of the command line: `--relay-max-circuits 64`, `--mode relay`. A flag that takes a list
-   may be repeated.
+   unset. Variables of this prefix that belong to other programs are ignored;
+4. command-line flags: `--relay-max-circuits 64`, `--mode relay`. A flag that takes a list may
+   be repeated.
 
-A list, and the peers as a whole, are those of the last source that names any. The sections
-`[[schedule]]` and `[[wake]]` stand in files only.
+The last source that sets a list replaces it as a whole; the same holds for the `[[peer]]`
+sections together. `[[schedule]]` and `[[wake]]` can be set in files only.
 
-A value that is not allowed, an unknown option or an unknown section stops the start with status 2
-and one line that says where it stands, what was given and what is allowed:
+An invalid value, an unknown option or an unknown section prevents the start: the exit status is
+2, and one line names the place, the value and the allowed values:
 
-    kwaainet.toml:12: [relay] max_circuits: got 70000; expected a whole number from 0 to 65536
+    {_EXAMPLE}
 
-`kwaainet check-config` reads all sources, says `OK` and what differs from the defaults;
-`kwaainet check-config --show` writes the whole effective configuration as TOML with the origin of
-each value. Scripts ask for its exit status: 0, or 2 and one line on standard error.
+`kwaainet check-config` reads all sources and prints `OK` and the settings that differ from the
+defaults. `kwaainet check-config --show` prints the whole effective configuration as TOML with
+the origin of each value. For scripts, the exit status is 0, or 2 with one line on standard
+error.
 
-Sizes are bytes, or a number with `K`, `M`, `G` or `T` (powers of 1024). Durations are seconds, or a
-number with `s`, `m`, `h` or `d`.
+Sizes are bytes, or a number with `K`, `M`, `G` or `T` (powers of 1024); rates are sizes per
+second. Durations are seconds, or a number with `s`, `m`, `h` or `d`. A list has at most {MAX_ITEMS}
+items.
 
-SIGHUP reads the sources again. What is *soft* below changes at once, and connections and
-reservations stay; what is *hard* takes effect at the next start.
+SIGHUP reloads all sources. *Soft* options take effect at once, and connections and reservations
+are kept; *hard* options take effect at the next start.
 """
 
 
 def toml(config: "Config", *, everything: bool) -> list[str]:
-    """Lines of TOML, each value with its origin; without `everything` what is not default."""
+    """Lines of TOML, each value with its origin. Without `everything`: only non-default values."""
     out: list[str] = []
     for section in config.sections():
         rows = [
@@ -72,11 +77,11 @@ def _differs(section: Section, option: Option) -> bool:
 
 
 def flags() -> list[str]:
-    """Help on every option's flag, by section."""
+    """Lines of help for every flag, by section."""
     out = [
         "  --config FILE",
-        f"      TOML if it ends in .toml, else UCI. Default: {DEFAULT_FILE} or",
-        f"      {UCI_FILE}, whichever exists",
+        "      Configuration file: TOML if its name ends in .toml, else UCI.",
+        f"      Default: {DEFAULT_FILE} or {UCI_FILE}, whichever exists.",
     ]
     for section in SECTIONS:
         flags = [option for option in section.options() if option.flag]

@@ -1,16 +1,16 @@
-"""What can be wrong with a configuration, as one line for the person who wrote it."""
+"""Errors of a configuration, each one line for its author."""
 
 from edge.log import escape
 
 
 class ConfigError(Exception):
-    """One line: where, what was given, what is allowed. The command line prints it and exits 2."""
+    """One line with the place, the value and the allowed values. The command line exits with 2."""
 
 
 class RefusedError(ConfigError):
-    """A value an option does not take; the reader that knows where it stood says so around it.
+    """An invalid value of an option; the reader that knows its place adds it to the message.
 
-    `item`: which item of a list it was, None if it is the value as a whole.
+    `item`: the index of the item in a list, None for the value as a whole.
     """
 
     def __init__(self, value: object, expected: str, item: int | None = None) -> None:
@@ -21,7 +21,7 @@ class RefusedError(ConfigError):
 
 
 def shown(value: object) -> str:
-    """`value` as a person would write it, on one short line whatever it is."""
+    """Any `value` on one short line, in the form in which a person would write it."""
     if isinstance(value, str):
         return f'"{escape(value, 80)}"'
     if isinstance(value, bool):
@@ -37,8 +37,8 @@ def shown(value: object) -> str:
 
 
 def suggestion(name: str, known: list[str], before: str = "", after: str = "") -> str:
-    """The end of an error line about an unknown name: the nearest known one, else all of them."""
-    import difflib  # 1.3 MB, and only a mistake needs it
+    """The end of an error line about an unknown name: the nearest known name, else all names."""
+    import difflib  # 1.3 MB, needed only after a mistake
 
     folded = {each.casefold(): each for each in known}
     near = difflib.get_close_matches(name[:80].casefold(), folded, 1)

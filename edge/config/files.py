@@ -1,4 +1,4 @@
-"""A configuration file's text. Every error is one line with the file's name."""
+"""Reads the text of a configuration file. Every error is one line with the file's name."""
 
 from edge.config.errors import ConfigError
 from edge.log import escape
@@ -7,7 +7,7 @@ MAX_FILE = 1 << 20  # bytes
 
 
 def read_text(path: str) -> str:
-    """Raises ConfigError if the file cannot be read, is too large, or no UTF-8 text."""
+    """Read a file. Raises ConfigError if it is unreadable, too large, or not UTF-8 text."""
     return _decoded(path, _loaded(path))
 
 

@@ -1,11 +1,11 @@
-"""The kinds of option: how each is read from text, checked, named and written back.
+"""The kinds of option: each parses, validates, describes and formats its values.
 
-A kind reads two forms: `check` takes a value as TOML has it (whole numbers, lists, ...),
-`from_text` the text of an environment variable, a flag or a UCI option. Both return the value the
-program uses or raise RefusedError. `text` and `toml` write a value so that it reads back the same.
+A kind accepts two forms: `check` takes a TOML value (integers, lists, ...), `from_text` the text of
+an environment variable, a flag or a UCI option. Both return the value for the program, or raise
+RefusedError. `text` and `toml` format a value so that it can be read back.
 
 An option is a class attribute of its section (see schema.py). The instance attribute of the same
-name, which hides it, holds the value; `__get__` below tells the type checker that value's type.
+name hides it and holds the value; `__get__` declares the value's type for the type checker.
 """
 
 from edge.config.errors import RefusedError
@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SOFT = "soft"  # SIGHUP changes it; connections and reservations stay
+SOFT = "soft"  # takes effect at SIGHUP; connections and reservations are kept
 HARD = "hard"  # takes effect at the next start
 
 MAX_TEXT = 4096  # characters of a string
@@ -29,9 +29,9 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Option:
-    """What every option has. `kind` names it for documentation and for LuCI's form.
+    """The base of all options. `kind`: its name in the documentation and in LuCI's form.
 
-    `placeholder` stands for the value in the help of the command line.
+    `placeholder`: the value's name in the help of the command line.
     """
 
     kind = ""
@@ -48,15 +48,15 @@ class Option:
         self.help = help_text
 
     def initial(self) -> object:
-        """The default, the caller's own."""
+        """The default, as a copy for the caller."""
         return self.default
 
     def expected(self) -> str:
-        """What is allowed, in words that follow "expected"."""
+        """The allowed values, as a text that follows "expected"."""
         raise NotImplementedError
 
     def allowed(self) -> str:
-        """The same for a reader who knows the kind already."""
+        """The end of `expected`, for a reader who knows the kind."""
         return self.expected()
 
     def check(self, value: object) -> object:
@@ -76,7 +76,7 @@ class Option:
 
 
 class Integer(Option):
-    """A whole number from `low` to `high`; with `zero`, also 0 or that word for it."""
+    """A whole number from `low` to `high`; with `zero`, also 0 or the word `zero` for it."""
 
     kind = "integer"
     placeholder = "N"
@@ -115,13 +115,14 @@ class Integer(Option):
         return number
 
     def number(self, value: object) -> int | None:
-        """The number `value` stands for before its range is looked at, None if it is none."""
+        """The number of `value`, in range or not; None if it is not a number."""
         if isinstance(value, int) and not isinstance(value, bool):
             return value
         return 0 if self.zero and value == self.zero else None
 
     def from_text(self, text: str) -> int:
-        # int() would also take "1_000", " 7 " and other scripts' digits; 18 digits bound its work.
+        # int() would also accept "1_000", " 7 " and other scripts' digits; 18 digits bound its
+        # work.
         if text.isascii() and text.isdecimal() and len(text) <= 18:
             return self.check_text(int(text), text)
         return self.check(text)
@@ -151,7 +152,7 @@ class Integer(Option):
 
 
 class _Scaled(Integer):
-    """A number that may carry a unit's letter: 64K, 5m."""
+    """A number with an optional unit: 64K, 5m."""
 
     def number(self, value: object) -> int | None:
         if not isinstance(value, str):
@@ -186,7 +187,7 @@ class Duration(_Scaled):
 
 
 class Mark(Integer):
-    """A number of 32 bits as firewalls write it: 0x10, or decimal."""
+    """A number of 32 bits, hexadecimal as in firewall rules (0x10) or decimal."""
 
     kind = "mark"
 
@@ -286,7 +287,7 @@ class Interface(_String):
 
 
 class Path(_String):
-    """A path; "auto" is the one `auto` describes, which whoever uses it works out."""
+    """A path, or "auto": `auto` describes the default, which the user of the option resolves."""
 
     AUTO = "auto"
     kind = "path"
@@ -306,13 +307,13 @@ class Path(_String):
 
 
 class Address(_String):
-    """One multiaddr that `rule` lets pass; the value is in canonical form."""
+    """One multiaddr accepted by `rule`; the value is in canonical form."""
 
     kind = "multiaddr"
     placeholder = "ADDR"
 
     def __init__(self, rule: "Rule", reload: str, help_text: str) -> None:
-        super().__init__(None, reload, help_text)  # there is no address to fall back to
+        super().__init__(None, reload, help_text)  # no default address
         self.rule = rule
 
     def expected(self) -> str:
@@ -366,7 +367,7 @@ class TimeZone(_String):
 
 
 class PeerIdOf(_String):
-    """One peer id, in the form the network writes it."""
+    """One peer id, in its canonical form."""
 
     kind = "peer id"
     placeholder = "PEER_ID"
@@ -508,7 +509,7 @@ class PeerIds(_List):
 
 
 class Days(_List):
-    """Days of the week; none is all of them."""
+    """Days of the week; none means all."""
 
     kind = "list of days"
     placeholder = "DAY"
@@ -541,7 +542,7 @@ class Networks(_List):
 
 
 class Rule:
-    """Which multiaddrs an option takes: `allows` sees the components of a valid one."""
+    """The multiaddrs that an option accepts; `allows` gets the components of a valid one."""
 
     __slots__ = ("allows", "expected")
 
@@ -594,4 +595,4 @@ def _names_relay(parts: list[str]) -> bool:
 LISTEN = Rule("/ip4/ADDRESS/tcp/PORT or /ip6/ADDRESS/tcp/PORT", _listens)
 EXTERNAL = Rule("/ip4|ip6|dns|dns4|dns6/ADDRESS/tcp/PORT", _reachable)
 PEER = Rule("a multiaddr that ends in /p2p/PEER_ID", _names_peer)
-RELAY = Rule("a multiaddr that ends in /p2p/PEER_ID and is no circuit itself", _names_relay)
+RELAY = Rule("a multiaddr that ends in /p2p/PEER_ID, without /p2p-circuit", _names_relay)

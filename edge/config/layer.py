@@ -1,4 +1,4 @@
-"""What one source gives, and the laying of sources over each other."""
+"""The values of one source, and the merging of sources."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 class Found:
-    """A checked value, and where it stood."""
+    """A checked value and its origin."""
 
     __slots__ = ("origin", "value")
 
@@ -17,9 +17,9 @@ class Found:
 
 
 class Layer:
-    """The values of a source by (section, option); its repeated sections by name, all or none.
+    """The values of a source by (section, option), and its repeated sections by name.
 
-    `ignored`: names the source holds that are another program's.
+    `ignored`: names in the source that belong to other programs.
     """
 
     __slots__ = ("ignored", "repeated", "values")
@@ -30,14 +30,14 @@ class Layer:
         self.ignored: list[str] = []
 
     def put(self, upper: "Layer") -> None:
-        """Lays `upper` over this one: its values win, its repeated sections replace ours."""
+        """Merge `upper` over this layer: its values and its repeated sections take precedence."""
         self.values.update(upper.values)
         self.ignored += upper.ignored
         self.repeated.update(upper.repeated)
 
 
 def missing(section: "type[Section]", found: dict[str, Found]) -> "Option | None":
-    """The first option that a repeated section has to have and has not; defaults are put in."""
+    """The first required option that a repeated section lacks; adds the defaults."""
     for option in section.options():
         if option.name in found:
             continue

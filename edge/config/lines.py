@@ -1,12 +1,12 @@
-"""The line of every key, table and array item of a TOML document, which tomllib does not keep.
+"""The line of every key, table and array item of a TOML document, which tomllib discards.
 
-The text has been through tomllib, so it is valid TOML 1.0, its lines end in LF, and nothing is
-checked here again. Source: https://toml.io/en/v1.0.0
+tomllib has parsed the text before, so it is valid TOML 1.0 and its lines end in LF; nothing is
+checked again. Source: https://toml.io/en/v1.0.0
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    Path = tuple[str | int, ...]  # keys, and indices of arrays, as one walks tomllib's result
+    Path = tuple[str | int, ...]  # keys and array indices, as in tomllib's result
 
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
 _BLANK = " \t"
@@ -14,22 +14,22 @@ _BLANK_LINES = " \t\n"
 
 
 def lines(text: str) -> "dict[Path, int]":
-    """1-based lines by path. Raises RecursionError where tomllib would (nesting)."""
+    """The 1-based lines by path. Raises RecursionError on deep nesting, as tomllib does."""
     scanner = _Scanner(text.replace("\r\n", "\n"))  # as tomllib does
     scanner.document()
     return scanner.lines
 
 
 class _Scanner:
-    """Walks the text once. Each method starts at `pos` and leaves it behind what it read."""
+    """Scans the text once. Each method starts at `pos` and advances it past its input."""
 
     __slots__ = ("_line", "_line_pos", "elements", "lines", "pos", "text")
 
     def __init__(self, text: str) -> None:
-        self.text = text + "\n"  # so that there is a character to look at behind every token
+        self.text = text + "\n"  # so that every token is followed by a character
         self.pos = 0
         self.lines: dict[Path, int] = {}
-        self.elements: dict[Path, int] = {}  # how many [[headers]] an array of tables has had
+        self.elements: dict[Path, int] = {}  # [[headers]] so far of each array of tables
         self._line = 1
         self._line_pos = 0
 
@@ -56,7 +56,7 @@ class _Scanner:
         return self.inside(path, line)
 
     def inside(self, path: "Path", line: int) -> "Path":
-        """`path`, or the last element at it where it is an array of tables."""
+        """The `path`, or its last element if it is an array of tables."""
         self.lines.setdefault(path, line)
         if path in self.elements:
             path = (*path, self.elements[path] - 1)
@@ -74,7 +74,7 @@ class _Scanner:
         self.value(path)
 
     def keys(self) -> list[str]:
-        """A dotted key, up to the "=" or "]" behind it."""
+        """Scan a dotted key, up to the following "=" or "]"."""
         keys = []
         while True:
             self.skip(_BLANK)
@@ -114,7 +114,7 @@ class _Scanner:
             # Only basic strings have escapes.
             self.pos += 2 if quote[0] == '"' and self.text[self.pos] == "\\" else 1
         self.pos += len(quote)
-        if len(quote) == 3:  # up to two quotes may stand right before the closing three
+        if len(quote) == 3:  # up to two quotes may precede the closing three
             while self.text[self.pos] == quote[0]:
                 self.pos += 1
 
@@ -141,7 +141,7 @@ class _Scanner:
         self.pos += 1
 
     def skip(self, blanks: str) -> bool:
-        """Over `blanks` and, where lines may end, comments. False at the end of the text."""
+        """Skip `blanks` and, if they include line ends, comments. False at the end of the text."""
         while self.pos < len(self.text):
             char = self.text[self.pos]
             if char == "#" and "\n" in blanks:
@@ -152,7 +152,7 @@ class _Scanner:
         return False
 
     def line(self) -> int:
-        """The line of `pos`; counts only what it has not counted before."""
+        """The line of `pos`; counts from the last result on."""
         self._line += self.text.count("\n", self._line_pos, self.pos)
         self._line_pos = self.pos
         return self._line

@@ -1,7 +1,7 @@
 """The effective configuration: defaults, under the file, under the environment, under flags.
 
-A mistake anywhere is a ConfigError of one line that names its place, even where a later source
-would have set the option anew: a wrong file stays wrong when the flag is gone.
+A mistake in any source is a ConfigError of one line that names its place, even if a later source
+overrides the option: the file stays invalid without the flag.
 """
 
 import os
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = "/etc/kwaainet/kwaainet.toml"
 UCI_FILE = "/etc/config/kwaainet"
-ROUTER_DATA_DIR = "/etc/kwaainet"  # on flash, and kept by sysupgrade
+ROUTER_DATA_DIR = "/etc/kwaainet"  # on flash, kept by sysupgrade
 ROUTER_RUN_DIR = "/var/run/kwaainet"  # in memory
 FILE_VARIABLE = ENVIRONMENT + "CONFIG"
 
@@ -113,7 +113,7 @@ def load(
 
 
 def diff(old: Config, new: Config) -> tuple[list[Change], list[Change]]:
-    """What changed: (what SIGHUP can change, what needs a restart)."""
+    """The changed options: (soft, hard)."""
     soft: list[Change] = []
     hard: list[Change] = []
     for section in SECTIONS:
@@ -131,7 +131,7 @@ def diff(old: Config, new: Config) -> tuple[list[Change], list[Change]]:
 
 
 def _written(config: Config, section: type[Section]) -> str:
-    """All sections of a kind on one line."""
+    """All sections of a class on one line."""
     return ",".join(
         " ".join([option.text(each.value(option)) for option in each.options()])
         for each in config.all(section)
@@ -146,7 +146,7 @@ def default_data_dir(environ: "Mapping[str, str]") -> str:
 
 
 def hard(config: Config) -> list[str]:
-    """A line `section.option=value` for each option that takes effect at a start only."""
+    """A line `section.option=value` for each hard option."""
     return [
         f"{section.NAME}.{option.name}={option.text(section.value(option))}"
         for section in config.sections()

@@ -1,8 +1,8 @@
-"""The schema: every option of the node, once. All readers, the help and the documents come from it.
+"""The schema: every option of the node, defined once; readers, help and documents derive from it.
 
 To add an option, add its line to a section; to add a section, add its class to SECTIONS. Names are
-those of the field (go-libp2p's relay) and are the same in TOML, in UCI and, with the section in
-front, in the environment and on the command line; options of [node] go there without it.
+those of the field (go-libp2p's relay), the same in TOML and in UCI. In the environment and on the
+command line the section is a prefix, which options of [node] omit.
 """
 
 from edge.config.errors import ConfigError, suggestion
@@ -40,16 +40,16 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 ENVIRONMENT = "KWAAINET_"
 
 MAX_REPEATED = 64  # sections of one name
-# Those that ask for no more than an ordinary packet gets; edge/qos/marks.py has their numbers.
+# Code points of at most best-effort priority; edge/qos/marks.py has their numbers.
 CODE_POINTS = ("none", "le", "cs1", "cs0", "af11", "af12", "af13")
 
 
 class Section:
-    """A section's values as attributes, and where each came from in `origins`."""
+    """A section's values as attributes, and the origin of each in `origins`."""
 
     NAME = ""
-    MANY = False  # [[name]]: may stand several times, as UCI's anonymous sections do
-    EXAMPLE = ""  # of one with MANY, as TOML
+    MANY = False  # [[name]]: may be repeated, as UCI's anonymous sections may
+    EXAMPLE = ""  # TOML; for sections with MANY only
     HELP = ""
 
     def __init__(self, values: dict[str, object], origins: dict[str, str]) -> None:
@@ -72,7 +72,7 @@ class Section:
 
     @classmethod
     def option(cls, name: str) -> Option:
-        """Raises ConfigError with the nearest name if there is none such."""
+        """Raises ConfigError, which suggests the nearest name, if there is no such option."""
         for option in cls.options():
             if option.name == name:
                 return option
@@ -87,7 +87,7 @@ class Section:
 
 
 def _flag(section: type[Section], name: str) -> str:
-    """Of repeated sections only one that is a single value can be written as a flag."""
+    """The flag of an option; "" for a repeated section of several options, which has no flags."""
     if section.NAME == "node":
         return name.replace("_", "-")
     if section.MANY:
@@ -98,252 +98,253 @@ def _flag(section: type[Section], name: str) -> str:
 # fmt: off
 class Node(Section):
     NAME = "node"
-    HELP = "The node as a whole: where it listens, what it keeps, what it may use."
+    HELP = "Mode, addresses, directories and resource limits of the node."
 
     mode = Choice("auto", ("auto", "full", "light", "relay"), HARD,
-        "What the node does; auto decides by the hardware it finds.")
+        "Mode of the node; auto selects it from the hardware.")
     listen = Addresses(("/ip4/0.0.0.0/tcp/4001", "/ip6/::/tcp/4001"), LISTEN, HARD,
-        "Addresses to listen on; an empty list is a node that only dials. Port 0: any free one.")
+        "Listen addresses; with an empty list the node only dials. Port 0 picks a free port.")
     external_address = Addresses((), EXTERNAL, SOFT,
-        "Addresses others reach this node at, such as a forwarded port; advertised unconfirmed.")
+        "Public addresses, such as a forwarded port; advertised without confirmation.")
     data_dir = Path(HARD,
-        "Directory of the identity and the peer store, which must outlive a reboot.",
+        "Directory of the identity and the peer store; must persist across reboots.",
         auto="/var/lib/kwaainet for root, else $XDG_DATA_HOME/kwaainet or ~/.local/share/kwaainet;"
              " on OpenWrt /etc/kwaainet")
     run_dir = Path(HARD,
-        "Directory of the status socket, which need not outlive a reboot.",
+        "Directory of the status socket; may be volatile.",
         auto="the data directory; on OpenWrt /var/run/kwaainet")
     log_level = Choice("info", ("debug", "info", "warning", "error"), SOFT,
-        "The least grave lines that are logged.")
+        "Minimum severity to log.")
     memory_limit = Size(0, 16 * MIB, TIB, SOFT,
-        "Memory the process may use; auto takes a quarter of the machine's, at least 24M.",
+        "Memory limit of the process; auto: a quarter of the machine's memory, at least 24M.",
         unit="bytes", zero="auto")
     max_connections = Integer(0, 1, 65536, SOFT,
-        "Connections in all; auto: as many as the memory limit has room for.",
+        "Maximum number of connections; auto: derived from the memory limit.",
         unit="connections", zero="auto")
     max_connections_per_peer = Integer(8, 1, 1024, SOFT,
-        "Connections of one peer.", unit="connections")
+        "Maximum connections per peer.", unit="connections")
     max_connections_per_ip = Integer(32, 1, 65536, SOFT,
-        "Connections from one IPv4 address or one IPv6 /64; several peers may share it.",
+        "Maximum incoming connections per IPv4 address or IPv6 /64; several peers may share it.",
         unit="connections")
     max_pending_handshakes = Integer(64, 1, 4096, SOFT,
-        "Incoming connections that have not shown an identity yet.", unit="connections")
+        "Maximum incoming connections with an unfinished handshake.", unit="connections")
     max_streams_per_connection = Integer(256, 8, 4096, SOFT,
-        "Streams a peer may have open on one connection.", unit="streams")
+        "Maximum open streams of a peer per connection.", unit="streams")
     handshake_timeout = Duration(10, 1, 5 * MINUTE, SOFT,
-        "Time from TCP to a known peer id, after which a connection is closed.", unit="seconds")
+        "Maximum time for the handshake.", unit="seconds")
     idle_timeout = Duration(2 * MINUTE, 5, DAY, SOFT,
-        "Time a connection without streams and reservation is kept.", unit="seconds")
+        "Time after which a connection without streams and reservation is closed.", unit="seconds")
     keepalive_interval = Duration(30, 1, HOUR, SOFT,
-        "Time of silence on a connection after which the peer is asked whether it lives.",
+        "Time without incoming data after which a keepalive ping is sent.",
         unit="seconds")
     timezone = TimeZone("auto", SOFT,
-        "Where the hours of the schedule are read; auto takes the machine's.")
+        "Time zone of schedules and wake windows; auto: that of the system.")
     crypto = Choice("auto", ("auto", "native", "pure"), HARD,
-        "Backend of the ciphers: compiled, or Python for machines without; auto prefers native.")
+        "Cipher backend: compiled (native) or plain Python (pure); auto prefers native.")
 
     loop = Choice("auto", ("auto", "asyncio", "uvloop"), HARD,
-        "Event loop; auto takes uvloop where it is installed, which costs 7 MB of memory.")
+        "Event loop; auto uses uvloop if installed, which costs 7 MB of memory.")
 
 class Relay(Section):
     NAME = "relay"
-    HELP = "Circuit relay v2: the service for others, and our own use of other relays behind NAT."
+    HELP = "Circuit relay v2: the relay service, and reservations on other relays while behind NAT."
 
     service = Choice("auto", ("auto", "yes", "no"), SOFT,
-        "Relay for others; auto does so while a public address is confirmed.")
+        "Relay for other peers; auto: while a public address is confirmed.")
     max_reservations = Integer(0, 1, 65536, SOFT,
-        "Peers that may hold a slot; auto: as many as the memory limit has room for.",
+        "Maximum number of reservations; auto: derived from the memory limit.",
         unit="reservations", zero="auto")
     max_reservations_per_ip = Integer(8, 1, 65536, SOFT,
-        "Slots of one IPv4 address or one IPv6 /64.", unit="reservations")
+        "Maximum reservations per IPv4 address or IPv6 /64.", unit="reservations")
     max_circuits = Integer(0, 1, 65536, SOFT,
-        "Circuits open at a time; auto: as many as the memory limit has room for.",
+        "Maximum number of open circuits; auto: derived from the memory limit.",
         unit="circuits", zero="auto")
     max_circuits_per_peer = Integer(16, 1, 4096, SOFT,
-        "Circuits one peer is an end of.", unit="circuits")
+        "Maximum circuits per peer, at either end.", unit="circuits")
     max_circuits_per_ip = Integer(64, 1, 65536, SOFT,
-        "Circuits dialled from one IPv4 address or one IPv6 /64.", unit="circuits")
+        "Maximum circuits per IPv4 address or IPv6 /64 of the dialer.", unit="circuits")
     reservation_ttl = Duration(HOUR, 5, 30 * DAY, SOFT,
-        "Time a reservation lasts; peers renew it before its end.", unit="seconds")
+        "TTL of a reservation; peers renew it before it expires.", unit="seconds")
     duration = Duration(0, 1, 30 * DAY, SOFT,
-        "Time after which a circuit is cut.", unit="seconds", zero="unlimited")
+        "Maximum duration of a circuit.", unit="seconds", zero="unlimited")
     data = Size(0, 1, 1024 * TIB, SOFT,
-        "Bytes in one direction after which a circuit is cut.", unit="bytes", zero="unlimited")
+        "Maximum bytes per direction of a circuit.", unit="bytes", zero="unlimited")
     buffer_size = Size(0, 128 * KIB, MIB, HARD,
-        "Bytes read from a connection at once, in one buffer for all; auto: by the memory limit.",
+        "Size of the read buffer that all connections share; auto: derived from the memory limit.",
         unit="bytes", zero="auto")
     rate = Size(0, 16 * KIB, TIB, SOFT,
-        "Bytes a second relayed in all: the cap of the line, up and down alike.",
-        unit="bytes a second", zero="unlimited")
+        "Maximum relay rate in total, in bytes per second; the line carries it in both directions.",
+        unit="bytes per second", zero="unlimited")
     rate_per_peer = Size(0, 16 * KIB, TIB, SOFT,
-        "Bytes a second relayed from one peer, and as many to it.",
-        unit="bytes a second", zero="unlimited")
+        "Maximum relay rate per peer in bytes per second, in each direction.",
+        unit="bytes per second", zero="unlimited")
     private = Bool(False, SOFT,
-        "Relay only for the peers and networks that are allowed by name.")
+        "Relay only for allow_peers and allow_networks.")
     foreign_share = Integer(25, 0, 100, SOFT,
-        "Slots that peers of other networks may hold, and give up when one of ours needs one.",
+        "Share of reservations for foreign peers, evicted when peers of this network need them.",
         unit="percent")
     allow_peers = PeerIds((), SOFT,
-        "Peers that count as this network's own, and that a private relay serves.")
-    deny_peers = PeerIds((), SOFT, "Peers that may not connect.")
+        "Peers that count as members of this network; a private relay serves them.")
+    deny_peers = PeerIds((), SOFT, "Peers whose connections are refused.")
     allow_networks = Networks((), SOFT, "IP ranges that a private relay serves.")
-    deny_networks = Networks((), SOFT, "IP ranges that may not connect.")
+    deny_networks = Networks((), SOFT, "IP ranges whose connections are refused.")
     client = Choice("auto", ("auto", "yes", "no"), SOFT,
-        "Be reachable through other relays; auto does so while this node is behind NAT.")
+        "Stay reachable through other relays; auto: while this node is behind NAT.")
     relays = Addresses((), RELAY, SOFT,
-        "Relays to use before those the node finds by itself.")
+        "Preferred relays, used before those that the node discovers.")
     reservations = Integer(2, 1, 16, SOFT,
-        "Relays on which a slot is kept at a time.", unit="relays")
+        "Reservations to hold on other relays.", unit="relays")
 
 
 class Qos(Section):
     NAME = "qos"
-    HELP = "How the node gives way to others on the line: marks, caps, back-off, hooks."
+    HELP = "Yielding to other traffic on the line: packet marks, rate limits, back-off and hooks."
 
     dscp_relay = Choice("le", CODE_POINTS, SOFT,
-        "DSCP of connections that carry circuits; none: the system's own.")
+        "DSCP of connections that carry circuits; none: the system default.")
     dscp_control = Choice("cs1", CODE_POINTS, SOFT,
-        "DSCP of all others: handshakes, reservations, identify.")
+        "DSCP of all other connections: handshakes, reservations, identify.")
     priority = Integer(1, 0, 6, SOFT,
-        "SO_PRIORITY of every socket; 1 is the lowest there is, 0 an ordinary one's.")
+        "SO_PRIORITY of every socket: 1 is the lowest priority, 0 the system default.")
     mark = Mark(0x6B000000, 0x1, 0xFFFFFFFF, SOFT,
-        "SO_MARK of every socket, for firewalls, where the kernel permits it.", zero="none")
+        "SO_MARK of every socket, for firewalls; set where the kernel permits it.", zero="none")
     rate_up = Size(0, 16 * KIB, TIB, SOFT,
-        "Bytes a second that relaying may send; all of it comes in, too, so the least rate holds.",
-        unit="bytes a second", zero="unlimited")
+        "Upload limit in bytes per second; relaying downloads as much: the lowest limit applies.",
+        unit="bytes per second", zero="unlimited")
     rate_down = Size(0, 16 * KIB, TIB, SOFT,
-        "Bytes a second that relaying may receive.", unit="bytes a second", zero="unlimited")
+        "Download limit in bytes per second.", unit="bytes per second", zero="unlimited")
     backoff = Bool(False, SOFT,
-        "On a router: relay less while others fill the line, or the way to the gateway queues.")
+        "On a router: throttle while other traffic fills the line or delays the gateway's replies.")
     wan = Interface(SOFT,
-        "The interface that leads to the internet; auto: where the default route goes.")
+        "WAN interface; auto: that of the default route.")
     line_up = Size(0, 16 * KIB, TIB, SOFT,
-        "Bytes a second the line sends; auto: the most that was seen.",
-        unit="bytes a second", zero="auto")
+        "Upload capacity of the line in bytes per second; auto: the highest rate observed.",
+        unit="bytes per second", zero="auto")
     line_down = Size(0, 16 * KIB, TIB, SOFT,
-        "Bytes a second the line receives; auto: the most that was seen.",
-        unit="bytes a second", zero="auto")
+        "Download capacity of the line in bytes per second; auto: the highest rate observed.",
+        unit="bytes per second", zero="auto")
     max_delay = Integer(30, 5, 1000, SOFT,
-        "What the way to the gateway may take beyond its least before relaying slows down.",
+        "Queueing delay to the gateway that slows relaying.",
         unit="milliseconds")
     shaper = Choice("none", ("none", "auto", "cake", "fq_codel", "htb"), HARD,
-        "Queueing discipline that the shipped hook puts on the WAN interface; wants line_up.")
+        "Queueing discipline that the shipped hook sets on the WAN interface; requires line_up.")
     hooks = Path(HARD,
-        "Directory of programs told of start, stop, begin and end of back-off; or a named pipe.",
+        "Directory of hooks for start, stop, and begin and end of back-off; or a named pipe.",
         auto="/etc/kwaainet/qos.d")
 
 
 class Tier(Section):
     NAME = "tier"
-    HELP = "What this machine is and is fit for, where the probe or the rules should not decide."
+    HELP = "Overrides for the hardware probe and for the rules that select a tier."
 
     memory = Size(0, 8 * MIB, 64 * TIB, HARD,
-        "Memory of the machine; auto: what the kernel says, or the cgroup's limit.",
+        "Memory of the machine; auto: the kernel's figure or the cgroup's limit.",
         unit="bytes", zero="auto")
     gpu = Choice("auto", ("auto", "none", "cuda", "jetson", "mali", "other"), HARD,
-        "The GPU; inference can use cuda and jetson.")
+        "Type of the GPU; inference supports cuda and jetson.")
     storage = Choice("auto", ("auto", "nvme", "ssd", "hdd", "emmc", "sd", "usb", "flash", "ram",
         "network", "virtual"), HARD,
-        "What the data directory lies on.")
+        "Storage type of the data directory.")
     router = Choice("auto", ("auto", "yes", "no"), HARD,
-        "Whether its first work is routing; auto: where it runs OpenWrt.")
+        "Treat the machine as a router; auto: if it runs OpenWrt.")
     roles = Choices(("inference", "relay", "cache", "bootstrap"), HARD,
-        "What it is to do; none: as the rules have it.")
+        "Roles of the node; none: those that the rules assign.")
     blocks = Integer(0, 1, 256, HARD,
-        "Model blocks to serve.", unit="blocks", zero="auto")
+        "Number of model blocks to serve.", unit="blocks", zero="auto")
     block_size = Size(0, MIB, TIB, HARD,
-        "Weights of one block of the model; auto: those of Llama 3.1 8B in 16 bits, 416M.",
+        "Size of the weights of one model block; auto: 416M, as in Llama 3.1 8B at 16 bits.",
         unit="bytes", zero="auto")
     cache_size = Size(0, MIB, 1024 * TIB, HARD,
-        "Disk for the cache; auto: a quarter of what is free, a tenth on cards and sticks.",
+        "Disk space for the cache; auto: a quarter of the free space, a tenth on cards and sticks.",
         unit="bytes", zero="auto")
 
 
 class Peer(Section):
     NAME = "peer"
     MANY = True
-    HELP = "A peer to stay connected to, redialled for ever: one section for each."
+    HELP = "Peer to stay connected to, redialled without limit. One section per peer."
 
     EXAMPLE = 'address = "/dns4/bootstrap.example.org/tcp/4001/p2p/PEER_ID"'
 
-    address = Address(PEER, SOFT, "Where to dial it.")
+    address = Address(PEER, SOFT, "Address of the peer, with its peer id.")
 
 
 class Adapt(Section):
     NAME = "adapt"
-    HELP = "Stepping back when the machine or the household needs what the node uses."
+    HELP = "Throttling while the machine or the household needs the resources."
 
     enabled = Bool(True, SOFT,
-        "Follow memory, processor, heat, WAN and battery; the schedule counts in any case.")
+        "Throttle by memory, CPU, temperature, WAN and battery; schedules apply in any case.")
     stay = Duration(2 * MINUTE, 10, DAY, SOFT,
-        "Time after a change before the node does more again; half of it must be calm.",
+        "Time after a change before the node steps up; readings must stay low for half of it.",
         unit="seconds")
     drain = Duration(5 * MINUTE, 1, DAY, SOFT,
-        "Time that open circuits have to finish when the node pauses.", unit="seconds")
+        "Time limit for open circuits to finish when the node pauses.", unit="seconds")
     reduced_rate = Size(128 * KIB, 16 * KIB, TIB, SOFT,
-        "Bytes a second relayed in all while the node has stepped back.", unit="bytes a second")
+        "Maximum relay rate in bytes per second while the node is throttled.",
+        unit="bytes per second")
     max_cpu = Integer(90, 10, 100, SOFT,
-        "Use of the processor by others beyond which the node steps back; 100: never.",
+        "CPU usage by other processes that throttles the node; 100: never.",
         unit="percent")
     max_temperature = Integer(80, 40, 120, SOFT,
-        "Heat of the hottest part beyond which it steps back; 15 degrees more pause it.",
+        "Temperature that throttles the node; it pauses 15 degrees above.",
         unit="degrees Celsius")
     max_wan = Integer(50, 5, 100, SOFT,
-        "Use of the WAN by others beyond which it steps back, with [qos] backoff; 100: never.",
+        "WAN usage by others that throttles the node; requires [qos] backoff; 100: never.",
         unit="percent")
 
 
 class Schedule(Section):
     NAME = "schedule"
     MANY = True
-    HELP = "Hours with a limit of their own. The first section that covers a moment counts."
+    HELP = "Time window with its own limits. The first matching section applies."
     EXAMPLE = '''days = ["mon", "tue", "wed", "thu", "fri"]
 start = "18:00"
 end = "23:30"
 mode = "paused"'''
 
     days = Days((), SOFT,
-        "Days on which it begins; none: every day.")
-    start = TimeOfDay("00:00", SOFT, "When it begins, in local time.")
+        "Days on which the window begins; none: every day.")
+    start = TimeOfDay("00:00", SOFT, "Start of the window, in local time.")
     end = TimeOfDay("24:00", SOFT,
-        "When it ends; an end that is not after the start is on the next day.")
+        "End of the window; an end that is not after the start is on the next day.")
     mode = Choice("full", ("full", "light", "relay", "paused"), SOFT,
-        "What the node does at most; full is no limit, paused keeps slots and relays nothing.")
+        "Highest mode; full: no limit, paused: reservations are kept and nothing is relayed.")
     rate = Size(0, 16 * KIB, TIB, SOFT,
-        "Bytes a second relayed in all, where that is less than [relay] rate.",
-        unit="bytes a second", zero="unlimited")
+        "Maximum relay rate in bytes per second; the lower of this and [relay] rate applies.",
+        unit="bytes per second", zero="unlimited")
 
 
 class Wake(Section):
     NAME = "wake"
     MANY = True
-    HELP = "A machine in this network that may sleep: its slot is kept, a call for it wakes it."
+    HELP = "Sleeper on the local network: keeps its reservation, and a circuit request wakes it."
     EXAMPLE = '''peer = "PEER_ID"
 mac = "00:16:3e:12:34:56"
 interface = "br-lan"'''
 
-    peer = PeerIdOf(SOFT, "The peer id of the node that runs on it.")
-    mac = Mac(SOFT, "The MAC address that its Ethernet port wakes up to.")
+    peer = PeerIdOf(SOFT, "Peer id of the node on the sleeper.")
+    mac = Mac(SOFT, "MAC address of the sleeper's Ethernet port.")
     interface = Interface(SOFT,
-        "The interface of this machine at whose network it stands.", required=True)
-    port = Integer(9, 1, 65535, SOFT, "The UDP port that the magic packet is sent to.")
+        "Local interface on the sleeper's network.", required=True)
+    port = Integer(9, 1, 65535, SOFT, "UDP port of the magic packet.")
     days = Days((), SOFT,
-        "Days on which it may be woken; none: every day.")
-    start = TimeOfDay("00:00", SOFT, "From when on it may be woken, in local time.")
+        "Days on which the wake window begins; none: every day.")
+    start = TimeOfDay("00:00", SOFT, "Start of the wake window, in local time.")
     end = TimeOfDay("24:00", SOFT,
-        "Until when; an end that is not after the start is on the next day.")
+        "End of the wake window; an end that is not after the start is on the next day.")
     wait = Duration(MINUTE, 1, 5 * MINUTE, SOFT,
-        "Time that a caller is held while it boots.", unit="seconds")
+        "Time that a circuit request waits for the sleeper to boot.", unit="seconds")
 
 
 class Status(Section):
     NAME = "status"
-    HELP = "What the node tells programs about itself over HTTP."
+    HELP = "Metrics and health checks over HTTP."
 
     http = Bool(False, SOFT,
-        "Serve /metrics (for Prometheus) and /health.")
+        "Serve /metrics (Prometheus) and /health.")
     http_listen = Addresses(("/ip4/127.0.0.1/tcp/9464",), LISTEN, SOFT,
-        "Where, without a password: addresses beyond this machine let all their network read it.")
+        "Listen addresses of the HTTP server, without authentication: use trusted networks only.")
 # fmt: on
 
 
@@ -355,7 +356,7 @@ REPEATED = tuple(section for section in SECTIONS if section.MANY)
 
 
 def section_named(name: str) -> type[Section]:
-    """Raises ConfigError with the nearest name if there is none such."""
+    """Raises ConfigError, which suggests the nearest name, if there is no such section."""
     for section in SECTIONS:
         if name == section.NAME:
             return section
@@ -364,7 +365,7 @@ def section_named(name: str) -> type[Section]:
 
 
 def option_by_flag(flag: str) -> Option:
-    """The option `--flag` sets. Raises ConfigError with the nearest flag if there is none such."""
+    """The option that `--flag` sets. Raises ConfigError, which suggests the nearest flag."""
     for option in every_option():
         if option.flag and option.flag == flag:
             return option

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def read_environment(environ: "Mapping[str, str]", also_ours: str) -> Layer:
-    """`also_ours`: a KWAAINET_* variable that sets no option. An empty variable counts as unset.
+    """Read KWAAINET_* variables. An empty variable counts as unset. Raises ConfigError.
 
-    KwaaiNet's other programs have variables of the same prefix, so an unknown one is an error only
-    if it looks like one of ours misspelt. Raises ConfigError.
+    `also_ours`: a variable that sets no option. Other programs of KwaaiNet use the same prefix, so
+    an unknown variable is an error only if it resembles one of this program.
     """
     layer = Layer()
     options = {option.environment: option for option in every_option() if option.flag}
@@ -39,8 +39,9 @@ def read_environment(environ: "Mapping[str, str]", also_ours: str) -> Layer:
 
 
 def read_flags(flags: "Mapping[str, Sequence[str]]") -> Layer:
-    """`flags`: their values by name without dashes. Of a single value the last one counts, the
-    items of a list add up. Raises ConfigError.
+    """Read `flags`: values by name without dashes. Raises ConfigError.
+
+    The last of several single values counts; lists are concatenated.
     """
     layer = Layer()
     for flag, values in flags.items():
@@ -67,7 +68,7 @@ def _peers(option: "Option", texts: "Sequence[str]", origin: str) -> list[dict[s
 
 
 def _refuse_if_misspelt(name: str, known: list[str]) -> None:
-    import difflib  # only for the rare variable that is not ours
+    import difflib  # needed only for unknown variables
 
     short = [each.removeprefix(ENVIRONMENT) for each in known]
     wanted = name.removeprefix(ENVIRONMENT)

@@ -1,4 +1,4 @@
-"""Reads a TOML file into a Layer. Every error is one line with the file and the line in it."""
+"""Reads a TOML file into a Layer. Every error is one line with file name and line number."""
 
 from edge.config.errors import ConfigError, RefusedError, shown
 from edge.config.files import read_text
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def read(path: str) -> Layer:
-    """Raises ConfigError."""
+    """Read the file `path`. Raises ConfigError."""
     return _Document(path).layer()
 
 
 class _Document:
-    """A parsed file: `data` as tomllib gives it, `lines` by path into it."""
+    """A parsed file: `data` from tomllib, and the `lines` of its paths."""
 
     __slots__ = ("data", "file", "lines")
 
@@ -40,9 +40,9 @@ class _Document:
             raise ConfigError(self.syntax_error(text, str(error))) from None
 
     def syntax_error(self, text: str, message: str) -> str:
-        """The message of tomllib ends in "(at line 3, column 7)" or "(at end of document)"."""
+        """Convert a message of tomllib, which ends in "(at line 3, column 7)" or similar."""
         problem, _, where = message.rpartition(" (at ")
-        problem = problem[:200]  # it shows what it quotes by repr(), so it is printable
+        problem = problem[:200]  # printable, because tomllib quotes by repr()
         words = where.rstrip(")").replace(",", "").split()
         if words[:1] == ["line"]:
             return f"{self.file}:{words[1]}: not valid TOML: {problem}, column {words[3]}"
@@ -72,7 +72,7 @@ class _Document:
         name = section.NAME
         place = self.place((name,))
         if not isinstance(content, list):
-            raise ConfigError(f"{place}: [{name}]: expected [[{name}]], one for each {name}")
+            raise ConfigError(f"{place}: [{name}]: expected [[{name}]], one section per {name}")
         if len(content) > MAX_REPEATED:
             raise ConfigError(
                 f"{place}: [[{name}]]: got {len(content)}; expected at most {MAX_REPEATED}"

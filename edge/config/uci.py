@@ -1,10 +1,9 @@
 """Reads an OpenWrt configuration file into a Layer; /etc/config/kwaainet is one.
 
-Sections and options are the schema's: `config node`, `config relay`, named or not, and an anonymous
-`config peer`, `config schedule` or `config wake` for each of them. A list is a `list` for each
-item, or one `option` with its items separated by blanks. `config kwaainet` holds what the init
-script needs; it is checked here, so that a mistake is found by whoever checks the file, and not
-used.
+Sections and options are those of the schema: `config node`, `config relay`, named or not, and an
+anonymous `config peer`, `config schedule` or `config wake` for each one. A list is one `list` per
+item, or one `option` with its items separated by blanks. `config kwaainet` is for the init script;
+it is checked here, so that checking the file finds its mistakes, and is otherwise unused.
 """
 
 from edge.config.errors import ConfigError, RefusedError, suggestion
@@ -20,25 +19,25 @@ if TYPE_CHECKING:
     from edge.config.kinds import Option
     from edge.config.uci_syntax import UciOption, UciSection
 
-_MORE_BOOLS = {"enabled": "yes", "disabled": "no"}  # as OpenWrt's get_bool() has them
+_MORE_BOOLS = {"enabled": "yes", "disabled": "no"}  # as in OpenWrt's get_bool()
 
 
 # fmt: off
 class Service(Section):
     NAME = "kwaainet"
-    HELP = "The service on OpenWrt: what its init script does before the node is started."
+    HELP = "The OpenWrt service: settings of its init script."
 
     enabled = Bool(False, SOFT,
-        "Start the node at boot, and now.")
+        "Run the service, now and at boot.")
     open_port = Bool(False, SOFT,
-        "Let TCP connections from the wan zone reach the ports the node listens on.")
+        "Open the listen ports to TCP connections from the wan zone.")
     nice = Integer(5, 0, 19, HARD,
-        "Priority of the process: 19 yields to everything else, 0 is an ordinary one's.")
+        "Nice level of the process: 0 is the system default, 19 the lowest priority.")
 # fmt: on
 
 
 def read(path: str) -> Layer:
-    """Raises ConfigError."""
+    """Read the file `path`. Raises ConfigError."""
     text = read_text(path)
     try:
         sections = parse(text)
@@ -61,8 +60,8 @@ class _File:
             cls = self.section_at(section)
             if cls in seen and not cls.MANY:
                 raise ConfigError(
-                    f"{self.name}:{section.line}: [{cls.NAME}]: got a second section;"
-                    f" expected one, and one begins in line {seen[cls]}"
+                    f"{self.name}:{section.line}: [{cls.NAME}]: duplicate section;"
+                    f" the first is in line {seen[cls]}"
                 )
             seen[cls] = section.line
             found = self.options(cls, section)
@@ -75,7 +74,7 @@ class _File:
     def add(
         self, layer: Layer, cls: type[Section], section: "UciSection", found: dict[str, Found]
     ) -> None:
-        """One more of a repeated section."""
+        """Add one repeated section to `layer`."""
         where = f"{self.name}:{section.line}: [{cls.NAME}]"
         option = missing(cls, found)
         if option is not None:
@@ -113,7 +112,7 @@ def _value(option: "Option", given: "UciOption") -> object:
     texts = [value.text for value in given.values]
     if given.is_list:
         if not option.many:
-            raise RefusedError(texts, f"option, not list: {option.expected()}")
+            raise RefusedError(texts, f"option instead of list: {option.expected()}")
         return option.check(texts)
     text = texts[0]
     if isinstance(option, Bool):

@@ -1,13 +1,14 @@
 """The grammar of OpenWrt's configuration files, as libuci reads them: text in, sections out.
 
-Source: file.c of libuci, strict mode. What it does that one would not guess, and this does too:
-- commands may be one letter (`c`, `o`, `l`, `p`), and stand on one line with ";" between them; but
-  a ";" right behind an unquoted word ends the line, and nothing may follow the last ";";
+Source: file.c of libuci, strict mode. Its surprising rules, implemented here as well:
+- commands may be abbreviated to one letter (`c`, `o`, `l`, `p`), and several may share a line,
+  separated by ";"; but a ";" right after an unquoted word ends the line, and nothing may follow
+  the last ";";
 - "#" starts a comment anywhere outside quotes, also inside a word;
-- quoted and unquoted parts that touch are one word; quotes may span lines; a backslash outside
-  single quotes takes the next character as it is, or joins the next line;
-- an empty value leaves an option as it is; `list` behind `option` makes a list of both; a section
-  name that comes again continues that section.
+- adjacent quoted and unquoted parts form one word; quotes may span lines; a backslash outside
+  single quotes escapes the next character, or joins the next line;
+- an empty value leaves an option unchanged; `list` after `option` makes a list of both; a repeated
+  section name continues that section.
 """
 
 MAX_SECTIONS = 256
@@ -19,7 +20,7 @@ _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 
 
 class UciSyntaxError(Exception):
-    """`line`: 1-based, where the mistake was made or began."""
+    """A mistake in the file. `line`: 1-based, its line or the line on which it begins."""
 
     def __init__(self, line: int, problem: str) -> None:
         super().__init__(problem)
@@ -27,7 +28,7 @@ class UciSyntaxError(Exception):
 
 
 class Value:
-    """One text and the line of its command."""
+    """A text, and the line of its command."""
 
     __slots__ = ("line", "text")
 
@@ -37,7 +38,7 @@ class Value:
 
 
 class UciOption:
-    """`values`: one for an `option`, one or more for a `list`."""
+    """An option or list; `values`: one for an `option`, one or more for a `list`."""
 
     __slots__ = ("is_list", "values")
 
@@ -47,7 +48,7 @@ class UciOption:
 
 
 class UciSection:
-    """`name`: "" if it is anonymous. `line`: of its first `config`."""
+    """A section. `name`: "" if it is anonymous. `line`: that of its first `config`."""
 
     __slots__ = ("line", "name", "options", "type")
 
@@ -67,7 +68,7 @@ def parse(text: str) -> list[UciSection]:
 
 
 class _Parser:
-    """`buf`, `pos`: the line at hand and how far it has been read; `line`: its number."""
+    """Parses line by line. `buf`, `pos`: the current line and the position; `line`: its number."""
 
     __slots__ = ("_ahead", "buf", "line", "pos", "section", "sections")
 
@@ -82,7 +83,7 @@ class _Parser:
         self.section: UciSection | None = None
 
     def next_line(self) -> bool:
-        """False at the end of the file, the line at hand then empty."""
+        """Read the next line. False at the end of the file; the current line is then empty."""
         self.buf = next(self._ahead, "")
         self.pos = 0
         self.line += bool(self.buf)
@@ -91,7 +92,7 @@ class _Parser:
     # --- commands ---
 
     def commands(self) -> None:
-        """All commands of a line."""
+        """Parse all commands of a line."""
         self.skip(_SPACE)
         while True:
             self.skip(_BLANK)
@@ -103,12 +104,12 @@ class _Parser:
         start = self.pos
         while self.char() and self.char() not in _BLANK:
             self.pos += 1
-        word = self.buf[start : self.pos]
+        word = self.buf[start : self.pos].removesuffix("\n")
         name = next((each for each in _COMMANDS if word in (each, each[0])), None)
         if name is None:
-            raise UciSyntaxError(line, f'"{word.strip()}" is no command; {_ADVICE}')
+            raise UciSyntaxError(line, f'unknown command "{word.strip()}"; {_ADVICE}')
         if not self.char():
-            raise UciSyntaxError(line, f"{name} without a name")
+            raise UciSyntaxError(line, f"{name}: missing name")
         self.pos += 1
         if name == "package":
             self.name(line, "-")
@@ -121,7 +122,7 @@ class _Parser:
     def config(self, line: int) -> None:
         type_ = self.required(line)
         if not all("!" <= char <= "~" for char in type_):
-            raise UciSyntaxError(line, "a section's type has other characters than ASCII's")
+            raise UciSyntaxError(line, "invalid section type; expected printable ASCII")
         name = self.argument()
         if name:
             _check_name(name, line, "")
@@ -133,7 +134,7 @@ class _Parser:
             self.section = UciSection(type_, name, line)
             self.sections.append(self.section)
         if self.section.type != type_:
-            raise UciSyntaxError(line, f"section {name} is of type {self.section.type} already")
+            raise UciSyntaxError(line, f"section {name} already has the type {self.section.type}")
 
     def named(self, name: str) -> UciSection | None:
         return next((each for each in self.sections if each.name == name), None)
@@ -161,12 +162,12 @@ class _Parser:
     def required(self, line: int) -> str:
         word = self.argument()
         if not word:
-            raise UciSyntaxError(line, "a word is missing")
+            raise UciSyntaxError(line, "missing argument")
         return word
 
     def end(self, line: int) -> None:
         if self.argument():
-            raise UciSyntaxError(line, "a word too many; put quotes around a value with blanks")
+            raise UciSyntaxError(line, "too many arguments; quote a value that contains blanks")
 
     def argument(self) -> str:
         """The next word of the command, "" if there is none."""
@@ -178,7 +179,7 @@ class _Parser:
 
     def word(self) -> str:
         out: list[str] = []
-        plain = True  # libuci ends a word in place: one as it stands hides the ";" behind it
+        plain = True  # libuci terminates a word in place, so an unquoted one hides the ";" after it
         while True:
             char = self.char()
             if char == "#" or not char or (char == ";" and plain):
@@ -204,7 +205,7 @@ class _Parser:
         while self.char() != quote:
             if not self.char():
                 if not self.next_line():
-                    raise UciSyntaxError(opened, f"no closing {quote}")
+                    raise UciSyntaxError(opened, f"missing closing {quote}")
             elif self.char() == "\\" and quote == '"':
                 self.escaped(out)
             else:
@@ -223,7 +224,7 @@ class _Parser:
         self.pos += 1
 
     def char(self) -> str:
-        """The character at hand, "" at the end of the line."""
+        """The current character, "" at the end of the line."""
         return self.buf[self.pos : self.pos + 1]
 
     def skip(self, chars: str) -> None:
@@ -233,7 +234,7 @@ class _Parser:
 
 def _check_name(name: str, line: int, also: str) -> None:
     if not all(char in _NAME or char in also for char in name):
-        raise UciSyntaxError(line, "a name has other characters than letters, digits and _")
+        raise UciSyntaxError(line, "invalid name; expected letters, digits and _")
 
 
 _ADVICE = "expected config, option, list or package"

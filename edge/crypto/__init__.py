@@ -1,13 +1,13 @@
 """Keys, signatures, Diffie-Hellman and AEAD: one interface, two native backends and a pure one.
 
-The interface and its terms stand in edge/crypto/interface.py. Native is PyCA cryptography, or in
-the static binary libsodium; the first that can be imported is taken, and where none can, the pure
-one. The environment's KWAAINET_CRYPTO=native or pure decides instead; that there is no native one
-is then an error.
+The interface is defined in edge/crypto/interface.py. The native backend is PyCA cryptography, or
+libsodium in the static binary; the first that can be imported is used, else the pure one. The
+environment variable KWAAINET_CRYPTO=native or pure overrides this; a missing native backend is then
+an error.
 
-The pure backend is a fallback, some hundred times slower, and Python's integers do not take
-constant time: whoever can time a handshake finely may learn about its keys.
-Portable: this file runs under CPython and MicroPython.
+The pure backend is a fallback, some hundred times slower. Python's integers are not constant-time,
+so precise timing of a handshake may reveal information about its keys. Portable: this file runs
+under CPython and MicroPython.
 """
 
 import os
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         native,
         small,
         pure,
-    )  # the type checker compares them
+    )  # compared by the type checker
 
 __all__ = [
     "BACKEND",
@@ -60,10 +60,10 @@ __all__ = [
 
 
 def _pick() -> "Backend":
-    getenv = getattr(os, "getenv", None)  # MicroPython's boards have none
+    getenv = getattr(os, "getenv", None)  # not available on MicroPython's boards
     wanted = getenv("KWAAINET_CRYPTO") if getenv else None
     if wanted not in (None, "", "native", "pure"):
-        raise CryptoError(f"KWAAINET_CRYPTO is {wanted!r}; it may be native or pure")
+        raise CryptoError(f"KWAAINET_CRYPTO is {wanted!r}; expected native or pure")
     if wanted != "pure":
         try:
             return _native()
@@ -78,7 +78,7 @@ def _pick() -> "Backend":
 
 
 def _native() -> "Backend":
-    """Raises ImportError, which tells what the usual one lacks."""
+    """Import a native backend. Raises the ImportError of PyCA cryptography."""
     try:
         from edge.crypto import native
 

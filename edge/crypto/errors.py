@@ -1,4 +1,4 @@
-"""What can go wrong in edge.crypto. Portable: runs under CPython and MicroPython."""
+"""Errors of edge.crypto. Portable: runs under CPython and MicroPython."""
 
 
 class CryptoError(Exception):
@@ -6,12 +6,12 @@ class CryptoError(Exception):
 
 
 class DecryptError(CryptoError):
-    """A ciphertext was cut short, altered, or sealed under another key or counter."""
+    """The ciphertext is truncated, altered, or sealed with another key or counter."""
 
 
 class NonceExhausted(CryptoError):
-    """A cipher state has used all its counters; only a new handshake helps."""
+    """The cipher state has used all its counters; a new handshake is required."""
 
 
 class IdentityError(CryptoError):
-    """The node's key file cannot be used; the message names the file and what to do."""
+    """The node's key file is unusable; the message names the file and the remedy."""

@@ -1,8 +1,8 @@
-"""The node's identity: one Ed25519 key in one file, made on the first start.
+"""The node's identity: one Ed25519 key in one file, created on the first start.
 
-The file is libp2p's PrivateKey message (peer-ids specification), Type 1 and Data seed and public
-key: 68 bytes that go-libp2p and hivemind read and write too. No other field, order or encoding of
-it is valid, so it is compared byte by byte here.
+The file contains libp2p's PrivateKey message (peer-ids specification) with Type 1 and Data of seed
+and public key: 68 bytes, a format that go-libp2p and hivemind share. No other field, order or
+encoding is valid, so the message is compared byte by byte.
 """
 
 import errno
@@ -23,14 +23,14 @@ _SIZE = len(_PREFIX) + 64
 _OTHER_TYPES = {0: "an RSA", 2: "a secp256k1", 3: "an ECDSA"}
 _ADVICE = {
     errno.ENOENT: "create the directory {}",
-    errno.ENOTDIR: "{} is no directory, name another place",
+    errno.ENOTDIR: "{} is not a directory; set another path",
     errno.ENOSPC: "free some space in {}",
     errno.EDQUOT: "free some space in {}",
     errno.EACCES: "make the directory {} writable for the node's user",
     errno.EPERM: "make the directory {} writable for the node's user",
     errno.EROFS: "make the directory {} writable for the node's user",
 }
-_MOST = 8192  # bytes read: enough to tell any libp2p key by its type
+_MOST = 8192  # bytes read: enough to identify the type of any libp2p key
 
 
 def _to_stderr(line: str) -> None:
@@ -38,10 +38,10 @@ def _to_stderr(line: str) -> None:
 
 
 def load_or_create(path: str, tell: "Callable[[str], None]" = _to_stderr) -> Ed25519Key:
-    """The key in the file `path`, created with mode 0600 if there is no such file.
+    """Load the key in the file `path`, or create it with mode 0600 if the file does not exist.
 
-    A file that others may read or write is set to 0600, and `tell` is called with one line about
-    it. Raises IdentityError, whose one line names the file and what to do.
+    The mode of a file that others may read or write is set to 0600, and `tell` is called with one
+    line about it. Raises IdentityError with one line that names the file and the remedy.
     """
     try:
         data = _read(path, tell)

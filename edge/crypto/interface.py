@@ -1,8 +1,7 @@
-"""What a backend offers. Types only: the type checker reads this, nothing imports it at run time.
+"""The interface of a backend. Types only, for the type checker; not imported at run time.
 
-Lengths are in bytes. A caller that breaks a signature's terms (a key of another length, an output
-buffer too small) gets CryptoError or ValueError; what a remote peer can send never raises anything
-but what is named here.
+Lengths are in bytes. A caller's mistake (a key of another length, an output buffer that is too
+small) raises CryptoError or ValueError. Input from a remote peer raises only the errors named here.
 """
 
 from collections.abc import Callable
@@ -14,22 +13,22 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 class CipherState(Protocol):
     """ChaCha20-Poly1305 under Noise's counter nonce (Noise specification, 5.1 and 12.3).
 
-    The counter starts at 0 and grows with every call that succeeds. `out` may be longer than what
-    is written, and may start where the input starts (in place); no other overlap is allowed.
-    Buffers are contiguous and of single bytes.
+    The counter starts at 0 and grows with every successful call. `out` may be longer than the
+    output, and may start at the input's start (in place); no other overlap is allowed. Buffers are
+    contiguous, with items of one byte.
     """
 
     def __init__(self, key: bytes) -> None:
         """`key`: 32 bytes."""
 
     def seal_into(self, plaintext: Buffer, out: bytearray | memoryview, aad: bytes = b"") -> int:
-        """Ciphertext and tag to the start of `out`; returns len(plaintext) + 16.
+        """Write ciphertext and tag to the start of `out`; return len(plaintext) + 16.
 
-        Raises NonceExhausted before counter 2**64 - 1 would be used.
+        Raises NonceExhausted instead of using counter 2**64 - 1.
         """
 
     def open_into(self, ciphertext: Buffer, out: bytearray | memoryview, aad: bytes = b"") -> int:
-        """The verified plaintext to the start of `out`; returns len(ciphertext) - 16.
+        """Write the verified plaintext to the start of `out`; return len(ciphertext) - 16.
 
         Raises DecryptError on fewer than 16 bytes or a tag that does not match (the first
         len(ciphertext) - 16 bytes of `out` then hold no plaintext), NonceExhausted as seal_into.
@@ -54,7 +53,7 @@ class Ed25519Key(Protocol):
 
 
 class Backend(Protocol):
-    """The names edge.crypto exports from the backend it has picked."""
+    """The names that edge.crypto exports from the selected backend."""
 
     BACKEND: str
 
@@ -65,7 +64,7 @@ class Backend(Protocol):
     def Ed25519Key(self) -> type[Ed25519Key]: ...
 
     def x25519_keypair(self) -> tuple[Any, bytes]:
-        """A fresh private key, opaque and good for any number of exchanges, and its public one."""
+        """Generate a private key, opaque and reusable in many exchanges, and its public key."""
 
     def x25519_from_seed(self, seed: bytes) -> tuple[Any, bytes]:
         """The key pair of a given 32-byte private key, for test vectors."""
@@ -82,7 +81,7 @@ class Backend(Protocol):
     def sha256(self, data: Buffer) -> bytes: ...
 
     def verify(self, key_type: int, key_data: bytes, message: bytes, signature: bytes) -> bool:
-        """Whether `signature` over `message` is good under a libp2p public key's Type and Data.
+        """Whether `signature` over `message` is valid under a libp2p public key's Type and Data.
 
-        What is accepted stands in edge.crypto.publickeys. Malformed input is False, never raised.
+        edge.crypto.publickeys defines the accepted keys. Malformed input returns False.
         """

@@ -1,8 +1,8 @@
-"""The backend on PyCA cryptography, that is OpenSSL.
+"""The backend on PyCA cryptography, that is, OpenSSL.
 
-What every connection needs is taken straight from the library's extension module: its public
-modules hold the same objects, but reach them through the import of every algorithm there is, 1.3 MB
-of memory. What only some peers' keys need (RSA, ECDSA) is imported when the first such peer comes.
+Primitives for all connections are imported from the library's extension module directly: its public
+modules provide the same objects, but import every algorithm, which takes 1.3 MB of memory. RSA and
+ECDSA, used only for some peers' keys, are imported for the first such peer.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 BACKEND = f"cryptography {__version__} ({' '.join(openssl.openssl_version_text().split()[:2])})"
 
 _TAG = 16
-_LAST_COUNTER = (1 << 64) - 1  # Noise keeps it for rekeying
+_LAST_COUNTER = (1 << 64) - 1  # reserved by Noise for rekeying
 _ChaCha20Poly1305 = openssl.aead.ChaCha20Poly1305
 
 
@@ -77,7 +77,7 @@ class CipherState:
         try:
             self._open(self._nonce, ciphertext, aad, out)
         except InvalidTag:
-            out[:] = bytes(size)  # OpenSSL has written what it could not verify
+            out[:] = bytes(size)  # OpenSSL has written unverified plaintext
             raise DecryptError("the ciphertext's tag does not match") from None
         self._counter = counter + 1
         return size
@@ -146,7 +146,7 @@ def verify(key_type: int, key_data: bytes, message: bytes, signature: bytes) -> 
     return True
 
 
-# Each returns on a good signature and raises InvalidSignature or ValueError on anything else.
+# Each returns if the signature is valid, and raises InvalidSignature or ValueError otherwise.
 
 
 def _verify_ed25519(key: bytes, message: bytes, signature: bytes) -> None:

@@ -1,9 +1,9 @@
-"""libp2p public keys and signatures, as far as they can be judged before any arithmetic.
+"""Checks of libp2p public keys and signatures that precede any arithmetic.
 
-Both backends ask here first, so that they accept the same keys and so that a stranger cannot buy
-CPU time with an oversized one. Encodings: libp2p's peer-ids specification; RFC 5280 and RFC 8017
-(RSA), RFC 5480 and SEC 1 (elliptic curves), all in strict DER (X.690): one encoding for one value.
-Portable: runs under CPython and MicroPython.
+All backends call these first, so that they accept the same keys, and so that a stranger cannot
+cause CPU time with an oversized key. Encodings: libp2p's peer-ids specification; RFC 5280 and RFC
+8017 (RSA), RFC 5480 and SEC 1 (elliptic curves), all in strict DER (X.690): one encoding for one
+value. Portable: runs under CPython and MicroPython.
 """
 
 TYPE_CHECKING = False
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 RSA, ED25519, SECP256K1, ECDSA = 0, 1, 2, 3
 
 RSA_MIN_BITS, RSA_MAX_BITS = 2048, 8192
-RSA_MAX_EXPONENT = (1 << 31) - 1  # as in Go's crypto/rsa; each bit is a squaring for us
-_RSA_MAX_KEY = 1100  # bytes of DER that 8192 bits need, and some
+RSA_MAX_EXPONENT = (1 << 31) - 1  # as in Go's crypto/rsa; each bit costs a squaring
+_RSA_MAX_KEY = 1100  # bytes of DER for 8192 bits, with some reserve
 _EC_MAX_KEY = 158  # P-521
 _EC_MAX_SIGNATURE = 139  # P-521: 3 + 2 * (2 + 66)
 
 _INTEGER, _BIT_STRING, _SEQUENCE = 0x02, 0x03, 0x30
 
-# AlgorithmIdentifiers, whole: strict DER leaves no choice in them
+# Complete AlgorithmIdentifiers: strict DER has one encoding of each
 _RSA_ALGORITHM = bytes.fromhex("300d06092a864886f70d0101010500")
 _EC_ALGORITHMS = (  # curve, bytes of a coordinate, AlgorithmIdentifier
     ("P-256", 32, bytes.fromhex("301306072a8648ce3d020106082a8648ce3d030107")),
@@ -30,7 +30,7 @@ _EC_ALGORITHMS = (  # curve, bytes of a coordinate, AlgorithmIdentifier
 )
 
 _ED25519_P = (1 << 255) - 19
-# The y of all points of order 1, 2, 4 and 8. Under such a key a signature can be made up.
+# The y of all points of order 1, 2, 4 and 8. Signatures under such a key can be forged.
 _ED25519_SMALL_ORDER_Y = (
     0,  # order 4
     1,  # order 1
@@ -41,14 +41,14 @@ _ED25519_SMALL_ORDER_Y = (
 
 
 class MalformedKey(ValueError):
-    """Not a key or signature of the kind asked for, or not within the bounds."""
+    """Not a valid key or signature of the expected kind, or out of bounds."""
 
 
 def check_ed25519(key: bytes, signature: bytes) -> None:
-    """Raises MalformedKey unless `key` is 32 bytes and `signature` 64, and the points in them (the
-    key, and R, the signature's first half) are canonical and not of small order.
+    """Check the lengths (`key` 32 bytes, `signature` 64) and both points. Raises MalformedKey.
 
-    libsodium's rule; RFC 8032 itself leaves small orders open.
+    The points (the key, and R, the first half of the signature) must be canonical and not of small
+    order: the rule of libsodium, as RFC 8032 leaves small orders open.
     """
     if len(key) != 32 or len(signature) != 64:
         raise MalformedKey("an Ed25519 key is 32 bytes, a signature 64")
@@ -59,13 +59,13 @@ def check_ed25519(key: bytes, signature: bytes) -> None:
 
 
 def check_secp256k1(key: bytes) -> None:
-    """Raises MalformedKey unless `key` has the shape of a compressed point."""
+    """Check that `key` has the form of a compressed point. Raises MalformedKey."""
     if len(key) != 33 or key[0] not in (2, 3):
         raise MalformedKey("a secp256k1 key is a compressed point of 33 bytes")
 
 
 def parse_rsa(der: "Buffer") -> "tuple[int, int, int]":
-    """(modulus, public exponent, modulus length in bytes) of a SubjectPublicKeyInfo."""
+    """The (modulus, public exponent, modulus length in bytes) of a SubjectPublicKeyInfo."""
     n_bytes, e_bytes = _integers(_public_key(der, _RSA_MAX_KEY, _RSA_ALGORITHM))
     bits = len(n_bytes) * 8 - 8 + len(bin(n_bytes[0])) - 2
     if not RSA_MIN_BITS <= bits <= RSA_MAX_BITS or len(e_bytes) > 4:
@@ -77,7 +77,7 @@ def parse_rsa(der: "Buffer") -> "tuple[int, int, int]":
 
 
 def parse_ecdsa(der: "Buffer") -> "tuple[str, bytes]":
-    """(curve, uncompressed point) of a SubjectPublicKeyInfo; the point may lie off the curve."""
+    """The (curve, uncompressed point) of a SubjectPublicKeyInfo; the point may be off the curve."""
     for curve, size, algorithm in _EC_ALGORITHMS:
         if algorithm in bytes(der[:32]):
             point = _public_key(der, _EC_MAX_KEY, algorithm)
@@ -88,7 +88,7 @@ def parse_ecdsa(der: "Buffer") -> "tuple[str, bytes]":
 
 
 def parse_ecdsa_signature(der: "Buffer") -> "tuple[int, int]":
-    """(r, s) of an ECDSA signature; the caller holds them against the curve's order."""
+    """The (r, s) of an ECDSA signature; the caller compares them with the curve's order."""
     if len(der) > _EC_MAX_SIGNATURE:
         raise MalformedKey("signature too long")
     r, s = _integers(bytes(der))
@@ -110,7 +110,7 @@ def _public_key(der: "Buffer", limit: int, algorithm: bytes) -> bytes:
 
 
 def _integers(data: bytes) -> "tuple[bytes, bytes]":
-    """The two positive integers that are all of a SEQUENCE, without leading zeros."""
+    """The two positive integers, without leading zeros, of a SEQUENCE with no other elements."""
     pos, end = _element(data, 0, _SEQUENCE)
     first, pos = _integer(data, pos)
     second, pos = _integer(data, pos)
@@ -132,7 +132,7 @@ def _integer(data: bytes, pos: int) -> "tuple[bytes, int]":
 
 
 def _element(data: bytes, pos: int, tag: int) -> "tuple[int, int]":
-    """Where the contents of the element at `pos` start and stop."""
+    """The start and end of the contents of the element at `pos`."""
     if len(data) < pos + 2 or data[pos] != tag:
         raise MalformedKey("DER cut short or of another type")
     length, pos = data[pos + 1], pos + 2

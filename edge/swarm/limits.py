@@ -34,8 +34,8 @@ class Limits:
     def __init__(self) -> None:
         self.max_connections = 1024
         self.max_connections_per_peer = 8
-        self.max_connections_per_ip = 64  # a /64 counts as one IPv6 address
-        self.max_pending_handshakes = 128
+        self.max_connections_per_ip = 32  # a /64 counts as one IPv6 address
+        self.max_pending_handshakes = 64
         self.max_streams_per_connection = 256
         self.max_window = 1 << 20  # bytes a stream's receive window may grow to
         self.buffer_size = 256 * 1024  # bytes read at once

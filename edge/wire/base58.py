@@ -1,4 +1,4 @@
-"""Base58 with Bitcoin's alphabet, as peer ids are written. Bounded: the work grows quadratically.
+"""Base58 with Bitcoin's alphabet, the text form of peer ids. Bounded: the work grows quadratically.
 
 Source: https://datatracker.ietf.org/doc/html/draft-msporny-base58
 Portable: runs under CPython and MicroPython.
@@ -17,7 +17,7 @@ _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
 def encode(data: "Buffer") -> str:
-    """`data` (at most MAX_BYTES) as base58; every leading zero byte becomes a 1."""
+    """Encode `data` (at most MAX_BYTES); every leading zero byte becomes a 1."""
     if len(data) > MAX_BYTES:
         raise LocalProtocolError(f"base58 of {len(data)} bytes, at most {MAX_BYTES} are allowed")
     body = bytes(data).lstrip(b"\0")
@@ -31,7 +31,7 @@ def encode(data: "Buffer") -> str:
 
 
 def decode(text: str) -> bytes:
-    """The bytes that `text` (at most MAX_TEXT characters) stands for; AddressError if none."""
+    """Decode `text` (at most MAX_TEXT characters). Raises AddressError."""
     if len(text) > MAX_TEXT:
         raise AddressError(f"base58 of {len(text)} characters, at most {MAX_TEXT} are allowed")
     body = text.lstrip("1")

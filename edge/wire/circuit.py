@@ -1,7 +1,7 @@
 """Circuit relay v2: the messages of hop (client to relay) and stop (relay to target).
 
-Each travels behind its length (edge.wire.delimited, at most MAX_MESSAGE bytes). After a STATUS
-with OK that answers a CONNECT, the stream belongs to the circuit.
+Messages are length-delimited (edge.wire.delimited, at most MAX_MESSAGE bytes). After a STATUS with
+OK in answer to a CONNECT, the stream belongs to the circuit.
 
 Source: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md
 Portable: runs under CPython and MicroPython.
@@ -45,7 +45,7 @@ STATUS_NAMES = {
 
 
 class Peer(Message):
-    """Who is meant. `addrs` belongs to active relays, which this is not: read and not used."""
+    """The peer of a message. `addrs` is for active relays and is ignored here."""
 
     __slots__ = ("addrs", "id")
     FIELDS = (
@@ -56,12 +56,12 @@ class Peer(Message):
     addrs: "list[bytes]"
 
     def peer_id(self) -> PeerId:
-        """Raises RemoteProtocolError if `id` is not one."""
+        """The peer id in `id`. Raises RemoteProtocolError if it is malformed."""
         return PeerId.from_bytes(self.id or b"")
 
 
 class Reservation(Message):
-    """`expire` in UNIX seconds; `addrs` the relay's, with its peer id, without p2p-circuit."""
+    """`expire`: UNIX seconds. `addrs`: the relay's, with its peer id, without p2p-circuit."""
 
     __slots__ = ("addrs", "expire", "voucher")
     FIELDS = (
@@ -75,7 +75,7 @@ class Reservation(Message):
 
 
 class Limit(Message):
-    """What a circuit may last: seconds, and bytes in each direction. None or 0: no limit."""
+    """Limits of a circuit: seconds, and bytes per direction. None or 0: unlimited."""
 
     __slots__ = ("data", "duration")
     FIELDS = (Field(1, "duration", UINT), Field(2, "data", UINT))
@@ -84,7 +84,7 @@ class Limit(Message):
 
 
 class _Typed(Message):
-    """A message whose `type` is 0 where it is absent: proto3 writers leave a zero out."""
+    """A message whose absent `type` is 0, because proto3 writers omit zeros."""
 
     __slots__ = ()
     type: int

@@ -2,14 +2,13 @@
 
 This is the relay's hot path. All connections of an event loop share one set of scratch buffers,
 so an idle connection owns none. Ciphertext is read into `rx`, its frames are opened side by side
-into `plain`, and events point there. A relay hands such a payload to another connection with
-`forward`, which writes the new yamux header over the old one; runs of frames that lie next to
-each other are sealed together into `tx`, which is the memory of `rx` over again: what was opened is
-not needed there any more, and is still in the processor's cache. A payload is touched by the AEAD
-and by nothing else.
+into `plain`, and events point there. A relay passes such a payload to another connection with
+`forward`, which overwrites the old yamux header with the new one. Adjacent frames are sealed
+together into `tx`, which reuses the memory of `rx`: the opened ciphertext is no longer needed, and
+its memory is still in the processor's cache. Only the AEAD touches a payload.
 
-The scratch belongs to one event: read, handle the events, take `data_to_send` of every connection
-that was written to, and only then read again.
+The scratch buffers belong to one event: read, handle the events, take `data_to_send` of every
+connection that was written to, and only then read again.
 """
 
 from edge.wire.noise import FRAME_OVERHEAD, MAX_MESSAGE, MAX_PLAINTEXT, Channel
@@ -20,24 +19,24 @@ if TYPE_CHECKING:
     from edge.wire.types import Buffer
     from edge.wire.yamux import Event, Stream
 
-MIN_BUFFER = 2 + MAX_MESSAGE  # the least that always holds one whole frame
-# Bytes on the wire of a 64 KiB write of go-libp2p's, two or three frames, and some more. A buffer
-# of whole ones ends between frames when it is full: a frame that is cut must be copied twice.
+MIN_BUFFER = 2 + MAX_MESSAGE  # always holds one whole frame
+# Wire size in bytes of a 64 KiB write by go-libp2p, two or three frames, and some reserve. A buffer
+# of whole writes ends between frames when it is full: an incomplete frame is copied twice.
 WRITE = MIN_BUFFER + 128
-_SEALS_TO = 4096  # bytes that what was opened may grow by when it is sealed again
+_SEALS_TO = 4096  # bytes by which opened data may grow when it is sealed again
 
 
 class Buffers:
-    """Scratch for one event at a time: `size` bytes of ciphertext and what becomes of them.
+    """Scratch buffers for one event at a time: `size` bytes of ciphertext, and their plaintext.
 
-    `size`: rounded to as many WRITEs as there are 64 KiB in it, and one at least.
+    `size`: rounded to one WRITE per 64 KiB, and at least one.
     """
 
     __slots__ = ("plain", "plain_view", "rx_view", "size", "tx_view")
 
     def __init__(self, size: int = 256 * 1024) -> None:
         self.size = max(1, size // (64 * 1024)) * WRITE
-        # A header's room before the first payload, and the plaintext that an upgrade left over.
+        # Space for a header before the first payload, and for the plaintext left by an upgrade.
         self.plain = bytearray(HEADER + MAX_MESSAGE + self.size)
         self.plain_view = memoryview(self.plain)
         self.tx_view = memoryview(bytearray(self.size + _SEALS_TO))
@@ -47,7 +46,7 @@ class Buffers:
 class Connection:
     """A Noise channel and a yamux session over it.
 
-    `ciphertext` and `plaintext`: what the upgrade had received beyond its own end.
+    `ciphertext` and `plaintext`: data received beyond the end of the upgrade.
     """
 
     __slots__ = ("_buffers", "_channel", "_pending", "_residue", "_tail", "session")
@@ -63,13 +62,13 @@ class Connection:
         self.session = session
         self._channel = channel
         self._buffers = buffers
-        self._residue = ciphertext  # a frame that has not arrived whole
-        self._tail = plaintext  # a yamux header that has not arrived whole
-        # In order: (memory, start, end) of runs in `plain`, or of bytes of the session's own.
+        self._residue = ciphertext  # an incomplete frame
+        self._tail = plaintext  # an incomplete yamux header
+        # In order: (memory, start, end) of runs in `plain`, or of the session's own bytes.
         self._pending: list[tuple[memoryview, int, int]] = []
 
     def get_buffer(self) -> memoryview:
-        """Where to put the bytes that arrive next; then call `buffer_updated`."""
+        """The buffer for the next read; call `buffer_updated` after it."""
         residue = self._residue
         held = len(residue)
         if held:
@@ -77,7 +76,7 @@ class Connection:
         return self._buffers.rx_view[held:]
 
     def buffer_updated(self, length: int) -> "list[Event]":
-        """Take `length` bytes put into `get_buffer()`.
+        """Process `length` bytes read into `get_buffer()`.
 
         The events' payloads are in `Buffers.plain` until the next `get_buffer` of any connection
         with the same buffers. Raises RemoteProtocolError.
@@ -91,7 +90,7 @@ class Connection:
             buffers.plain_view[start:pos] = tail
         opened, stop = self._channel.open_frames(buffers.rx_view, 0, end, buffers.plain_view, pos)
         self._residue = bytes(buffers.rx_view[opened:end]) if opened < end else b""
-        # Frames with nothing to speak of in them; a yamux header alone has twelve bytes.
+        # Frames with hardly any content; a yamux header alone has twelve bytes.
         frames = (opened - (stop - pos)) // FRAME_OVERHEAD
         if frames * 4 > stop - pos:
             self.session.penalize(frames - (stop - pos) // 4)
@@ -101,11 +100,11 @@ class Connection:
 
     @property
     def held(self) -> int:
-        """Bytes of incomplete frames this connection keeps between events."""
+        """Bytes of incomplete frames held between events."""
         return len(self._residue) + len(self._tail)
 
     def forward(self, stream: "Stream", start: int, end: int) -> None:
-        """Send plain[start:end], a payload of this event, on `stream` without copying it.
+        """Send plain[start:end], a payload of this event, on `stream` without a copy.
 
         end - start is at most stream.send_window. The 12 bytes before `start` are overwritten.
         """
@@ -123,7 +122,7 @@ class Connection:
         pending.append((buffers.plain_view, start, end))
 
     def send(self, stream: "Stream", data: "Buffer") -> int:
-        """Queue a copy of what the window admits of `data`; return how many bytes."""
+        """Queue a copy of as much of `data` as the window admits; return the number of bytes."""
         return self.session.send(stream, data)
 
     @property
@@ -131,7 +130,7 @@ class Connection:
         return bool(self._pending or self.session.out)
 
     def data_to_send(self) -> memoryview:
-        """Sealed bytes, valid until the next call on any connection; empty when all is sent."""
+        """Sealed bytes, valid until the next call on any connection; empty if none are queued."""
         if self.session.out:
             self._queue_control()
         buffers = self._buffers

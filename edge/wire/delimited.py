@@ -1,7 +1,7 @@
-"""Messages behind their length as an unsigned varint, as libp2p frames them on a stream.
+"""Length-delimited messages: an unsigned varint and the body, as libp2p frames them on a stream.
 
-Sans-IO. What follows a message is left to the caller: behind a circuit's last handshake message
-the stream belongs to the circuit.
+Sans-IO. Data after a message is left to the caller: after a circuit's last handshake message the
+stream belongs to the circuit.
 
 Portable: runs under CPython and MicroPython.
 """
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
 
 
 class DelimitedReader:
-    """Cuts a stream into messages of at most `limit` bytes.
+    """Splits a stream into messages of at most `limit` bytes.
 
-    Holds what has arrived of one message and never allocates by the length announced.
+    Holds the received part of one message, and never allocates by the announced length.
     """
 
     __slots__ = ("_body", "_head", "_limit", "_wanted")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._head = b""  # of a length that is not all there
+        self._head = b""  # of an incomplete length
         self._body = bytearray()
-        self._wanted = -1  # length of the message being read, -1 before it is known
+        self._wanted = -1  # length of the current message, -1 while unknown
 
     @property
     def partial(self) -> bool:
-        """Whether the stream has stopped inside a message; its end is an error here."""
+        """Whether a message is incomplete; the end of the stream is then an error."""
         return self._wanted >= 0 or bool(self._head)
 
     def feed(self, data: "Buffer") -> "tuple[bytes | bytearray | None, int]":
-        """The next message, None if `data` does not complete it, and how many bytes it took.
+        """The next message, or None if `data` does not complete it, and the number of bytes used.
 
-        Without a message all of `data` is taken; with one, feed the rest again. A message may be
-        empty. Raises RemoteProtocolError on a length over the limit or malformed.
+        Without a message all of `data` is used; with one, feed the rest again. A message may be
+        empty. Raises RemoteProtocolError if the length is malformed or over the limit.
         """
         view = memoryview(data)
         pos = 0
@@ -58,7 +58,7 @@ class DelimitedReader:
         return message, end
 
     def _read_length(self, view: memoryview) -> int:
-        """Where in `view` the message begins, once its length is known."""
+        """The position in `view` behind the length, if it is complete."""
         held = len(self._head)
         head = self._head + bytes(view[: varint.MAX_BYTES])
         found = varint.decode(head)

@@ -1,8 +1,8 @@
-"""DNS as far as a stub resolver needs it for TXT records: a query's bytes, an answer's texts.
+"""A stub resolver's codec for TXT records: encodes queries, decodes answers.
 
-Names inside an answer are stepped over and never followed: a compression pointer cannot loop.
-All TXT records of the answer section count, whatever name they bear, for a recursive server puts
-the target of an alias there too; that the answer is one to our question is checked.
+Names inside an answer are skipped and never followed, so a compression pointer cannot loop. All TXT
+records of the answer section count, whatever their name, because a recursive server includes the
+target of an alias; the answer's id and question are checked.
 
 Sources: RFC 1035 section 4 (format), RFC 6891 section 6 (the size a UDP answer may have).
 """
@@ -11,13 +11,13 @@ import struct
 
 from edge.wire.errors import AddressError, RemoteProtocolError
 
-MAX_ANSWER = 16384  # bytes over TCP, of the 65535 that a server may send
-UDP_SIZE = 1232  # bytes that no path fragments (DNS flag day 2020)
+MAX_ANSWER = 16384  # bytes over TCP; a server may send 65535
+UDP_SIZE = 1232  # bytes that are not fragmented on any path (DNS flag day 2020)
 
 _MAX_NAME = 255  # RFC 1035 section 2.3.4, with lengths
 _MAX_LABEL = 63
 _HEADER = struct.Struct(">HHHHHH")  # id, flags, and the counts of the four sections
-_RECORD = struct.Struct(">HHIH")  # type, class, TTL, length: what stands behind a record's name
+_RECORD = struct.Struct(">HHIH")  # behind a record's name: type, class, TTL, length
 _TXT, _OPT, _IN = 16, 41, 1
 _RESPONSE, _OPCODE, _TRUNCATED, _RECURSION, _CODE = 0x8000, 0x7800, 0x0200, 0x0100, 0x000F
 _NO_SUCH_NAME = 3
@@ -25,7 +25,7 @@ _EDNS = b"\0" + _RECORD.pack(_OPT, UDP_SIZE, 0, 0)
 
 
 def query(ident: int, name: str) -> bytes:
-    """The question for the TXT records of `name`; `ident` (16 bits) has to be unpredictable.
+    """A query for the TXT records of `name`; `ident` (16 bits) must be unpredictable.
 
     Raises AddressError if `name` cannot be a DNS name.
     """
@@ -43,7 +43,7 @@ def query(ident: int, name: str) -> bytes:
 
 
 def is_answer(asked: bytes, data: bytes) -> bool:
-    """Whether `data` answers the query `asked`: the id and the question are those."""
+    """Whether `data` answers the query `asked`: its id and question match."""
     question = asked[_HEADER.size : -len(_EDNS)]
     if len(data) < _HEADER.size + len(question) or data[:2] != asked[:2]:
         return False
@@ -55,15 +55,15 @@ def is_answer(asked: bytes, data: bytes) -> bool:
 
 
 def is_truncated(data: bytes) -> bool:
-    """Whether the server asks to be asked over TCP; `data` is_answer()."""
+    """Whether the answer is truncated and must be queried over TCP; requires is_answer()."""
     return bool(_HEADER.unpack_from(data)[1] & _TRUNCATED)
 
 
 def texts(asked: bytes, data: bytes) -> list[bytes]:
     """The TXT records in `data`, each with its strings joined; [] if the name does not exist.
 
-    Raises RemoteProtocolError if it is no answer to `asked`, malformed, or says that the server
-    cannot or will not answer.
+    Raises RemoteProtocolError if `data` does not answer `asked`, is malformed, or reports that the
+    server cannot or will not answer.
     """
     if not is_answer(asked, data):
         raise RemoteProtocolError("DNS answer to another question")
@@ -93,7 +93,7 @@ def _after_name(data: bytes, pos: int) -> int:
     while pos < len(data):
         length = data[pos]
         if length >= 0xC0:
-            return pos + 2  # a pointer is a name's end
+            return pos + 2  # a pointer ends a name
         if length > _MAX_LABEL or pos - start > _MAX_NAME:
             raise RemoteProtocolError("DNS answer with a malformed name")
         pos += 1 + length

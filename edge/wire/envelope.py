@@ -1,12 +1,12 @@
-"""Signed envelopes and the two records libp2p puts into them: peer records and vouchers.
+"""Signed envelopes and their two kinds of payload in libp2p: peer records and vouchers.
 
-An envelope carries a payload, the key that signed it and what kind of thing it is; the signature
-also covers a domain, so that none can be passed off as another.
+An envelope contains a payload, its type and the signer's key. The signature also covers a domain,
+so that an envelope cannot be used in place of another kind.
 
 Sources: https://github.com/libp2p/specs/blob/master/RFC/0002-signed-envelopes.md,
 https://github.com/libp2p/specs/blob/master/RFC/0003-routing-records.md,
 https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md#reservation-vouchers
-go-libp2p's domain and payload types hold where RFC 0003 proposes others.
+go-libp2p's domain and payload types are used where RFC 0003 proposes others.
 Portable: runs under CPython and MicroPython.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MAX_PAYLOAD = 8192
 MAX_SIGNATURE = 1024  # RSA with 8192 bits
 MAX_ENVELOPE = MAX_KEY + MAX_PAYLOAD + MAX_SIGNATURE + 128
-MAX_ADDRESSES = 64  # kept of a record; what is over is left out
+MAX_ADDRESSES = 64  # stored from a record; the rest is ignored
 
 PEER_RECORD_DOMAIN = "libp2p-peer-record"
 PEER_RECORD_TYPE = b"\x03\x01"
@@ -33,7 +33,7 @@ VOUCHER_TYPE = b"\x03\x02"
 
 
 class Envelope(Message):
-    """Not to be trusted before open_envelope() has verified it."""
+    """Untrusted until open_envelope() has verified it."""
 
     __slots__ = ("payload", "payload_type", "public_key", "signature")
     FIELDS = (
@@ -49,7 +49,7 @@ class Envelope(Message):
 
 
 def seal(key: "Ed25519Key", domain: str, payload_type: bytes, payload: bytes) -> bytes:
-    """An encoded envelope around `payload`, signed for `domain`."""
+    """Encode an envelope around `payload`, signed for `domain`."""
     if not domain or not payload_type or len(payload) > MAX_PAYLOAD:
         raise LocalProtocolError("an envelope needs a domain, a type and a bounded payload")
     return Envelope(
@@ -61,9 +61,9 @@ def seal(key: "Ed25519Key", domain: str, payload_type: bytes, payload: bytes) ->
 
 
 def open_envelope(data: "Buffer", domain: str, payload_type: bytes) -> "tuple[PublicKey, bytes]":
-    """(who signed, payload) of an envelope of at most MAX_ENVELOPE bytes.
+    """The (signer, payload) of an envelope of at most MAX_ENVELOPE bytes.
 
-    Raises RemoteProtocolError unless it is of this type and signed for this domain.
+    Raises RemoteProtocolError unless it has this type and is signed for this domain.
     """
     if len(data) > MAX_ENVELOPE:
         raise RemoteProtocolError(f"envelope longer than {MAX_ENVELOPE} bytes")
@@ -93,7 +93,7 @@ class AddressInfo(Message):
 
 
 class PeerRecord(Message):
-    """What a peer signs about itself. `seq` only grows; it is no time that means anything."""
+    """A peer's signed statement of its addresses. `seq` only grows; it need not be a time."""
 
     __slots__ = ("addresses", "peer_id", "seq")
     FIELDS = (
@@ -107,7 +107,7 @@ class PeerRecord(Message):
 
 
 def seal_peer_record(key: "Ed25519Key", seq: int, addresses: "list[Multiaddr]") -> bytes:
-    """The envelope with which `key`'s peer certifies its own addresses."""
+    """Seal an envelope in which `key`'s peer certifies its own addresses."""
     record = PeerRecord(
         peer_id=PublicKey(type=ED25519, data=key.public).peer_id().bytes,
         seq=seq,
@@ -117,7 +117,7 @@ def seal_peer_record(key: "Ed25519Key", seq: int, addresses: "list[Multiaddr]") 
 
 
 def open_peer_record(data: "Buffer") -> "tuple[PeerId, int, list[Multiaddr]]":
-    """(peer, seq, its addresses as far as they can be read) of a verified record.
+    """The (peer, seq, readable addresses) of a verified record.
 
     Raises RemoteProtocolError unless the peer itself has signed it.
     """
@@ -131,7 +131,7 @@ def open_peer_record(data: "Buffer") -> "tuple[PeerId, int, list[Multiaddr]]":
 
 
 class Voucher(Message):
-    """A relay's word that it serves `peer` until `expiration` (UNIX seconds)."""
+    """A relay's confirmation of a reservation for `peer` until `expiration` (UNIX seconds)."""
 
     __slots__ = ("expiration", "peer", "relay")
     FIELDS = (
@@ -145,16 +145,16 @@ class Voucher(Message):
 
 
 def seal_voucher(key: "Ed25519Key", peer: PeerId, expiration: int) -> bytes:
-    """The envelope in which the relay that holds `key` vouches for `peer`'s reservation."""
+    """Seal an envelope in which the relay with `key` confirms `peer`'s reservation."""
     relay = PublicKey(type=ED25519, data=key.public).peer_id()
     voucher = Voucher(relay=relay.bytes, peer=peer.bytes, expiration=expiration)
     return seal(key, VOUCHER_DOMAIN, VOUCHER_TYPE, voucher.encode())
 
 
 def open_voucher(data: "Buffer") -> "tuple[PeerId, PeerId, int]":
-    """(relay, peer, expiration in UNIX seconds) of a voucher which that relay has signed.
+    """The (relay, peer, expiration in UNIX seconds) of a voucher signed by that relay.
 
-    Raises RemoteProtocolError. Whether it is over is for the caller to say.
+    Raises RemoteProtocolError. The caller checks the expiration.
     """
     key, payload = open_envelope(data, VOUCHER_DOMAIN, VOUCHER_TYPE)
     voucher = Voucher.decode(payload)

@@ -1,4 +1,4 @@
-"""What can go wrong in a protocol, told apart by whose fault it is (as h11 does).
+"""Errors of a protocol, distinguished by the side at fault (as in h11).
 
 Portable: runs under CPython and MicroPython.
 """
@@ -9,12 +9,12 @@ class WireError(Exception):
 
 
 class RemoteProtocolError(WireError):
-    """The peer sent what the protocol does not allow. Close what it was sent on."""
+    """The peer violated the protocol. Close the stream or connection concerned."""
 
 
 class LocalProtocolError(WireError):
-    """Our own side called a state machine in a way its state does not allow. A bug of ours."""
+    """A call to a state machine that its state does not allow: a bug of the caller."""
 
 
 class AddressError(WireError):
-    """Text that is not the peer id or multiaddr it should be. The message says what is wrong."""
+    """The text is not a valid peer id or multiaddr. The message names the mistake."""

@@ -1,10 +1,10 @@
-"""Identify and identify push: what two peers tell each other about themselves.
+"""Identify and identify push: peers exchange their key, addresses and protocols.
 
-A sender writes one message, or several that are to be merged: protobuf messages merge by being
-read one after the other, so the bodies are joined before they are decoded.
+A sender writes one message, or several to be merged. Protobuf messages merge by concatenation, so
+the bodies are joined before they are decoded.
 
-Bounds: a message has at most 8 KiB (go-libp2p's signedIDSize), all of a stream 16 KiB. Our own
-stay below 4 KiB, which is what rust-libp2p accepts.
+Bounds: a message has at most 8 KiB (go-libp2p's signedIDSize), all messages on a stream 16 KiB. Own
+messages stay below 4 KiB, the limit of rust-libp2p.
 
 Sources: https://github.com/libp2p/specs/blob/master/identify/README.md; field 8 and the merging
 are go-libp2p's.
@@ -29,13 +29,13 @@ PUSH_ID = "/ipfs/id/push/1.0.0"
 MAX_MESSAGE = 8192
 MAX_STREAM = 2 * MAX_MESSAGE
 MAX_OWN_MESSAGE = 4096
-MAX_PROTOCOLS = 128  # kept of what a peer lists, as MAX_ADDRESSES of its addresses
-MAX_AGENT = 128  # characters kept
-_OBJECT = 64  # bytes of an object around its own, and of the reference to it
+MAX_PROTOCOLS = 128  # stored from a peer's list, as MAX_ADDRESSES of its addresses
+MAX_AGENT = 128  # characters stored
+_OBJECT = 64  # overhead in bytes of an object and of the reference to it
 
 
 class Identify(Message):
-    """The message; only Info is worth believing."""
+    """The message, unverified; IdentifyInfo has the verified content."""
 
     __slots__ = (
         "agent_version",
@@ -75,7 +75,7 @@ class IdentifyReader:
         self._seen = False
 
     def feed(self, data: "Buffer") -> None:
-        """Raises RemoteProtocolError on a message, or on messages in all, over the bounds."""
+        """Raises RemoteProtocolError if a message, or all together, exceed the bounds."""
         view = memoryview(data)
         while view:
             body, taken = self._reader.feed(view)
@@ -88,18 +88,18 @@ class IdentifyReader:
             self._bodies += body
 
     def finish(self) -> Identify:
-        """The merged message at the stream's end; RemoteProtocolError if there is none."""
+        """The merged message at the stream's end. Raises RemoteProtocolError if there is none."""
         if self._reader.partial or not self._seen:
             raise RemoteProtocolError("identify stream ended without a whole message")
         return Identify.decode(self._bodies)
 
 
 class IdentifyInfo:
-    """What is known of a peer.
+    """The verified content of a peer's identify messages.
 
-    `agent` is printable ASCII. `addresses` come from the newest valid signed record, of which
-    `seq` is the number, or are merely claimed where `seq` is -1. `observed` is where the peer
-    sees us.
+    `agent`: printable ASCII. `addresses`: from the newest valid signed record, with its sequence
+    number `seq`, or merely claimed if `seq` is -1. `observed`: this node's address as seen by the
+    peer.
     """
 
     __slots__ = ("addresses", "agent", "observed", "protocol_version", "protocols", "seq")
@@ -114,7 +114,7 @@ class IdentifyInfo:
 
     @property
     def size(self) -> int:
-        """About how many bytes of memory it takes."""
+        """The approximate size in bytes of memory."""
         texts = sum([len(text) + _OBJECT for text in self.protocols])
         return texts + sum([len(address.bytes) + 2 * _OBJECT for address in self.addresses])
 
@@ -122,10 +122,10 @@ class IdentifyInfo:
 def read_identify(
     message: Identify, peer: "PeerId", known: "IdentifyInfo | None" = None
 ) -> IdentifyInfo:
-    """What `message` says about `peer`, whose id the connection has authenticated.
+    """Evaluate `message` of `peer`, whose id the connection has authenticated.
 
-    What it leaves out (a push may be partial) is taken from `known`. A signed record that is not
-    valid, not the peer's or not newer than `known`'s is not used.
+    Missing fields (a push may be partial) are taken from `known`. A signed record that is invalid,
+    another peer's or not newer than that of `known` is ignored.
     Raises RemoteProtocolError if the message names another public key than the peer's.
     """
     if message.public_key and PublicKey.decode(message.public_key).peer_id() != peer:
@@ -162,7 +162,7 @@ def _signed_addresses(
     try:
         signer, seq, addresses = open_peer_record(message.signed_peer_record)
     except RemoteProtocolError:
-        return None  # as go-libp2p does: the connection vouches for the unsigned ones
+        return None  # as in go-libp2p: the connection authenticates unsigned addresses
     return (seq, tuple(addresses)) if signer == peer else None
 
 

@@ -1,4 +1,4 @@
-"""IP addresses as 4 or 16 bytes: text, reach, and the group that shares a per-IP limit.
+"""IP addresses as 4 or 16 bytes: text, scope, and the group that shares a per-IP limit.
 
 Sources: RFC 4291 and RFC 5952 (IPv6 text), the IANA IPv4 and IPv6 special-purpose registries.
 Portable: runs under CPython and MicroPython, which has no ipaddress module.
@@ -11,13 +11,13 @@ LINK_LOCAL = "link-local"
 PRIVATE = "private"
 CGNAT = "cgnat"
 PUBLIC = "public"
-RESERVED = "reserved"  # documentation, benchmarking, multicast, unassigned: never a peer's
+RESERVED = "reserved"  # documentation, benchmarking, multicast, unassigned: not usable by a peer
 
 _V4_MAPPED = b"\0" * 10 + b"\xff\xff"  # ::ffff:0:0/96
 _NAT64 = b"\0\x64\xff\x9b" + b"\0" * 8  # 64:ff9b::/96
 _6TO4 = b"\x20\x02"  # 2002::/16
 
-# (prefix, its bits, scope), the first that holds counts.
+# (prefix, its bits, scope); the first match counts.
 _SCOPES4 = (
     (b"\x00", 8, RESERVED),
     (b"\x0a", 8, PRIVATE),
@@ -47,10 +47,10 @@ _SCOPES6 = (
 
 
 def scope(ip: bytes) -> str:
-    """How far `ip` (4 or 16 bytes) reaches: one of the constants above.
+    """The scope of `ip` (4 or 16 bytes): one of the constants above.
 
-    A v4-mapped address has the scope of the IPv4 inside. So have NAT64's well-known prefix and
-    6to4, as far as that one is public: they must not carry any other.
+    A v4-mapped address has the scope of its IPv4 address. NAT64's well-known prefix and 6to4 are
+    public if their IPv4 address is, else reserved: they must not carry any other.
     """
     if len(ip) == 4:
         return _look_up(ip, _SCOPES4, PUBLIC)
@@ -64,7 +64,7 @@ def scope(ip: bytes) -> str:
 
 
 def ip_group(ip: bytes) -> bytes:
-    """Whom `ip` (4 or 16 bytes) belongs to for limits: an IPv4 address, or the /64 of an IPv6."""
+    """The group of `ip` (4 or 16 bytes) for per-IP limits: an IPv4 address, or an IPv6 /64."""
     if len(ip) == 4:
         return ip
     if ip.startswith(_V4_MAPPED):
@@ -73,7 +73,7 @@ def ip_group(ip: bytes) -> bytes:
 
 
 def parse_ip4(text: str) -> bytes:
-    """The 4 bytes of dotted decimal `text`; AddressError. Leading zeros are ambiguous: refused."""
+    """Parse dotted decimal `text`. Raises AddressError, also on leading zeros (ambiguous)."""
     parts = text.split(".") if len(text) <= 15 else []
     if len(parts) != 4:
         raise AddressError(f"not an IPv4 address: {text[:40]!r}")
@@ -91,7 +91,7 @@ def format_ip4(ip: bytes) -> str:
 
 
 def parse_ip6(text: str) -> bytes:
-    """The 16 bytes of `text` in any form of RFC 4291, without a zone; AddressError."""
+    """Parse `text` in any form of RFC 4291, without a zone. Raises AddressError."""
     head, gap, tail = text.partition("::")
     if len(text) > 45 or "::" in tail:
         raise AddressError(f"not an IPv6 address: {text[:50]!r}")
@@ -104,7 +104,7 @@ def parse_ip6(text: str) -> bytes:
 
 
 def format_ip6(ip: bytes) -> str:
-    """RFC 5952: lower case, the longest run of zero groups as ::, v4-mapped in dotted decimal."""
+    """Format by RFC 5952: lower case, longest run of zeros as ::, v4-mapped in dotted decimal."""
     if ip.startswith(_V4_MAPPED):
         return "::ffff:" + format_ip4(ip[12:])
     groups = [f"{ip[i] << 8 | ip[i + 1]:x}" for i in range(0, 16, 2)]
@@ -115,7 +115,7 @@ def format_ip6(ip: bytes) -> str:
 
 
 def decimal(text: str) -> int:
-    """A number in plain decimal of at most 20 digits, -1 if it is not: int() takes " +1_0" too."""
+    """Parse at most 20 plain decimal digits; -1 on anything else (int() also takes " +1_0")."""
     if not 0 < len(text) <= 20 or (text[0] == "0" and len(text) > 1):
         return -1
     for char in text:
@@ -135,7 +135,7 @@ def _look_up(ip: bytes, table: "tuple[tuple[bytes, int, str], ...]", default: st
 
 
 def _groups(half: str, text: str, last: bool) -> bytes:
-    """The bytes of the groups in `half`; an IPv4 address may stand for the last two of all."""
+    """Parse the groups in `half`; an IPv4 address may replace the last two of the address."""
     if not half:
         return b""
     out = bytearray()
@@ -154,7 +154,7 @@ def _groups(half: str, text: str, last: bool) -> bytes:
 
 
 def _longest_zeros(groups: "list[str]") -> "tuple[int, int]":
-    """(start, length) of the first longest run of zero groups."""
+    """The (start, length) of the first longest run of zero groups."""
     best = (0, 0)
     start = 0
     for i, group in enumerate(groups):

@@ -1,8 +1,8 @@
-"""Multiaddrs: addresses as a sequence of protocols, in bytes on the wire and in text for people.
+"""Multiaddrs: addresses as a sequence of protocols, in binary on the wire and in text for people.
 
-Reads what peers advertise, also of transports that this node lacks, so that one such address
-does not spoil a list. Values nobody here needs (certhash, onion3, unix, ...) are kept as bytes
-and written in multibase base64url, which is certhash's own text form.
+Transports that this node lacks are parsed as well, so that one such address does not invalidate a
+peer's list. Unused values (certhash, onion3, unix, ...) are kept as bytes and written in multibase
+base64url, the text form of certhash.
 
 Sources: https://github.com/multiformats/multiaddr (protocols.csv),
 https://github.com/libp2p/specs/blob/master/addressing/README.md
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from edge.wire.types import Buffer
 
-MAX_BYTES = 512  # a relayed WebTransport address with two cert hashes has about 200
+MAX_BYTES = 512  # a relayed WebTransport address with two certhashes has about 200
 MAX_TEXT = 1024
 MAX_COMPONENTS = 16
 MAX_NAME = 253  # of the DNS
@@ -36,11 +36,11 @@ DNSADDR = 56
 CIRCUIT = 290
 P2P = 421
 
-_VARIABLE = -1  # a size: behind its length as a varint
+_VARIABLE = -1  # a size: length-prefixed by a varint
 
 _AS_NOTHING, _AS_IP4, _AS_IP6, _AS_PORT, _AS_NAME, _AS_PEER, _AS_BYTES = range(7)
 
-# code: (name, bytes of the value, how the value is written)
+# code: (name, bytes of the value, text form of the value)
 _PROTOCOLS = {
     IP4: ("ip4", 4, _AS_IP4),
     TCP: ("tcp", 2, _AS_PORT),
@@ -84,16 +84,15 @@ _PROTOCOLS = {
     777: ("memory", 8, _AS_BYTES),
 }
 _CODES = {name: code for code, (name, _, _) in _PROTOCOLS.items()}
-_CODES["ipfs"] = P2P  # its name of old
+_CODES["ipfs"] = P2P  # the former name
 
 _FAMILIES = {IP4: 4, IP6: 6, DNS: 0, DNS4: 4, DNS6: 6}
 
 
 class Multiaddr:
-    """One address, compared and hashed by its canonical bytes. Immutable; thousands are alive.
+    """An address, compared and hashed by its canonical bytes. Immutable and small: thousands exist.
 
-    `Multiaddr(data)` trusts its caller; bytes and text from elsewhere go through from_bytes()
-    and from_string().
+    `Multiaddr(data)` does not validate; use from_bytes() and from_string() for external input.
     """
 
     __slots__ = ("bytes",)
@@ -103,7 +102,7 @@ class Multiaddr:
 
     @classmethod
     def from_bytes(cls, data: "Buffer") -> "Multiaddr":
-        """Raises RemoteProtocolError unless `data` is a multiaddr of protocols known here."""
+        """Parse `data`. Raises RemoteProtocolError if it is malformed or has unknown protocols."""
         if not 0 < len(data) <= MAX_BYTES:
             raise RemoteProtocolError(f"multiaddr of {len(data)} bytes, not 1 to {MAX_BYTES}")
         canonical = bytes(data)
@@ -116,7 +115,7 @@ class Multiaddr:
 
     @classmethod
     def from_string(cls, text: str) -> "Multiaddr":
-        """Raises AddressError, which says what in `text` is wrong."""
+        """Parse `text`. Raises AddressError, which names the mistake."""
         if len(text) > MAX_TEXT:
             raise AddressError(f"address longer than {MAX_TEXT} characters: {text[:40]!r}...")
         if text[:1] != "/":
@@ -128,25 +127,25 @@ class Multiaddr:
 
     @classmethod
     def from_ip(cls, ip: bytes, port: int) -> "Multiaddr":
-        """/ip4/<ip>/tcp/<port>, or ip6: `ip` has 4 or 16 bytes."""
+        """The address /ip4/<ip>/tcp/<port>, or ip6; `ip` has 4 or 16 bytes."""
         head = varint.encode(IP4 if len(ip) == 4 else IP6) + ip
         return cls(head + varint.encode(TCP) + port.to_bytes(2, "big"))
 
     @property
     def protocols(self) -> "list[tuple[int, bytes]]":
-        """(code, value) of every component, the value without its length."""
+        """The (code, value) of every component, the value without its length."""
         return _split(self.bytes)
 
     def encapsulate(self, inner: "Multiaddr") -> "Multiaddr":
-        """Both in one, `inner` last; RemoteProtocolError if that is longer than allowed."""
+        """Append `inner`. Raises RemoteProtocolError if the result is too long."""
         return Multiaddr.from_bytes(self.bytes + inner.bytes)
 
     def with_peer(self, peer: PeerId) -> "Multiaddr":
-        """The address ending in /p2p/<peer>, in place of the peer id it may end in."""
+        """The address with the final /p2p/<peer>, which replaces another peer id."""
         return self.without_peer().encapsulate(_p2p(peer))
 
     def without_peer(self) -> "Multiaddr":
-        """The address without the /p2p it may end in, unless it is nothing else."""
+        """The address without a final /p2p, unless that is its only component."""
         code, value = self.protocols[-1]
         if code != P2P:
             return self
@@ -154,7 +153,7 @@ class Multiaddr:
         return Multiaddr(rest) if rest else self
 
     def peer_id(self) -> "PeerId | None":
-        """The peer reached at this address: its last component, if that is p2p."""
+        """The peer id of the address: its last component, if that is p2p."""
         code, value = self.protocols[-1]
         return PeerId(value) if code == P2P else None
 
@@ -164,7 +163,7 @@ class Multiaddr:
         return any(code == CIRCUIT for code, _ in self.protocols)
 
     def relay_part(self) -> "Multiaddr | None":
-        """The relay's address: what stands before the last p2p-circuit, None if there is none."""
+        """The relay's address, up to the last p2p-circuit; None if there is none."""
         protocols = self.protocols
         for i in range(len(protocols) - 1, 0, -1):
             if protocols[i][0] == CIRCUIT:
@@ -172,15 +171,15 @@ class Multiaddr:
         return None
 
     def via_circuit(self, target: "PeerId | None" = None) -> "Multiaddr":
-        """The address of `target` (or of whoever asks) through the relay at this address."""
+        """The circuit address through the relay at this address, of `target` if given."""
         circuit = self.encapsulate(Multiaddr(varint.encode(CIRCUIT)))
         return circuit if target is None else circuit.encapsulate(_p2p(target))
 
     def host_port(self) -> "tuple[str, int, int] | None":
-        """(host, port, family) of an address that TCP alone reaches, else None.
+        """The (host, port, family) of a plain TCP address, else None.
 
-        That is [/ip6zone](/ip4 | /ip6 | /dns | /dns4 | /dns6)/tcp[/p2p]. The family is 4, 6 or,
-        for /dns, 0; the host is text as getaddrinfo() takes it, with %zone where there is one.
+        Its form is [/ip6zone](/ip4 | /ip6 | /dns | /dns4 | /dns6)/tcp[/p2p]. The family is 4, 6 or,
+        for /dns, 0; the host is in the text form of getaddrinfo(), with %zone if present.
         """
         parts = self.protocols
         zone = ""
@@ -195,7 +194,7 @@ class Multiaddr:
         return _format(code, value) + zone, int.from_bytes(parts[1][1], "big"), _FAMILIES[code]
 
     def ip(self) -> "bytes | None":
-        """The 4 or 16 bytes of the IP address this one starts with, None behind a name."""
+        """The 4 or 16 bytes of the leading IP address, None if the address starts with a name."""
         for code, value in self.protocols[:2]:
             if code in (IP4, IP6):
                 return value
@@ -204,7 +203,7 @@ class Multiaddr:
         return None
 
     def scope(self) -> "str | None":
-        """The reach of ip(), as edge.wire.ip.scope() says; None behind a name."""
+        """The scope of ip(), see edge.wire.ip.scope(); None if the address starts with a name."""
         found = self.ip()
         return None if found is None else ip_text.scope(found)
 
@@ -229,7 +228,7 @@ class Multiaddr:
 
 
 def parse_many(items: "Iterable[bytes]", limit: int) -> "list[Multiaddr]":
-    """The first `limit` addresses of `items` that can be read, each once; the rest is skipped."""
+    """The first `limit` valid addresses of `items`, without duplicates; the rest is ignored."""
     found: list[Multiaddr] = []
     for item in items:
         if len(found) >= limit:
@@ -288,7 +287,7 @@ def _check(code: int, value: bytes) -> None:
 
 
 def _is_name(value: bytes) -> bool:
-    # Names go into logs and to the resolver: nothing but visible ASCII, and no slash.
+    # Names are logged and passed to the resolver: visible ASCII only, and no slash.
     return len(value) <= MAX_NAME and all(33 <= char <= 126 and char != 47 for char in value)
 
 

@@ -1,6 +1,6 @@
-"""The two multibases that peers write: base32 (CIDs of peer ids) and base64url (cert hashes).
+"""The two multibases used by peers: base32 (CIDs of peer ids) and base64url (certhashes).
 
-Both are RFC 4648's encodings without padding. The caller takes the multibase prefix off.
+Both are RFC 4648's encodings without padding. The caller removes the multibase prefix.
 
 Source: https://github.com/multiformats/multibase
 Portable: runs under CPython and MicroPython.
@@ -17,7 +17,7 @@ BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 def encode(data: "Buffer", alphabet: str) -> str:
-    """`data` in `alphabet`, which is BASE32 or BASE64URL."""
+    """Encode `data` in `alphabet`, BASE32 or BASE64URL."""
     width = _width(alphabet)
     out = []
     held = bits = 0
@@ -34,9 +34,9 @@ def encode(data: "Buffer", alphabet: str) -> str:
 
 
 def decode(text: str, alphabet: str) -> bytes:
-    """The bytes behind `text`, whose length the caller has bounded.
+    """Decode `text`, whose length the caller has bounded.
 
-    Raises AddressError unless encode() of the answer is `text` again.
+    Raises AddressError unless encode() of the result is `text`.
     """
     width = _width(alphabet)
     out = bytearray()

@@ -1,9 +1,9 @@
 """multistream-select 1.0: two peers agree on a protocol, one line each way.
 
-Both sides are optimistic. A dialer's first proposal travels with the header and may be followed
-at once by the protocol's own bytes (go calls this V1Lazy); a listener answers header and protocol
-in one piece. `receive` therefore says how many bytes were the negotiation's: what comes behind
-them belongs to the protocol. Protocol ids need no leading slash (hivemind's have none).
+Both sides are optimistic. A dialer sends its first proposal with the header, and may send the
+protocol's first bytes with them (V1Lazy in go-libp2p); a listener answers header and protocol in
+one write. `receive` therefore returns the length of the negotiation: the bytes after it belong to
+the protocol. Protocol ids need no leading slash (hivemind's have none).
 
 Source: https://github.com/multiformats/multistream-select
 Portable: runs under CPython and MicroPython.
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from edge.wire.types import Buffer
 
 VERSION = "/multistream/1.0.0"
-MAX_LINE = 1024  # bytes of a line with its newline; go's limit
-MAX_PROPOSALS = 32  # lines a dialer may send before it has named something we speak
+MAX_LINE = 1024  # bytes of a line with its newline; go-libp2p's limit
+MAX_PROPOSALS = 32  # lines that a dialer may send before a supported protocol
 _NOT_AVAILABLE = "na"
 
 
 class NegotiationError(RemoteProtocolError):
-    """The other side speaks none of the protocols that were proposed."""
+    """The peer supports none of the proposed protocols."""
 
 
 def encode_line(text: str) -> bytes:
-    """`text` as a line of the protocol: length, text, newline."""
+    """Encode `text` as a line: length, text, newline."""
     body = text.encode() + b"\n"
     if len(body) > MAX_LINE:
         raise LocalProtocolError("protocol id longer than a multistream line")
@@ -41,7 +41,7 @@ NA = encode_line(_NOT_AVAILABLE)
 
 
 class _Lines:
-    """Takes one line at a time out of arriving bytes; holds at most one line."""
+    """Splits received bytes into lines; holds at most one line."""
 
     __slots__ = ("_held",)
 
@@ -49,7 +49,7 @@ class _Lines:
         self._held = bytearray()
 
     def take(self, data: "Buffer", pos: int) -> "tuple[str | None, int]":
-        """The next line of the held bytes and `data[pos:]` (None if incomplete) and the new pos."""
+        """The next line of the held bytes and `data[pos:]`, None if incomplete; and the new pos."""
         held = self._held
         end = len(data)
         if not held:
@@ -72,14 +72,14 @@ class _Lines:
         return 1 if self._held[0] < 0x80 else 2
 
     def _missing(self) -> int:
-        """How many bytes the held line still lacks (1 while its length is not known)."""
+        """The number of bytes missing from the held line (1 while its length is unknown)."""
         held = self._held
         head = _head(held, 0, len(held))
         return 1 if head is None else head[0] + head[1] - len(held)
 
 
 def _head(data: "Buffer", pos: int, end: int) -> "tuple[int, int] | None":
-    """(length, start) of the line at `data[pos:end]`; None while its length is not all there."""
+    """The (length, start) of the line at `data[pos:end]`; None while its length is incomplete."""
     head = varint.decode(data, pos, end, 2)
     if head is not None and not 0 < head[0] <= MAX_LINE:
         raise RemoteProtocolError(f"multistream line of {head[0]} bytes")
@@ -96,7 +96,7 @@ def _text(body: bytes) -> str:
 
 
 class _Side:
-    """What the two sides have in common: `protocol` is set once it is agreed."""
+    """The common part of both sides; `protocol` is set once it is negotiated."""
 
     __slots__ = ("_greeted", "_lines", "protocol")
 
@@ -106,9 +106,9 @@ class _Side:
         self.protocol: str | None = None
 
     def receive(self, data: "Buffer", pos: int = 0) -> "tuple[bytes, int]":
-        """Feed `data[pos:]`: (what to send, position behind the negotiation's last byte).
+        """Feed `data[pos:]`; return (bytes to send, position behind the negotiation's last byte).
 
-        Raises RemoteProtocolError on nonsense; see the side for what else ends it.
+        Raises RemoteProtocolError on malformed input; each side has further errors.
         """
         answer = b""
         while self.protocol is None:
@@ -134,9 +134,9 @@ class _Side:
 
 
 class Listener(_Side):
-    """The side that is asked. `supports` says which protocol ids it accepts.
+    """The answering side. `supports` decides which protocol ids are accepted.
 
-    A dialer that proposes without end is a RemoteProtocolError.
+    Too many proposals are a RemoteProtocolError.
     """
 
     __slots__ = ("_proposals", "_supports")
@@ -153,17 +153,17 @@ class Listener(_Side):
         self._proposals += 1
         if self._proposals > MAX_PROPOSALS:
             raise RemoteProtocolError("too many multistream proposals")
-        if line == "ls" or not self._supports(line):  # listing protocols is identify's job
+        if line == "ls" or not self._supports(line):  # identify lists protocols
             return NA
         self.protocol = line
         return encode_line(line)
 
 
 class Dialer(_Side):
-    """The side that asks: `protocols` in order of preference, at least one.
+    """The proposing side: `protocols` in order of preference, at least one.
 
-    Send `hello` first. With one protocol its own bytes may follow at once. When every protocol
-    was refused, that is a NegotiationError.
+    Send `hello` first. With a single protocol, its own bytes may follow at once. If the peer
+    refuses every protocol, `receive` raises NegotiationError.
     """
 
     __slots__ = ("_next", "_protocols")

@@ -1,7 +1,7 @@
 """Noise_XX_25519_ChaChaPoly_SHA256 as libp2p uses it: the handshake, then length-framed messages.
 
-The handshake is fed one Noise message at a time; `Channel` opens and seals whole runs of frames
-between buffers of its caller, without a copy of its own.
+The handshake processes one Noise message at a time. `Channel` opens and seals runs of frames
+between the caller's buffers, without a copy of its own.
 
 Sources: https://noiseprotocol.org/noise.html, libp2p/specs noise/README.md
 """
@@ -21,7 +21,7 @@ PROTOCOL_ID = "/noise"
 NAME = b"Noise_XX_25519_ChaChaPoly_SHA256"
 SIGNATURE_PREFIX = b"noise-libp2p-static-key:"
 TAG = 16
-MAX_MESSAGE = 65535  # bytes of a Noise message, its tag included
+MAX_MESSAGE = 65535  # bytes of a Noise message with its tag
 MAX_PLAINTEXT = MAX_MESSAGE - TAG
 FRAME_OVERHEAD = 2 + TAG
 MAX_HANDSHAKE = 6144  # an 8192-bit RSA key and its signature fit three times over
@@ -29,7 +29,7 @@ _KEY = 32
 
 
 class Extensions(Message):
-    """NoiseExtensions; WebTransport's certificate hashes are for another transport."""
+    """NoiseExtensions, without WebTransport's certificate hashes."""
 
     __slots__ = ("stream_muxers",)
     stream_muxers: list[str]
@@ -37,7 +37,7 @@ class Extensions(Message):
 
 
 class Payload(Message):
-    """NoiseHandshakePayload: who holds the static key, and proof."""
+    """NoiseHandshakePayload: the owner of the static key, with its signature."""
 
     __slots__ = ("extensions", "identity_key", "identity_sig")
     identity_key: bytes | None
@@ -51,12 +51,12 @@ class Payload(Message):
 
 
 class Identity:
-    """What one node brings to each of its handshakes: a static key, signed once by its peer key."""
+    """The node's part of each handshake: a static key, signed once by its peer key."""
 
     __slots__ = ("muxers", "payload", "private", "public", "public_key")
 
     def __init__(self, key: "crypto.Ed25519Key", muxers: "Sequence[str]") -> None:
-        self.muxers = muxers  # offered inside the handshake; none: negotiated behind it
+        self.muxers = muxers  # offered inside the handshake; none: negotiated after it
         self.private, self.public = crypto.x25519_keypair()
         self.public_key = PublicKey(type=1, data=key.public)
         self.payload = Payload(
@@ -119,7 +119,7 @@ class _Symmetric:
 class Handshake:
     """One side of one handshake. After the last message `channel` and `remote_peer` are set.
 
-    `expected`: the peer id that was dialled; another one ends the handshake.
+    `expected`: the dialled peer id; a different one is a RemoteProtocolError.
     """
 
     __slots__ = (
@@ -154,7 +154,7 @@ class Handshake:
 
     @property
     def muxers(self) -> "Sequence[str]":
-        """What we offer."""
+        """The offered muxers."""
         return self._identity.muxers
 
     def start(self) -> bytes:
@@ -165,9 +165,9 @@ class Handshake:
         return self._send_ephemeral() + self._symmetric.seal(b"")
 
     def receive_message(self, message: bytes) -> bytes:
-        """Take one message of the peer, return the next one of ours (b"" if there is none).
+        """Process one message of the peer; return the next message to send, b"" if there is none.
 
-        Raises RemoteProtocolError if the peer is not who it says, or not whom we dialled.
+        Raises RemoteProtocolError if the peer cannot prove its identity or is not the dialled one.
         """
         if self._initiator and self._step == 1:
             return self._initiator_second(message)
@@ -266,10 +266,10 @@ class Channel:
     def open_frames(
         self, source: memoryview, start: int, end: int, target: memoryview, pos: int
     ) -> "tuple[int, int]":
-        """Open every whole frame of source[start:end] into `target` from `pos` on.
+        """Open every complete frame of source[start:end] into `target` from `pos` on.
 
-        `target` has room for end - start bytes behind `pos`. Returns (where the first incomplete
-        frame starts, where the plaintext ends). Raises RemoteProtocolError on a forged frame.
+        `target` must have room for end - start bytes behind `pos`. Returns (start of the first
+        incomplete frame, end of the plaintext). Raises RemoteProtocolError on a forged frame.
         """
         while end - start >= 2:
             length = source[start] << 8 | source[start + 1]
@@ -289,9 +289,9 @@ class Channel:
     def seal_frame(
         self, source: memoryview, start: int, end: int, target: memoryview, pos: int
     ) -> int:
-        """Seal source[start:end] as one frame into `target` from `pos` on; return where it ends.
+        """Seal source[start:end] as one frame into `target` from `pos` on; return its end.
 
-        At most MAX_PLAINTEXT bytes; the frame takes FRAME_OVERHEAD more.
+        At most MAX_PLAINTEXT bytes; the frame has FRAME_OVERHEAD bytes more.
         """
         length = end - start + TAG
         target[pos] = length >> 8

@@ -1,4 +1,4 @@
-"""Peer ids and the public keys they are derived from.
+"""Peer ids, and the public keys from which they are derived.
 
 A peer id is a multihash of the key's protobuf encoding: the encoding itself when it has at most
 42 bytes (Ed25519, secp256k1), else its SHA-256 (RSA, ECDSA).
@@ -34,10 +34,9 @@ _CID_PREFIX = b"\x01\x72"  # CIDv1, libp2p-key
 
 
 class PeerId:
-    """One peer's name, ordered and hashed by its multihash. Immutable; thousands are alive.
+    """A peer id, ordered and hashed by its multihash. Immutable and small: thousands exist.
 
-    `PeerId(multihash)` trusts its caller; bytes and text from elsewhere go through from_bytes()
-    and from_string().
+    `PeerId(multihash)` does not validate; use from_bytes() and from_string() for external input.
     """
 
     __slots__ = ("bytes",)
@@ -47,7 +46,7 @@ class PeerId:
 
     @classmethod
     def from_bytes(cls, data: "Buffer") -> "PeerId":
-        """Raises RemoteProtocolError unless `data` is a multihash that a peer id can have."""
+        """Parse `data`. Raises RemoteProtocolError if it is not a valid multihash of a peer id."""
         size = len(data)
         if size < 3 or data[1] != size - 2:
             raise RemoteProtocolError("peer id is not a multihash")
@@ -60,10 +59,7 @@ class PeerId:
 
     @classmethod
     def from_string(cls, text: str) -> "PeerId":
-        """The peer id written as base58 (12D3Koo..., Qm...) or as a CIDv1 in base 32 (bafz...).
-
-        Raises AddressError.
-        """
+        """Parse base58 (12D3Koo..., Qm...) or a CIDv1 in base 32 (bafz...). Raises AddressError."""
         if len(text) > MAX_TEXT:
             raise AddressError(f"peer id longer than {MAX_TEXT} characters: {text[:16]!r}...")
         try:
@@ -76,9 +72,9 @@ class PeerId:
         raise AddressError(f"not a peer id: {text!r}: it starts with neither 12D3, Qm nor bafz")
 
     def public_key(self) -> "PublicKey | None":
-        """The key inside an identity multihash, None if this one is a hash.
+        """The key inside an identity multihash, None if the peer id is a hash.
 
-        Raises RemoteProtocolError if what is inside is not a public key.
+        Raises RemoteProtocolError if the content is not a public key.
         """
         if self.bytes[0] != _IDENTITY:
             return None
@@ -109,8 +105,8 @@ def _multihash(cid: bytes) -> bytes:
 class PublicKey(Message):
     """libp2p's crypto.PublicKey: `type` is one of RSA, ED25519, SECP256K1, ECDSA.
 
-    `data` is raw for ED25519 (32 bytes), a point for SECP256K1 (33), DER (PKIX) for the others;
-    whether it is a key that can be used shows in verify().
+    `data` is raw for ED25519 (32 bytes), a point for SECP256K1 (33), and DER (PKIX) for the others.
+    It is validated by verify() only.
     """
 
     __slots__ = ("data", "type")
@@ -120,7 +116,7 @@ class PublicKey(Message):
 
     @classmethod
     def decode(cls, data: "Buffer") -> "Self":
-        """The key in `data`, at most MAX_KEY bytes; raises RemoteProtocolError."""
+        """Decode a key of at most MAX_KEY bytes. Raises RemoteProtocolError."""
         if len(data) > MAX_KEY:
             raise RemoteProtocolError(f"public key longer than {MAX_KEY} bytes")
         key = super().decode(data)
@@ -139,7 +135,7 @@ class PublicKey(Message):
         return PeerId(bytes((_SHA2_256, 32)) + hashlib.sha256(encoded).digest())
 
     def verify(self, message: bytes, signature: bytes) -> bool:
-        """Whether `signature` over `message` was made with this key's secret half."""
+        """Whether `signature` over `message` is valid under this key."""
         from edge.crypto import verify
 
         return verify(self.type, self.data, message, signature)

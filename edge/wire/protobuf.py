@@ -1,8 +1,8 @@
-"""The part of protocol buffers that libp2p and hivemind use, bounded, one table a message.
+"""The subset of protocol buffers used by libp2p and hivemind, bounded, one table per message.
 
-A message class lists its fields in FIELDS; None is an absent field, a present empty one goes on
-the wire (proto2's required fields need that). Unknown fields are skipped, groups are refused.
-Fields are written in the order of FIELDS: listed by number, the encoding is canonical.
+A message class lists its fields in FIELDS. None is an absent field; a present but empty field is
+encoded, as proto2's required fields need. Unknown fields are skipped, groups are refused. Fields
+are encoded in the order of FIELDS: if they are listed by number, the encoding is canonical.
 
 Source: https://protobuf.dev/programming-guides/encoding/
 Portable: runs under CPython and MicroPython.
@@ -32,8 +32,8 @@ _WIRE_TYPE = (_VARINT, _VARINT, _LENGTH, _LENGTH, _LENGTH, _FIXED64)  # by kind
 class Field:
     """One row of a message's table.
 
-    `limit`: the most bytes of a BYTES, STRING or MESSAGE. `many`: 0 for a single value, else how
-    many values a repeated field may hold. `message`: the class of a MESSAGE.
+    `limit`: maximum bytes of a BYTES, STRING or MESSAGE. `many`: 0 for a single value, else the
+    maximum number of values of a repeated field. `message`: the class of a MESSAGE.
     """
 
     __slots__ = ("key", "kind", "limit", "many", "message", "name", "number")
@@ -92,9 +92,9 @@ class Message:
 
     @classmethod
     def decode(cls, data: "Buffer") -> "Self":
-        """The message in `data`, whose length the caller has bounded.
+        """Decode `data`, whose length the caller has bounded.
 
-        Raises RemoteProtocolError on anything that is not this message.
+        Raises RemoteProtocolError if it is not a message of this class.
         """
         view = memoryview(data)
         message = cls()
@@ -112,12 +112,12 @@ class Message:
 
 
 def delimited(body: "Buffer") -> bytes:
-    """`body` behind its length, as libp2p frames its messages on a stream."""
+    """`body` with its length as a varint in front, as libp2p frames messages on a stream."""
     return varint.encode(len(body)) + bytes(body)
 
 
 def _varint(view: memoryview, pos: int, end: int) -> "tuple[int, int]":
-    # Protobuf allows ten bytes and padding, unlike multiformats' varint.
+    # Protobuf allows ten bytes and padding, unlike the varint of multiformats.
     value = shift = 0
     while pos < end:
         byte = view[pos]
@@ -132,7 +132,7 @@ def _varint(view: memoryview, pos: int, end: int) -> "tuple[int, int]":
 
 
 def _raw(view: memoryview, pos: int, end: int, wire: int) -> "tuple[int, int, int]":
-    """The value's (start, integer if it is a varint, end)."""
+    """The (start, integer if it is a varint, end) of a value."""
     value = 0
     if wire == _VARINT:
         value, stop = _varint(view, pos, end)

@@ -1,8 +1,9 @@
-"""From a fresh byte stream to an authenticated, multiplexed connection, as a value.
+"""The upgrade from a byte stream to an authenticated, multiplexed connection, as a value.
 
-multistream-select to Noise, the Noise handshake, then yamux: agreed inside the handshake where the
-peer knows the `stream_muxers` extension, by another multistream-select inside the channel where
-it does not. The dialer's first flight holds the header, the proposal and the first Noise message.
+The steps are multistream-select for Noise, the Noise handshake, and yamux. yamux is negotiated
+inside the handshake if the peer supports the `stream_muxers` extension, else by another
+multistream-select inside the channel. The dialer's first flight contains the header, the proposal
+and the first Noise message.
 
 Sources: libp2p/specs connections/README.md, connections/inlined-muxer-negotiation.md
 """
@@ -22,8 +23,8 @@ _SECURITY, _NOISE, _MUXER, _DONE = range(4)
 class Upgrade:
     """One side of one upgrade.
 
-    When `done`: `channel`, `remote_peer` and `remote_key` are set, and `ciphertext` and
-    `plaintext` hold what had arrived beyond the upgrade's end.
+    When `done`: `channel`, `remote_peer` and `remote_key` are set, and `ciphertext` and `plaintext`
+    hold the data received beyond the end of the upgrade.
     """
 
     __slots__ = (
@@ -48,7 +49,7 @@ class Upgrade:
         else:
             self._negotiation = multistream.Listener(noise.PROTOCOL_ID.__eq__)
         self._state = _SECURITY
-        self._wire = b""  # arrived and not yet used; at most one incomplete frame between calls
+        self._wire = b""  # received and not yet used; at most one incomplete frame between calls
         self._plain = b""
         self.ciphertext = b""
         self.plaintext = b""
@@ -59,7 +60,7 @@ class Upgrade:
 
     @property
     def held(self) -> int:
-        """Bytes of incomplete frames and lines it keeps between calls."""
+        """Bytes of incomplete frames and lines held between calls."""
         return len(self._wire) + len(self._plain)
 
     @property
@@ -78,16 +79,16 @@ class Upgrade:
         return self._handshake.remote_key
 
     def start(self) -> bytes:
-        """What the dialer sends first; the listener says nothing before it is spoken to."""
+        """The dialer's first bytes to send; empty for the listener, which answers only."""
         if not self._initiator:
             return b""
         assert isinstance(self._negotiation, multistream.Dialer)
         return self._negotiation.hello + _frame(self._handshake.start())
 
     def receive(self, data: "Buffer") -> bytes:
-        """Take bytes of the peer, return bytes for it.
+        """Process received bytes; return bytes to send.
 
-        Raises RemoteProtocolError; the connection is then to be closed.
+        Raises RemoteProtocolError; close the connection then.
         """
         self._wire += bytes(data)
         out = b""

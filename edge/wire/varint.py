@@ -1,4 +1,4 @@
-"""Unsigned varints (multiformats/unsigned-varint): base 128, little end first, 9 bytes at most.
+"""Unsigned varints (multiformats/unsigned-varint): base 128, little-endian, at most 9 bytes.
 
 Portable: runs under CPython and MicroPython.
 """
@@ -13,7 +13,7 @@ MAX_BYTES = 9  # unsigned-varint's own limit: 63 bits
 
 
 def encode(value: int) -> bytes:
-    """`value` (0 <= value < 2**63) as the shortest varint."""
+    """Encode `value` (0 <= value < 2**63) as the shortest varint."""
     if 0 <= value < 0x80:
         return bytes((value,))
     if not 0 <= value < 1 << 63:
@@ -29,7 +29,7 @@ def encode(value: int) -> bytes:
 def decode(
     data: "Sequence[int]", pos: int = 0, end: int = -1, max_bytes: int = MAX_BYTES
 ) -> "tuple[int, int] | None":
-    """The varint at `data[pos:end]` as (value, position behind it), None if it is not all there.
+    """Decode the varint at `data[pos:end]`: (value, position behind it), None if incomplete.
 
     Raises RemoteProtocolError if it is longer than `max_bytes` or has trailing zero groups.
     """

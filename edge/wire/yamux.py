@@ -1,14 +1,14 @@
-"""Yamux /yamux/1.0.0: many streams with flow control of their own over one connection.
+"""Yamux /yamux/1.0.0: multiplexed streams with flow control over one connection.
 
-`Session` is fed plaintext in place and answers with events that point into the same buffer; what
-it has to say itself (acknowledgements, window updates, pings, go-away) collects in `out`. The
-payload of a data frame is never copied here: the caller writes the header where it wants it
-(`write_header`), which is how a relay forwards a frame by overwriting twelve bytes.
+`Session` parses plaintext in place and returns events that point into the same buffer. Its own
+frames (acknowledgements, window updates, pings, go-away) collect in `out`. The payload of a data
+frame is never copied here: the caller chooses the place of the header (`write_header`), so a relay
+forwards a frame by overwriting twelve bytes.
 
-Limits: streams the peer may have open, streams of ours it has not acknowledged (256, as the
-specification advises), bytes of `out` that what arrives at once can cause, and nuisances: frames
-that cost work and carry nothing (pings, streams refused or reset by who opened them, empty frames).
-The user forgives some of them as time goes by.
+Limits: open streams of the peer, own streams that the peer has not acknowledged (256, as the
+specification advises), bytes of `out` caused by one read, and nuisances: frames that cost work and
+carry no data (pings, streams that are refused or reset by their opener, empty frames). The user
+forgives a number of them as time passes.
 
 Sources: libp2p/specs yamux/README.md; https://github.com/hashicorp/yamux/blob/master/spec.md
 Portable: runs under CPython and MicroPython.
@@ -34,19 +34,19 @@ DATA, WINDOW_UPDATE, PING, GO_AWAY = 0, 1, 2, 3
 SYN, ACK, FIN, RST = 1, 2, 4, 8
 GO_AWAY_NORMAL, GO_AWAY_PROTOCOL_ERROR, GO_AWAY_INTERNAL_ERROR = 0, 1, 2
 
-INITIAL_WINDOW = 256 * 1024  # bytes; the specification's, not negotiable downwards
-MAX_SEND_WINDOW = 1 << 31  # a peer that grants more is mistaken
+INITIAL_WINDOW = 256 * 1024  # bytes; the specification's minimum
+MAX_SEND_WINDOW = 1 << 31  # a larger grant is an error
 MAX_UNACKNOWLEDGED = 256
-MAX_OUT = 64 * 1024  # bytes of answers to what arrives at once; more is a flood
+MAX_OUT = 64 * 1024  # bytes of replies caused by one read; more is a flood
 MAX_NUISANCES = 1000  # more are a flood
-_GROWTH_ROUND_TRIPS = 4  # a window used up within so many round trips was too small
+_GROWTH_ROUND_TRIPS = 4  # a window exhausted within so many round trips was too small
 
 # Events: (kind, stream, start, end). For STREAM_DATA, start and end delimit the payload in the
 # buffer that `receive` was given; the 12 bytes before it may be overwritten. For SESSION_PONG,
 # start is the ping's value; for SESSION_GO_AWAY, the reason.
 STREAM_OPENED = 0
 STREAM_DATA = 1
-STREAM_FINISHED = 2  # the peer will send no more
+STREAM_FINISHED = 2  # the peer has half-closed the stream
 STREAM_RESET = 3
 STREAM_WRITABLE = 4  # the send window has grown
 SESSION_PONG = 5
@@ -54,7 +54,7 @@ SESSION_GO_AWAY = 6
 
 
 class Stream:
-    """One stream's flow control. `owner` is the user's, the session never looks at it."""
+    """The flow control of one stream. `owner` is for the user; the session does not use it."""
 
     __slots__ = (
         "_consumed",
@@ -73,20 +73,20 @@ class Stream:
         self.id = stream_id
         self.acknowledged = acknowledged
         self.owner: Any = None
-        self.send_window = INITIAL_WINDOW  # bytes the peer still accepts
-        self.receive_window = INITIAL_WINDOW  # bytes the peer may still send
-        self.window = INITIAL_WINDOW  # what receive_window is topped up to
+        self.send_window = INITIAL_WINDOW  # bytes that the peer still accepts
+        self.receive_window = INITIAL_WINDOW  # bytes that the peer may still send
+        self.window = INITIAL_WINDOW  # target of receive_window after a credit
         self.local_closed = False
         self.remote_closed = False
-        self._consumed = 0  # bytes taken by the user and not yet given back as credit
+        self._consumed = 0  # bytes consumed by the user and not yet credited to the peer
         self._credited_at = 0
 
 
 class Session:
-    """One yamux session. `client` is the side that dialled.
+    """One yamux session. `client`: whether this side dialled.
 
-    `max_streams`: streams the peer may have open at once; more are reset. `max_window`: bytes to
-    which a stream's receive window may grow (0: it stays at 256 KiB).
+    `max_streams`: concurrent streams of the peer; more are reset. `max_window`: maximum bytes of a
+    stream's receive window (0: it stays at 256 KiB).
     """
 
     __slots__ = (
@@ -110,7 +110,7 @@ class Session:
     def __init__(self, client: bool, max_streams: int = 256, max_window: int = 0) -> None:
         self._client = client
         self._next_id = 1 if client else 2
-        self._body_left = 0  # bytes of a data frame that have not arrived yet
+        self._body_left = 0  # missing bytes of an incomplete data frame
         self._body_stream: Stream | None = None
         self._body_flags = 0
         self._unacknowledged = 0
@@ -127,10 +127,10 @@ class Session:
     # --- receiving ---
 
     def receive(self, buf: bytearray, start: int, end: int) -> "tuple[list[Event], int]":
-        """Parse buf[start:end]; return (events, where an incomplete header starts).
+        """Parse buf[start:end]; return (events, start of an incomplete header).
 
-        Feed the bytes from there on again, in front of what arrives next. Raises
-        RemoteProtocolError; `refuse` then says so to the peer.
+        Feed the bytes from there on again, in front of the next ones. Raises RemoteProtocolError;
+        `refuse` then informs the peer.
         """
         events: list[Event] = []
         most_out = len(self.out) + MAX_OUT
@@ -200,7 +200,7 @@ class Session:
             self._finished(events, stream)
 
     def _flagged(self, events: "list[Event]", flags: int, stream_id: int) -> "Stream | None":
-        """The stream of a frame, its SYN, ACK and RST dealt with; None: nobody's (any more)."""
+        """Process SYN, ACK and RST of a frame; return its stream, None if it does not exist."""
         if not stream_id:
             raise RemoteProtocolError("yamux stream 0 is the session's")
         if flags & SYN:
@@ -258,19 +258,19 @@ class Session:
             self._control_frame(PING, ACK, 0, value)
 
     def penalize(self, count: int) -> None:
-        """The peer has caused so many nuisances; RemoteProtocolError if they are too many now."""
+        """Add `count` nuisances of the peer. Raises RemoteProtocolError if there are too many."""
         self.nuisances += count
         if self.nuisances > MAX_NUISANCES:
             raise RemoteProtocolError("yamux peer floods the session")
 
     def forgive(self, count: int) -> None:
-        """Time has passed: forget so many nuisances."""
+        """Subtract `count` nuisances, as time has passed."""
         self.nuisances = max(0, self.nuisances - count)
 
     # --- sending ---
 
     def open_stream(self) -> Stream:
-        """A new stream of ours; it may be written to at once."""
+        """Open a stream; it can be written to at once. Raises LocalProtocolError at a limit."""
         if self.going_away:
             raise LocalProtocolError("the peer takes no new streams")
         if self._unacknowledged >= MAX_UNACKNOWLEDGED:
@@ -283,7 +283,7 @@ class Session:
         return stream
 
     def write_header(self, stream: Stream, length: int, buf: "Buffer", pos: int) -> None:
-        """The header of a data frame of `length` bytes, at `buf[pos:]`; the window is charged.
+        """Write the header of a data frame of `length` bytes to `buf[pos:]`; charge the window.
 
         `length` is at most `stream.send_window`; the payload follows the header.
         """
@@ -293,7 +293,7 @@ class Session:
         struct.pack_into(_FORMAT, buf, pos, 0, DATA, 0, stream.id, length)
 
     def send(self, stream: Stream, data: "Buffer") -> int:
-        """Queue as much of `data` as the window admits in `out`; return how many bytes."""
+        """Queue as much of `data` as the window admits in `out`; return the number of bytes."""
         length = min(len(data), stream.send_window)
         if length:
             out = self.out
@@ -304,7 +304,7 @@ class Session:
         return length
 
     def finish(self, stream: Stream) -> None:
-        """Half-close: we send no more on this stream."""
+        """Half-close: send no more on this stream."""
         if stream.local_closed:
             return
         stream.local_closed = True
@@ -313,17 +313,17 @@ class Session:
             self._forget(stream)
 
     def reset(self, stream: Stream) -> None:
-        """Give the stream up at once, in both directions."""
+        """Reset the stream: close it at once, in both directions."""
         if self.streams.get(stream.id) is stream:
             self._forget(stream)
             self._control_frame(WINDOW_UPDATE, RST, stream.id, 0)
 
     def consumed(self, stream: Stream, length: int, now: int, grow: bool = True) -> None:
-        """The user has taken `length` bytes: credit the peer once half a window has gathered.
+        """Record that the user has consumed `length` bytes; credit the peer once per half a window.
 
-        `now`: a monotonic clock of any unit, the one `rtt` is in. A window emptied within a few
-        round trips is doubled, up to `max_window` (as go-yamux does). `grow`: False if the user
-        knows that something else is what holds the stream up.
+        `now`: a monotonic clock in the unit of `rtt`. A window exhausted within a few round trips
+        is doubled, up to `max_window` (as in go-yamux). `grow`: False if the window is known not
+        to be the bottleneck.
         """
         stream._consumed += length
         if stream._consumed * 2 < stream.window or stream.remote_closed:
@@ -340,11 +340,11 @@ class Session:
             self._control_frame(WINDOW_UPDATE, 0, stream.id, delta)
 
     def ping(self, value: int) -> None:
-        """Ask for a pong with the same 32-bit value."""
+        """Send a ping; the pong has the same 32-bit value."""
         self._control_frame(PING, SYN, 0, value)
 
     def go_away(self, reason: int = GO_AWAY_NORMAL) -> None:
-        """Say that this session ends."""
+        """Send a go-away: the session ends."""
         self._control_frame(GO_AWAY, 0, 0, reason)
 
     def _forget(self, stream: Stream) -> None:
@@ -356,7 +356,7 @@ class Session:
             stream.acknowledged = True
             self._unacknowledged -= 1
         if stream is self._body_stream:
-            self._body_stream = None  # the rest of its frame is skipped
+            self._body_stream = None  # the rest of the frame is skipped
 
     def _control_frame(self, kind: int, flags: int, stream_id: int, value: int) -> None:
         self.out += struct.pack(_FORMAT, 0, kind, flags, stream_id, value)

@@ -1,7 +1,7 @@
 """python -m openwrt.package ipk|feed|apk ARCH BINARY OUT [KEYS]
 
 ipk writes OUT/kwaainet_VERSION_ARCH.ipk; feed and apk write OUT/ARCH, signed with the keys in the
-directory KEYS, which are made if there are none.
+directory KEYS, which are created if they do not exist.
 """
 
 import sys
@@ -51,7 +51,7 @@ def _apk(directory: Path, found: recipe.Recipe, arch: str, key: ApkKey) -> None:
 
 
 def _say(directory: Path, filename: str, public: Path, trusted: str) -> None:
-    print(f"{directory}: {filename}; whoever installs from it needs {public} as {trusted}")
+    print(f"{directory}: {filename}; to install from it, copy {public} to {trusted}")
 
 
 if __name__ == "__main__":

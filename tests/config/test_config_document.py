@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from edge.config import document
+from edge.config.errors import ConfigError, RefusedError
+from edge.config.kinds import Option
 from edge.config.load import load
-from edge.config.schema import Peer
+from edge.config.schema import Peer, every_option
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 PEER = "/ip4/192.0.2.1/tcp/4001/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"
@@ -17,6 +19,36 @@ NO_FILE = {"KWAAINET_CONFIG": "/dev/null"}
 def test_the_page_in_docs_is_current() -> None:
     made = document.markdown()
     assert PAGE.read_text() == made, "run: python -m edge.config.document > docs/configuration.md"
+
+
+def allowed_on_the_page() -> dict[tuple[str, str], str]:
+    """The column "allowed" by section and option."""
+    found = {}
+    section = ""
+    for line in PAGE.read_text().splitlines():
+        if line.startswith("## "):
+            section = line[3:].strip("[]")
+        elif line.startswith("| `"):
+            name, _, _, allowed, _, _ = line.replace("\\|", "\0")[2:-2].split(" | ")
+            found[section, name.strip("`")] = allowed.replace("\0", "|")
+    return found
+
+
+@pytest.mark.parametrize("option", every_option(), ids=lambda o: f"{o.section}.{o.name}")
+def test_the_page_allows_what_an_error_of_the_program_says(option: Option) -> None:
+    with pytest.raises(RefusedError) as caught:
+        option.check(None)
+    assert str(caught.value).endswith(allowed_on_the_page()[option.section, option.name])
+
+
+def test_the_page_shows_an_error_as_the_program_prints_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("kwaainet.toml").write_text("\n" * 10 + "[relay]\nmax_circuits = 70000\n")
+    with pytest.raises(ConfigError) as caught:
+        load("kwaainet.toml", {}, {})
+    assert f"\n    {caught.value}\n" in PAGE.read_text()
 
 
 def test_the_sample_file_sets_every_default(tmp_path: Path) -> None:

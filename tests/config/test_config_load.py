@@ -207,7 +207,7 @@ def test_every_option_is_set_by_every_source(option, toml: Load) -> None:  # typ
         ),
         ("relay = 3\n", "kwaainet.toml:1: [relay]: got 3; expected a section"),
         ("[[relay]]\n", "kwaainet.toml:1: [relay]: got [a table]; expected a section"),
-        ("[peer]\n", "kwaainet.toml:1: [peer]: expected [[peer]], one for each peer"),
+        ("[peer]\n", "kwaainet.toml:1: [peer]: expected [[peer]], one section per peer"),
         ("peer = [1]\n", "kwaainet.toml:1: [peer]: got 1; expected a section"),
         (
             f'[[peer]]\naddress = "{PEER_A}"\n[[peer]]\n',
@@ -460,7 +460,7 @@ def test_sections_that_stand_in_files_alone(toml: Load) -> None:
         ('[[wake]]\npeer = "me"\n', '2: [wake] peer: got "me"; expected a peer id'),
         ('[[wake]]\ninterface = "br lan"\n', '2: [wake] interface: got "br lan"; expected a'),
         (WAKE.replace("mac", "#"), "2: [wake] mac: missing; expected a MAC address"),
-        ("[schedule]\n", "1: [schedule]: expected [[schedule]], one for each schedule"),
+        ("[schedule]\n", "1: [schedule]: expected [[schedule]], one section per schedule"),
     ],
 )
 def test_mistakes_in_repeated_sections(text: str, line: str, toml: Load) -> None:

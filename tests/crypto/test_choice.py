@@ -47,7 +47,7 @@ def test_environment_wants_what_is_missing():
 def test_environment_is_wrong():
     last = run(SHOW, KWAAINET_CRYPTO="fast").stderr.splitlines()[-1]
     assert last == (
-        "edge.crypto.errors.CryptoError: KWAAINET_CRYPTO is 'fast'; it may be native or pure"
+        "edge.crypto.errors.CryptoError: KWAAINET_CRYPTO is 'fast'; expected native or pure"
     )
 
 

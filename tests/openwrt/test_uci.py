@@ -128,7 +128,7 @@ def test_every_option_is_read_as_in_toml(option, uci: Read, tmp_path: Path) -> N
         ),
         (
             "config relay\n\tlist private '1'\n",
-            'kwaainet:2: [relay] private: got ["1"]; expected option, not list: '
+            'kwaainet:2: [relay] private: got ["1"]; expected option instead of list: '
             "true or false (as text also yes, no, on, off, 1, 0)",
         ),
         (
@@ -142,7 +142,7 @@ def test_every_option_is_read_as_in_toml(option, uci: Read, tmp_path: Path) -> N
         ),
         (
             "config relay\nconfig node\nconfig relay\n",
-            "kwaainet:3: [relay]: got a second section; expected one, and one begins in line 1",
+            "kwaainet:3: [relay]: duplicate section; the first is in line 1",
         ),
         (
             "\nconfig peer\n",
@@ -152,7 +152,7 @@ def test_every_option_is_read_as_in_toml(option, uci: Read, tmp_path: Path) -> N
             f"config peer\n\toption address '{PEER}'\n" * (MAX_REPEATED + 1),
             f"kwaainet:{2 * MAX_REPEATED + 1}: [peer]: got 65; expected at most 64",
         ),
-        ("config node\n\toption mode 'relay\n", "kwaainet:2: not valid UCI: no closing '"),
+        ("config node\n\toption mode 'relay\n", "kwaainet:2: not valid UCI: missing closing '"),
         (b"config node\n\toption mode '\xff'\n", "kwaainet:2: not UTF-8 text: byte 0xff"),
         (b"#" * (MAX_FILE + 1), "kwaainet: cannot be read: larger than 1 MiB"),
     ],

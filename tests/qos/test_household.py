@@ -83,7 +83,7 @@ async def test_a_shaper_of_somebody_else_stays(lab: NetLab) -> None:
     before = qdisc(lab)
     async with router(lab, SHAPED) as relay:
         await until_hooked(relay, 2)
-        assert "no shaper on wan: it has htb 1:" in relay.log()
+        assert "no shaper on wan: already has htb 1:" in relay.log()
         assert qdisc(lab) == before
         assert "kwaainet_qos" in tables(lab)
     assert qdisc(lab) == before

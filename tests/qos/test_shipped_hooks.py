@@ -85,7 +85,7 @@ def test_htb_with_fair_queues_where_it_has_no_cake(shaper: str, tmp_path: Path) 
 def test_sqm_scripts_keeps_its_interface(tmp_path: Path) -> None:
     (tmp_path / "wan.state").touch()
     tc = Recorder(tmp_path, "cake 8005:")
-    assert "sqm-scripts has it" in tc.run("start")
+    assert "managed by sqm-scripts" in tc.run("start")
     tc.run("stop")
     assert tc.commands == []
 

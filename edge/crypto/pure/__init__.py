@@ -1,4 +1,4 @@
-"""The backend in plain Python, for where no compiled one can be had.
+"""The backend in plain Python, for machines without a compiled one.
 
 Portable: runs under CPython and MicroPython. Not constant time, see edge.crypto.
 """

@@ -1,9 +1,9 @@
 """ChaCha20-Poly1305 (RFC 8439) with Noise's counter nonce, on Python's integers.
 
-One integer holds the same word of many ChaCha20 blocks, each in a lane of 64 bits of which it
-fills the lower 32: one addition adds them all, and the upper half catches the carry until the mask
-clears it. With 64 lanes that is some ten times as fast as one block at a time.
-Portable: runs under CPython and MicroPython.
+One integer holds the same word of many ChaCha20 blocks, each in the lower half of a lane of 64
+bits. One addition adds all lanes, and the upper halves receive the carries until the mask clears
+them. 64 lanes are about ten times as fast as one block at a time. Portable: runs under CPython and
+MicroPython.
 """
 
 from struct import unpack
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edge.crypto.interface import Buffer
 
 _TAG = 16
-_LAST_COUNTER = (1 << 64) - 1  # Noise keeps it for rekeying
+_LAST_COUNTER = (1 << 64) - 1  # reserved by Noise for rekeying
 _LANES = 64
 _BATCH = _LANES * 64  # bytes
 _SIGMA = unpack("<4I", b"expand 32-byte k")
@@ -77,7 +77,7 @@ def _room(out: "bytearray | memoryview", size: int) -> memoryview:
 
 
 def _crypt(key: bytes, nonce: bytes, source: memoryview, target: memoryview) -> bytes:
-    """`source` under the key stream to the start of `target`; returns Poly1305's one-time key."""
+    """XOR `source` with the key stream into `target`; return the one-time key of Poly1305."""
     size = len(source)
     first = _keystream(key, nonce, 0, min(_LANES, 1 + (size + 63) // 64))
     stream = memoryview(first)[64:]  # Nuitka 4.3.3 fails on this and the next in one statement
@@ -94,7 +94,7 @@ def _crypt(key: bytes, nonce: bytes, source: memoryview, target: memoryview) -> 
 
 
 def _keystream(key: bytes, nonce: bytes, counter: int, blocks: int) -> bytes:
-    """`blocks` (at most _LANES) ChaCha20 blocks of 64 bytes from block `counter` on."""
+    """Compute `blocks` (at most _LANES) ChaCha20 blocks of 64 bytes from block `counter` on."""
     ones = _ONES & ((1 << 64 * blocks) - 1)
     mask = ones * 0xFFFFFFFF
     start = [word * ones for word in _SIGMA + unpack("<8I", key)]

@@ -49,7 +49,7 @@ def _clamp(scalar: bytes) -> int:
 
 
 def _x25519(scalar: bytes, u: bytes) -> bytes:
-    """The ladder of RFC 7748, section 5, by its names."""
+    """The ladder of RFC 7748, section 5, with the names used there."""
     k = _clamp(scalar)
     x1 = int.from_bytes(u, "little") & _LOW_255
     x2, z2, x3, z3 = 1, 0, x1, 1
@@ -100,9 +100,9 @@ class Ed25519Key:
 
 
 def ed25519_verify(key: bytes, message: bytes, signature: bytes) -> bool:
-    """`key` and `signature`: as edge.crypto.publickeys.check_ed25519 lets them pass.
+    """Verify; `key` and `signature` have passed edge.crypto.publickeys.check_ed25519.
 
-    Like OpenSSL, without the cofactor: R is compared by its bytes.
+    Cofactorless, as in OpenSSL: R is compared by its bytes.
     """
     big_r, s = signature[:32], int.from_bytes(signature[32:], "little")
     point = _decompress(key)
@@ -118,7 +118,8 @@ def _scalar(*parts: bytes) -> int:
     return int.from_bytes(sha512(b"".join([bytes(part) for part in parts])), "little") % _L
 
 
-# Points are (X, Y, Z, T) with x = X/Z, y = Y/Z, x*y = T/Z; RFC 8032, 5.1.4, by its names.
+# Points are (X, Y, Z, T) with x = X/Z, y = Y/Z, x*y = T/Z; RFC 8032, 5.1.4, with the names used
+# there.
 
 
 def _add(p: "Point", q: "Point") -> "Point":
@@ -158,7 +159,7 @@ def _compress(point: "Point") -> bytes:
 
 
 def _decompress(data: bytes) -> "Point | None":
-    """RFC 8032, 5.1.3; None if no point has this y."""
+    """Decompress a point (RFC 8032, 5.1.3); None if no point has this y."""
     encoded = int.from_bytes(data, "little")
     y, sign = encoded & _LOW_255, encoded >> 255
     u, v = (y * y - 1) % _P, (_D * y * y + 1) % _P

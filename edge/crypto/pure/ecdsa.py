@@ -90,7 +90,7 @@ _CURVES = {
 
 
 def verify(curve_name: str, encoded: bytes, digest: bytes, r: int, s: int) -> bool:
-    """Whether (r, s) signs `digest` (no longer than the order) under the SEC 1 point `encoded`."""
+    """Whether (r, s) is a signature of `digest`, at most as long as the order, under `encoded`."""
     curve = _CURVES[curve_name]
     n = curve.n
     if not (0 < r < n and 0 < s < n):
@@ -102,11 +102,11 @@ def verify(curve_name: str, encoded: bytes, digest: bytes, r: int, s: int) -> bo
     u1, u2 = int.from_bytes(digest, "big") * w % n, r * w % n
     x, _, z = _double_multiply(curve, u1, u2, point)
     p = curve.p
-    return x * pow(z, 2 * (p - 2), p) % p % n == r  # at infinity 0, which r is not
+    return x * pow(z, 2 * (p - 2), p) % p % n == r  # 0 at infinity, and r is not 0
 
 
 def _decode(curve: _Curve, encoded: bytes) -> "Point | None":
-    """The point, compressed or not, None if there is none such on the curve (SEC 1, 2.3.4)."""
+    """Decode a point, compressed or not; None if it is not on the curve (SEC 1, 2.3.4)."""
     p = curve.p
     size = (len(encoded) - 1) // (2 if encoded[0] == 4 else 1)
     x = int.from_bytes(encoded[1 : 1 + size], "big")
@@ -123,7 +123,7 @@ def _decode(curve: _Curve, encoded: bytes) -> "Point | None":
 
 
 def _double_multiply(curve: _Curve, u1: int, u2: int, q: "Point") -> "Point":
-    """u1 * G + u2 * Q, both at once (Shamir)."""
+    """Compute u1 * G + u2 * Q in one pass (Shamir's trick)."""
     both = _add(curve, curve.g, q)
     result = (1, 1, 0)
     for bit in range(len(bin(curve.n)) - 3, -1, -1):

@@ -4,7 +4,7 @@ _DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
 
 
 def verify(n: int, e: int, size: int, digest: bytes, signature: bytes) -> bool:
-    """`n`, `e`, `size`: as edge.crypto.publickeys.parse_rsa has bounded them."""
+    """Verify; `n`, `e` and `size` are those of edge.crypto.publickeys.parse_rsa."""
     s = int.from_bytes(signature, "big") if len(signature) == size else n
     if s >= n:
         return False

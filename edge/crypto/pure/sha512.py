@@ -1,4 +1,4 @@
-"""SHA-512 (FIPS 180-4), for Ed25519 where hashlib has none. Portable."""
+"""SHA-512 (FIPS 180-4), for Ed25519 if hashlib does not have it. Portable."""
 
 import hashlib
 from struct import unpack_from
@@ -16,7 +16,7 @@ def _root(value: int, power: int) -> int:
 
 
 def _constants() -> "tuple[list[int], list[int]]":
-    """Initial hash and round constants: fractions of the primes' square and cube roots."""
+    """Initial hash and round constants: fractional parts of the square and cube roots of primes."""
     primes: list[int] = []
     candidate = 2
     while len(primes) < 80:

@@ -1,8 +1,8 @@
 """The backend for the static binary: a few functions of libsodium behind a small C extension.
 
-`_primitives.c` is built into the binary by cross/. RSA and ECDSA, which only the signature of some
-peers' identity needs, once a handshake, are verified by the pure backend; it is loaded when the
-first such peer comes.
+`_primitives.c` is built into the binary by cross/. RSA and ECDSA, needed only for the identities of
+some peers, once per handshake, are verified by the pure backend, which is loaded for the first such
+peer.
 """
 
 import hashlib

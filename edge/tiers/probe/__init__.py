@@ -1,8 +1,8 @@
-"""What this machine is: gathers a Profile from /proc, /sys, the device tree and psutil.
+"""The hardware probe: fills a Profile from /proc, /sys, the device tree and psutil.
 
-It needs no rights, starts nothing and never raises: what is missing, unreadable or absurd stays
-unknown. `root` may be a copy of another machine's files; then psutil and the calls that ask the
-kernel directly are left out.
+It needs no privileges, starts no process and never raises: a missing, unreadable or implausible
+source leaves its fact unknown. `root` may be a copy of another machine's files; psutil and direct
+system calls are then not used.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Protocol, TypeVar
 
     class Source(Protocol):
-        """Has the facts that both psutil and /proc know."""
+        """The facts that psutil and /proc have in common."""
 
         def memory(self) -> tuple[int | None, int | None]: ...
         def swap(self) -> int | None: ...
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
     Answer = TypeVar("Answer")
 
-# What psutil is known to raise where a kernel or a driver does what it did not expect.
+# Exceptions of psutil on unexpected behaviour of a kernel or a driver.
 _FAILURES = (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError)
 _UNKNOWN_MEMORY: tuple[int | None, int | None] = (None, None)
 _UNKNOWN_BATTERY: tuple[int | None, bool | None] = (None, None)
 
 
 def probe(data_dir: str, root: str = "/") -> Profile:
-    """The profile of this machine, without its speed. `data_dir`: whose disk is looked at."""
+    """The profile of this machine, without its speed. `data_dir` selects the disk."""
     tree = Tree(root)
     sources = _sources(tree)
     profile = Profile()
@@ -62,7 +62,7 @@ def probe(data_dir: str, root: str = "/") -> Profile:
 
 
 def probe_with_speed(data_dir: str) -> Profile:
-    """The same, and how fast this machine is, measured unless it is known from before."""
+    """The profile with the speed, which is measured unless it is stored in `data_dir`."""
     profile = probe(data_dir)
     speed.fill(profile, data_dir)
     return profile
@@ -80,12 +80,12 @@ def _sources(tree: Tree) -> list[Source]:
 
 
 def _first(sources: list[Source], ask: Callable[[Source], Answer], unknown: Answer) -> Answer:
-    """The first answer that is not unknown."""
+    """The first known answer."""
     for source in sources:
         try:
             answer = ask(source)
         except _FAILURES:
-            continue  # the next one knows, or it is unknown
+            continue  # try the next source
         if answer != unknown:
             return answer
     return unknown

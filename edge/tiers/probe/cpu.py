@@ -1,4 +1,4 @@
-"""The processor: what it is called, what it computes with, how much of it is ours.
+"""The processor: its name, its floating point and vector units, and the share available.
 
 Sources: arch/{x86/kernel/cpu,arm64/kernel,arm/kernel,mips/kernel,riscv/kernel} of the Linux kernel
 for the lines of /proc/cpuinfo; Documentation/admin-guide/cgroup-v2.rst (cpu.max).
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NAMES = ("model name", "cpu model", "Model Name", "uarch", "cpu", "Processor", "Hardware")
 _VECTORS = ("avx512f", "avx2", "avx", "sse4_2", "sve", "asimd", "neon", "msa", "altivec", "vsx")
 _FLOATS = frozenset(("fpu", "fp", "vfp", "vfpv3", "vfpv4", "asimd", "neon"))
-_MICROSECONDS = 10**9  # of a quota; more is no quota
+_MICROSECONDS = 10**9  # upper bound of a quota; more means none
 
 
 def fill(profile: Profile, tree: Tree) -> None:
@@ -35,7 +35,7 @@ def fill(profile: Profile, tree: Tree) -> None:
 
 
 def _features(info: dict[str, str]) -> frozenset[str] | None:
-    """The words for what the processor can do, None if the kernel does not say."""
+    """The feature words of the processor, None if the kernel does not report them."""
     for name in ("flags", "Features"):  # x86; ARM
         if info.get(name):
             return frozenset(info[name].split())
@@ -51,13 +51,13 @@ def _features(info: dict[str, str]) -> frozenset[str] | None:
 
 
 def _limit(tree: Tree) -> float | None:
-    """Cores' worth of time, by the cgroup's quota and the cores we may run on."""
+    """The available processor time in cores, by the cgroup's quota and the CPU affinity."""
     limits = [limit for limit in (_quota_v2(tree), _quota_v1(tree), _allowed(tree)) if limit]
     return min(limits, default=None)
 
 
 def _quota_v2(tree: Tree) -> float | None:
-    """The least of this process' cgroup and those above it."""
+    """The lowest quota of this process' cgroup and its parents."""
     found = []
     for line in tree.text("proc/self/cgroup").splitlines():
         path = line.removeprefix("0::").rstrip("/") if line.startswith("0::") else None
@@ -75,7 +75,7 @@ def _quota_v1(tree: Tree) -> float | None:
 
 
 def _ratio(words: list[str]) -> float | None:
-    """Quota over period; none where the quota is "max" or -1."""
+    """Quota divided by period; None if the quota is "max" or -1."""
     if len(words) != 2:
         return None
     quota, period = [number(word, 1, _MICROSECONDS) for word in words]

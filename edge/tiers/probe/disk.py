@@ -1,4 +1,4 @@
-"""The disk under the data directory: its kind, its space, its wear.
+"""The disk of the data directory: its kind, space and wear.
 
 Sources: proc(5) (mountinfo); Documentation/ABI/stable/sysfs-block and testing/sysfs-class-ubi of
 the Linux kernel; JEDEC JESD84-B51, 7.4.30 (the life time estimate of eMMC, in tenths).
@@ -24,11 +24,11 @@ _BY_FILESYSTEM = {
     **dict.fromkeys(("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph"), kinds.NETWORK),
 }
 _OCTAL = re.compile(r"\\([0-7]{3})")
-_DEEPEST = 4  # devices that lie on devices: LVM on LUKS on RAID on a disk
+_DEEPEST = 4  # levels of stacked devices: LVM on LUKS on RAID on a disk
 
 
 class Mount:
-    """A line of mountinfo: where, on which device, of which type and with which options."""
+    """A line of mountinfo: mount point, device, type and options."""
 
     __slots__ = ("device", "number", "options", "point", "type")
 
@@ -60,7 +60,7 @@ def _mounts(tree: Tree) -> Iterator[Mount]:
 
 
 def _over(mounts: list[Mount], directory: str) -> Mount | None:
-    """The mount that `directory` is in; of several at one point the last covers the others."""
+    """The mount that contains `directory`; the last one at a mount point hides the others."""
     found = None
     for mount in mounts:
         inside = f"{directory}/".startswith(mount.point.rstrip("/") + "/")
@@ -70,7 +70,7 @@ def _over(mounts: list[Mount], directory: str) -> Mount | None:
 
 
 def _beneath(mounts: list[Mount], overlay: Mount) -> Mount | None:
-    """Where an overlay keeps what is written; None where that is outside, as in a container."""
+    """The mount of an overlay's upper directory; None if it is outside, as in a container."""
     upper = re.search(r"(?:^|,)upperdir=([^,]+)", overlay.options)
     mount = _over(mounts, upper[1]) if upper else None
     return None if mount is None or mount.type == "overlay" else mount
@@ -98,7 +98,7 @@ def _kind(profile: Profile, tree: Tree, name: str) -> str | None:
     if name.startswith(("zram", "ram")):
         return kinds.RAM
     if name.startswith(("vd", "xvd")):
-        return kinds.VIRTUAL  # what it is in truth only the host knows; "rotational" is a guess
+        return kinds.VIRTUAL  # only the host knows the real kind; "rotational" is a guess
     disk = _disk(tree, name)
     base = f"sys/class/block/{disk}"
     if disk.startswith("nvme"):
@@ -113,7 +113,7 @@ def _kind(profile: Profile, tree: Tree, name: str) -> str | None:
 
 
 def _disk(tree: Tree, name: str) -> str:
-    """The disk that `name` is a partition of, or itself."""
+    """The disk of the partition `name`, or `name` itself."""
     if not tree.has(f"sys/class/block/{name}/partition"):
         return name
     parent = tree.target(f"sys/class/block/{name}").rpartition("/")[0]
@@ -121,14 +121,14 @@ def _disk(tree: Tree, name: str) -> str:
 
 
 def _wear(text: str) -> int | None:
-    """Percent of its life that an eMMC has used, the worse of its two kinds of cells."""
+    """The used life time of an eMMC in percent, the worse of its two kinds of cells."""
     tenths = [int(word, 16) for word in text.split() if re.fullmatch(r"0x0[0-9a-bA-B]", word)]
     worst = max(tenths, default=0)
     return min(worst * 10, 100) if worst else None
 
 
 def _space(profile: Profile, directory: str) -> None:
-    """Of the nearest directory there is: the data directory itself may be made later."""
+    """Read the space at the nearest existing directory; the data directory may not exist yet."""
     while not os.path.isdir(directory) and directory not in ("", "/"):
         directory = os.path.dirname(directory)
     try:

@@ -1,7 +1,7 @@
-"""The GPU, by device tree, /proc and sysfs: nothing is loaded, opened or asked that could wait.
+"""The GPU, by device tree, /proc and sysfs, without loading or opening anything that could block.
 
-So the memory of a CUDA card is unknown here: NVIDIA's driver tells it to its own library only,
-which takes up to seconds to answer when nobody else uses the card.
+The memory of a CUDA card is therefore unknown: NVIDIA's driver reports it to its own library only,
+which takes up to seconds to answer while the card is idle.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
 
 
 def fill(profile: Profile, tree: Tree) -> None:
-    """After the device tree has been read."""
+    """Fill in the GPU; requires the device tree in `profile`."""
     if not (tree.has("sys/class") or tree.has("proc/version")):
         return
     for look in (_jetson, _cuda, _mali, _drm):
@@ -39,7 +39,7 @@ def fill(profile: Profile, tree: Tree) -> None:
 
 
 def _jetson(profile: Profile, tree: Tree) -> tuple[str, str] | None:
-    """Tegra's own GPU, which shares the machine's memory."""
+    """The integrated GPU of a Tegra, which shares the machine's memory."""
     chips = [chip for chip in profile.compatible or () if chip in _TEGRA]
     if not chips:
         return None
@@ -69,7 +69,7 @@ def _mali(profile: Profile, tree: Tree) -> tuple[str, str] | None:
 
 
 def _drm(profile: Profile, tree: Tree) -> tuple[str, str] | None:
-    """A card for screens; it counts as a GPU, and the rules ask for more."""
+    """A display adapter; it counts as a GPU, but not as a usable one."""
     base = "sys/class/drm"
     for name in tree.names(base):
         if name.startswith("card") and name[4:].isdecimal():

@@ -1,4 +1,4 @@
-"""Which board or box this is, and what runs on it: the markers of systems and containers.
+"""The board or box, its operating system and its container, by their markers.
 
 Sources: Documentation/devicetree/usage-model.rst and Documentation/ABI/testing/sysfs-firmware-*
 of the Linux kernel; os-release(5); systemd's CONTAINER_INTERFACE; OpenWrt's base-files; balena's
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _MAX_NAME = 120  # characters of a model
 _DEVICE_TREES = ("proc/device-tree", "sys/firmware/devicetree/base")
-_SYSTEMS = {  # a file that only this system has
+_SYSTEMS = {  # a file that exists on this system only
     "etc/openwrt_release": OPENWRT,
     "etc/synoinfo.conf": "synology",
     "etc/config/uLinux.conf": "qnap",
@@ -27,7 +27,7 @@ _SYSTEMS = {  # a file that only this system has
 _SYSTEM_IDS = {"balena-os": "balena", "resin-os": "balena", "immortalwrt": OPENWRT}
 _CONTAINER_FILES = {".dockerenv": "docker", "run/.containerenv": "podman", "proc/vz": "openvz"}
 _CONTAINER_WORDS = ("docker", "kubepods", "lxc", "libpod", "balena")
-# What firmware says where its maker has filled in nothing.
+# Placeholders of firmware whose maker has not set a value.
 _BLANK = (
     "o.e.m",
     "default string",
@@ -47,7 +47,7 @@ def fill(profile: Profile, tree: Tree) -> None:
 
 
 def _environment(tree: Tree) -> dict[str, str]:
-    """Of this process."""
+    """The environment of this process."""
     pairs = tree.data("proc/self/environ").decode("utf-8", "replace").replace("\0", "\n")
     return fields(pairs, "=")
 

@@ -1,4 +1,4 @@
-"""What of the memory is not plain RAM of ours: the cgroup's limit, and swap that is RAM itself."""
+"""The memory's restrictions: the cgroup's limit, and swap that is itself in RAM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The links to the Internet and to the LAN, by the routing table (proc(5)) and sysfs."""
+"""The links to the internet and to the LAN, by the routing table (proc(5)) and sysfs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _UP = 0x1  # RTF_UP of a route
 
 
 def fill(profile: Profile, tree: Tree, speeds: dict[str, int]) -> None:
-    """`speeds`: Mbit/s by interface, of those that say."""
+    """Fill in the links. `speeds`: Mbit/s by interface, where known."""
     profile.wan = _default_route(tree)
     if profile.wan is not None:
         profile.wan_speed = speeds.get(profile.wan)
@@ -20,7 +20,7 @@ def fill(profile: Profile, tree: Tree, speeds: dict[str, int]) -> None:
 
 
 def _default_route(tree: Tree) -> str | None:
-    """The interface of the default route with the least metric, IPv4's first."""
+    """The interface of the default route with the lowest metric, IPv4 first."""
     routes = []
     for line in tree.text("proc/net/route").splitlines()[1:]:
         words = line.split()

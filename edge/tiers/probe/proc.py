@@ -1,4 +1,4 @@
-"""The facts that psutil knows too, from /proc and /sys by hand: for where it is not installed.
+"""Facts from /proc and /sys, for machines without psutil.
 
 Sources: proc(5), Documentation/ABI/testing/sysfs-{class-net,class-power,devices-system-cpu,
 class-thermal} of the Linux kernel. ps.py has the same methods.
@@ -13,34 +13,34 @@ if TYPE_CHECKING:
     from edge.tiers.probe.tree import Tree
 
 KIB, TIB = 1 << 10, 1 << 40
-MEMORY_LEAST, MEMORY_MOST = 4 << 20, 64 * TIB  # bytes that a machine which runs this may have
+MEMORY_LEAST, MEMORY_MOST = 4 << 20, 64 * TIB  # plausible bytes of a machine's memory
 CORES_MOST = 4096
 MHZ_LEAST, MHZ_MOST = 20, 20000
-SPEED_MOST = 1_600_000  # Mbit/s of a link; drivers that do not know say -1, 0 or 2**32 - 1
-HOT = (-40.0, 130.0)  # degrees between which a sensor is believed
+SPEED_MOST = 1_600_000  # Mbit/s of a link; -1, 0 and 2**32 - 1 mean unknown
+HOT = (-40.0, 130.0)  # plausible degrees Celsius of a sensor
 
 
 class Proc:
-    """What a Tree says. Methods give None for what is unknown."""
+    """Facts in a Tree. Methods return None for unknown facts."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
 
     def memory(self) -> tuple[int | None, int | None]:
-        """Bytes in all, and that could be had without swapping."""
+        """Total bytes, and bytes available without swapping."""
         found = fields(self._tree.text("proc/meminfo"), ":")
         total = _kib(found.get("MemTotal", ""))
         return total, _kib(found.get("MemAvailable", ""), total)
 
     def swap(self) -> int | None:
-        """Bytes in all."""
+        """Total bytes."""
         found = fields(self._tree.text("proc/meminfo"), ":").get("SwapTotal", "")
         if found.removesuffix("kB").strip() == "0":
             return 0
         return _kib(found)
 
     def cores(self) -> int | None:
-        """Those that are online, hyperthreads counted."""
+        """The online cores, including hyperthreads."""
         count = _listed(self._tree.text("sys/devices/system/cpu/online"))
         if count is None:
             lines = self._tree.text("proc/cpuinfo").splitlines()
@@ -48,7 +48,7 @@ class Proc:
         return count if 1 <= count <= CORES_MOST else None
 
     def mhz(self) -> int | None:
-        """The most that the fastest core can run at."""
+        """The maximum clock rate of the fastest core."""
         tree, base = self._tree, "sys/devices/system/cpu/cpufreq"
         found = [
             tree.number(f"{base}/{name}/cpuinfo_max_freq", MHZ_LEAST * 1000, MHZ_MOST * 1000)
@@ -57,7 +57,7 @@ class Proc:
         return max([khz // 1000 for khz in found if khz], default=None)
 
     def temperature(self) -> float | None:
-        """Of the hottest zone."""
+        """The temperature of the hottest zone, in degrees Celsius."""
         tree, base = self._tree, "sys/class/thermal"
         found = [
             tree.number(f"{base}/{name}/temp", -(10**6), 10**6)
@@ -67,19 +67,19 @@ class Proc:
         return hottest([value / 1000 for value in found if value])
 
     def battery(self) -> tuple[int | None, bool | None]:
-        """Percent, and whether it is being charged (or full), of the first battery or UPS."""
+        """The charge in percent of the first battery or UPS, and whether it charges or is full."""
         tree, base = self._tree, "sys/class/power_supply"
         for name in tree.names(base):
             if tree.text(f"{base}/{name}/type") in ("Battery", "UPS"):
                 if tree.text(f"{base}/{name}/scope") == "Device":
-                    continue  # of a mouse or a headset
+                    continue  # the battery of a mouse or a headset
                 status = tree.text(f"{base}/{name}/status")
                 known = {"Charging": True, "Full": True, "Discharging": False}
                 return tree.number(f"{base}/{name}/capacity", 0, 100), known.get(status)
         return None, None
 
     def speeds(self) -> dict[str, int]:
-        """Mbit/s of each link that is up and knows it."""
+        """Mbit/s of each link that is up and reports its speed."""
         tree, base = self._tree, "sys/class/net"
         found = {
             name: tree.number(f"{base}/{name}/speed", 1, SPEED_MOST)
@@ -90,7 +90,7 @@ class Proc:
 
 
 def hottest(found: list[float]) -> float | None:
-    """The highest of those that a sensor can mean."""
+    """The highest plausible temperature."""
     return max([value for value in found if HOT[0] < value < HOT[1]], default=None)
 
 
@@ -101,7 +101,7 @@ def _kib(text: str, most: int | None = MEMORY_MOST) -> int | None:
 
 
 def _listed(text: str) -> int | None:
-    """How many a list such as 0-3,5 names, None if it is none."""
+    """The number of items in a list such as 0-3,5; None if it is malformed."""
     count = 0
     for part in text.split(","):
         first, dash, last = part.partition("-")

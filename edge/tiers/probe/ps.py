@@ -1,6 +1,6 @@
-"""The facts of proc.py by psutil, where it is installed: it knows more kernels and their quirks.
+"""The facts of proc.py by psutil, if it is installed: it supports more kernels and their quirks.
 
-It only knows the machine it runs on. Its answers go through the same bounds as those of proc.py.
+psutil reads the running machine only. Its answers are bounded as those of proc.py.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How fast one core copies memory: the figure that bounds inference on a CPU.
+"""The memory copy speed of one core, which bounds inference on a CPU.
 
-Each token needs every weight of a block once, so a block's time is its size over what the memory
-delivers; clock rates and core counts say little about that. It takes 50 ms, once: the result is
-kept in the data directory, for as long as the processor is the same.
+Each token needs every weight of a block once, so the time of a block is its size divided by the
+memory's throughput; clock rates and core counts say little about that. The measurement takes 50 ms,
+once: the result is stored in the data directory and reused on the same processor.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ FILE = "calibration.json"
 SECONDS = 0.05
 BUFFER = 16 << 20  # bytes, beyond most caches
 LEAST_BUFFER = 256 << 10
-BUFFER_SHARE = 32  # a buffer is at most this fraction of the memory that is free
-SPEED_LEAST, SPEED_MOST = 1 << 20, 1 << 40  # bytes a second that can be believed
+BUFFER_SHARE = 32  # a buffer is at most this fraction of the free memory
+SPEED_LEAST, SPEED_MOST = 1 << 20, 1 << 40  # plausible bytes per second
 MAX_BYTES = 4096  # of the file
 
 
@@ -38,9 +38,9 @@ def fill(profile: Profile, data_dir: str) -> None:
 
 
 def measure(free: int | None, seconds: float = SECONDS) -> int:
-    """Bytes a second that one core copies, at its best; `free`: bytes of memory there are.
+    """The best copy speed of one core in bytes per second. `free`: bytes of free memory.
 
-    Time is the thread's own: a busy machine makes it no slower than it is.
+    Measured in the thread's CPU time, so that other load does not count.
     """
     size = BUFFER if free is None else min(BUFFER, max(LEAST_BUFFER, free // BUFFER_SHARE))
     started = time.perf_counter()
@@ -76,4 +76,4 @@ def _keep(path: str, key: str, speed: int) -> None:
     try:
         write_atomic(path, json.dumps({"cpu": key, "copy_speed": speed}).encode(), 0o644)
     except OSError:
-        return  # no such directory yet, not ours, or read-only: it is measured again next time
+        return  # no directory, or not writable: measured again next time

@@ -1,7 +1,7 @@
-"""How the machine is doing at this moment: throttled by heat or a weak supply, on a battery.
+"""The current state of the machine: throttled by heat or a weak supply, or on battery.
 
 Sources: Documentation/driver-api/thermal/sysfs-api.rst of the Linux kernel;
-drivers/firmware/raspberrypi.c (get_throttled, whose low four bits are the present).
+drivers/firmware/raspberrypi.c (get_throttled, whose low four bits are the current state).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _throttled(tree: Tree) -> bool | None:
 
 
 def _slows(kind: str) -> bool:
-    """Whether a cooling device is the processor's clock, not a fan."""
+    """Whether a cooling device throttles the processor, and is not a fan."""
     return kind == "Processor" or "cpufreq" in kind or kind.startswith("cpu-")
 
 

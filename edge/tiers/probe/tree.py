@@ -1,7 +1,7 @@
-"""Files beneath a root, read without ever raising: what is missing or unreadable is empty.
+"""Files below a root, read without exceptions: a missing or unreadable file is empty.
 
-The root is "/", or in tests a copy of another machine's /proc and /sys. Reads are bounded, and
-those of a pipe or a device that has nothing to say do not wait.
+The root is "/", or in tests a copy of another machine's /proc and /sys. Reads are bounded, and do
+not block on a pipe or a device.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 
 MAX_BYTES = 65536
-MAX_NAMES = 1024  # of a directory
+MAX_NAMES = 1024  # in a directory
 
 
 class Tree:
-    """`live`: whether it is this machine's own."""
+    """The files below a root. `live`: whether they are this machine's own."""
 
     __slots__ = ("_root", "live")
 
@@ -25,15 +25,15 @@ class Tree:
         return f"{self._root}/{path}"
 
     def data(self, path: str) -> bytes:
-        """At most MAX_BYTES of a file."""
+        """The first MAX_BYTES of a file."""
         try:
             fd = os.open(self.path(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except (OSError, ValueError):  # ValueError: NUL in a path that came out of another file
+        except (OSError, ValueError):  # ValueError: NUL in a path read from another file
             return b""
         found = b""
         try:
             while len(found) < MAX_BYTES and (piece := os.read(fd, MAX_BYTES - len(found))):
-                found += piece  # /proc gives a page at a time
+                found += piece  # /proc returns one page per read
         except OSError:
             return found
         finally:
@@ -41,15 +41,15 @@ class Tree:
         return found
 
     def text(self, path: str) -> str:
-        """As text without what surrounds it; the NULs of a device tree's strings are blanks."""
+        """A file as stripped text; NULs in the strings of a device tree become blanks."""
         return self.data(path).replace(b"\0", b" ").decode("utf-8", "replace").strip()
 
     def number(self, path: str, low: int, high: int) -> int | None:
-        """The whole number a file holds, None if it is none from `low` to `high`."""
+        """The integer in a file, None if it is not one from `low` to `high`."""
         return number(self.text(path), low, high)
 
     def names(self, path: str) -> list[str]:
-        """Of what a directory holds, sorted."""
+        """The sorted names in a directory."""
         try:
             return sorted(os.listdir(self.path(path)))[:MAX_NAMES]
         except (OSError, ValueError):
@@ -62,7 +62,7 @@ class Tree:
             return False
 
     def target(self, path: str) -> str:
-        """What a symbolic link says."""
+        """The target of a symbolic link."""
         try:
             return os.readlink(self.path(path))
         except (OSError, ValueError):
@@ -70,7 +70,7 @@ class Tree:
 
 
 def number(text: str, low: int, high: int) -> int | None:
-    """The whole number that `text` is, None if it is none from `low` to `high`."""
+    """The integer in `text`, None if it is not one from `low` to `high`."""
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= 20):
         return None
@@ -79,7 +79,7 @@ def number(text: str, low: int, high: int) -> int | None:
 
 
 def fields(text: str, mark: str) -> dict[str, str]:
-    """The lines of name, `mark` and value; the first of each name counts, quotes come off."""
+    """Lines of name, `mark` and value as a dict; the first of each name counts, unquoted."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         name, has_mark, value = line.partition(mark)
