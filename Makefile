@@ -12,16 +12,19 @@ run: ## install into .venv and start a relay node with its state in ./kwaainet-d
 	@tools/venv
 	@exec .venv/bin/kwaainet run --data-dir kwaainet-data $(ARGS)
 
-lint: ## format, lint and strict types
+format: ## format the sources, and mend what ruff can
+	@tools/venv test dev
+	.venv/bin/ruff check --fix-only .
+	.venv/bin/ruff format .
+
+lint: ## check format, lint and strict types
 	@tools/venv test dev
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 
 test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers, compiled hot path, binaries
-	@tools/need iproute2 nftables dnsmasq-base faketime iperf3
-	@tools/need qemu-user binutils shellcheck busybox signify-openbsd qemu-system-mips
-	@tools/headers
+	@tools/need @test
 	.venv/bin/pytest $(ARGS)
 	$(MAKE) compiled
 
@@ -45,30 +48,27 @@ bench: ## our relay beside its peers under the same load; QUICK=1 for a rough lo
 	.venv/bin/python -m cross x86_64
 	.venv/bin/python -m bench $${QUICK:+--quick} $(ARGS)
 
-TARGETS = mipsel_24kc mips_24kc arm_cortex-a7_neon-vfpv4 aarch64_cortex-a53 x86_64
-
 binary: ## the static binary for one router architecture, TARGET=mipsel_24kc: dist/kwaainet-TARGET
-	@test -n "$(TARGET)" || { echo "make binary TARGET=..., one of: $(TARGETS)" >&2; exit 2; }
 	@tools/venv
 	.venv/bin/python -m cross $(TARGET)
 
 binaries: ## the static binaries for all of them
 	@tools/venv
-	.venv/bin/python -m cross $(TARGETS)
+	.venv/bin/python -m cross all
 
 qemu-test: ## build and test the binaries for mipsel_24kc and x86_64, or QEMU=all
-	@tools/need qemu-user binutils
+	@tools/need @binary
 	@tools/venv test dev
 	.venv/bin/pytest qemu_tests $${QEMU:+--targets $$QEMU} $(ARGS)
 
 footprint: ## size, memory and start of the binaries beside others, as a table
-	@tools/need syncthing-relaysrv gcc libc6-dev python3-dev
+	@tools/need @footprint
 	@tools/venv test dev
-	.venv/bin/python -m cross $(TARGETS)
+	.venv/bin/python -m cross all
 	.venv/bin/python -m bench.footprint $(ARGS)
 
 release: ## all binaries, tested, with licences, bills of materials and checksums, in dist/
-	@tools/need qemu-user binutils
+	@tools/need @binary
 	@tools/venv test dev
 	tools/release
 
@@ -77,7 +77,7 @@ ipk: ## dist/kwaainet_VERSION_TARGET.ipk of TARGET=mipsel_24kc (or another) and 
 	.venv/bin/python -m openwrt.package ipk $(TARGET) $(BINARY_OF) dist
 
 feed: ## dist/feed/TARGET for opkg, signed with the keys in FEED_KEYS, made on the first call
-	@tools/need signify-openbsd
+	@tools/need @feed
 	@tools/venv test dev
 	.venv/bin/python -m openwrt.package feed $(TARGET) $(BINARY_OF) dist/feed $(FEED_KEYS)
 
@@ -85,8 +85,15 @@ apk: ## dist/apk/TARGET for apk (OpenWrt 25.12 and later), signed likewise
 	@tools/venv test dev
 	.venv/bin/python -m openwrt.package apk $(TARGET) $(BINARY_OF) dist/apk $(FEED_KEYS)
 
+docs: docs-pictures ## all of docs/ that is generated: options, a plot of the modes, pictures
+	@tools/venv test
+	@mkdir -p build
+	.venv/bin/python -m edge.config.document >build/configuration.md
+	.venv/bin/python -m tests.tiers.plot >build/modes.svg
+	mv build/configuration.md build/modes.svg docs/
+
 docs-pictures: ## draw docs/*.svg from docs/*.dot; each ends with the hash of its source
-	@tools/need graphviz
+	@tools/need @docs
 	for f in docs/*.dot; do \
 	    svg=$${f%.dot}.svg; \
 	    dot -Tsvg $$f -o $$svg || exit 1; \
@@ -94,4 +101,4 @@ docs-pictures: ## draw docs/*.svg from docs/*.dot; each ends with the hash of it
 	done
 
 .PHONY: help run lint test compiled unit fuzz bench binary binaries qemu-test footprint release
-.PHONY: ipk feed apk docs-pictures
+.PHONY: format ipk feed apk docs docs-pictures
