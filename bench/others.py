@@ -137,7 +137,7 @@ def _tailscaled(program: Path, place: Place) -> Relay:
     The small one has no network stack of its own, so it gets the kernel's, there.
     """
     control = place.directory / "socket"
-    command = ["unshare", "--net", program, "--state=mem:", f"--socket={control}", "--port=0"]
+    command = ["unshare", "--net", str(program), "--state=mem:", f"--socket={control}", "--port=0"]
     if os.geteuid() != 0:
         command.insert(1, "--map-root-user")
     if program.name == "tailscaled":

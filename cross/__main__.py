@@ -1,4 +1,4 @@
-"""python -m cross TARGET...: builds dist/kwaainet-<target> for each, or for `all`. See docs/cross.md."""
+"""python -m cross all|TARGET...: builds dist/kwaainet-<target> for each. See docs/cross.md."""
 
 import sys
 

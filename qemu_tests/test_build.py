@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import footprint
-from cross import binary, boringssl, sbom
+from cross import binary, boringssl, contents, sbom
 from cross.targets import Target
 
 
@@ -28,7 +28,7 @@ def test_a_second_build_gives_the_same_bytes(target: Target, built: Path) -> Non
 
 def test_no_path_of_the_build_machine_is_inside(target: Target, built: Path) -> None:
     data = built.read_bytes()
-    for path in (str(binary.ROOT), str(Path.home() / ".cache"), "kwaainet-cross-"):
+    for path in (str(contents.ROOT), str(Path.home() / ".cache"), "kwaainet-cross-"):
         assert path.encode() not in data
 
 

@@ -42,7 +42,7 @@ class EdgeNode(PeerProcess):
 
     async def start(self) -> None:
         listen = [word for addr in self.setup.listen for word in ("--listen", with_port(addr))]
-        command = (*self.program, "run", "--data-dir", self.data_dir)
+        command = [*self.program, "run", "--data-dir", str(self.data_dir)]
         env = {"PATH": "/usr/sbin:/usr/bin", "PYTHONPATH": str(_CHECKOUT)}
         env["KWAAINET_ADAPT_ENABLED"] = "no"
         await self._spawn(*command, *listen, *self.options, env=env, pipes=True)
@@ -70,7 +70,7 @@ class EdgeNode(PeerProcess):
 
     async def status(self) -> dict[str, Any]:
         """What `kwaainet status --json` says. Its socket is a file: no namespace is in the way."""
-        command = (*self.program, "status", "--json", "--data-dir", self.data_dir)
+        command = [*self.program, "status", "--json", "--data-dir", str(self.data_dir)]
         asked = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, cwd=_CHECKOUT
         )
