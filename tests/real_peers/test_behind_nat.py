@@ -99,4 +99,4 @@ async def test_our_node_says_so_reserves_twice_and_is_reached() -> None:
             outside = OurPeer(Setup(listen=(), within=lab.within(DIALER)))
             dialer = await running.enter_async_context(outside)
             for relay in relays:
-                assert await dialer.ping(home.circuit(relay)) < 1
+                await dialer.ping(home.circuit(relay))
