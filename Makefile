@@ -4,6 +4,8 @@
 TARGET = mipsel_24kc
 BINARY_OF = $${BINARY:-dist/kwaainet-$(TARGET)}
 FEED_KEYS = build/feed-keys
+# Most tests wait for others more than for the processor: more workers than processors.
+PARALLEL = -n $${WORKERS:-3} --dist worksteal
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -25,18 +27,19 @@ lint: ## check format, lint and strict types
 
 test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers, compiled hot path, binaries
 	@tools/need @test
-	.venv/bin/pytest $(ARGS)
+	.venv/bin/pytest $(PARALLEL) -m "not alone" $(ARGS)
+	.venv/bin/pytest -m alone $(ARGS)
 	$(MAKE) compiled
 
 compiled: ## the same suite's fast and relay tests on the hot path compiled with Cython
 	@tools/venv test dev
 	tools/compile
-	cd build/compiled && ../../.venv/bin/pytest tests/wire tests/crypto tests/relay tests/swarm tests/real_peers/test_pairings.py
+	cd build/compiled && ../../.venv/bin/pytest $(PARALLEL) tests/wire tests/crypto tests/relay tests/swarm tests/real_peers/test_pairings.py
 
-unit: ## the fast tests alone
+unit: ## the fast tests: no peers, no namespaces, no binaries
 	@tools/venv test dev
 	@tools/headers
-	.venv/bin/pytest -m "not peers and not netns and not slow" $(ARGS)
+	.venv/bin/pytest tests $(PARALLEL) -m "not (peers or netns or slow or alone)" $(ARGS)
 
 fuzz: ## every codec and state machine under atheris, SECONDS=60 each; ARGS for single targets
 	@tools/venv test fuzz
