@@ -18,6 +18,7 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_a_second_build_gives_the_same_bytes(tmp_path: Path) -> None:
     """For one target; tools/release compares all."""
     target = TARGETS["mipsel_24kc"]

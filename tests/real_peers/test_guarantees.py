@@ -53,6 +53,7 @@ async def test_a_gibibyte_through_one_circuit_costs_no_memory() -> None:
             assert (await relay.status())["bytes"]["relayed"] > GIB
 
 
+@pytest.mark.slow
 @asynchronous(120)
 async def test_a_circuit_outlives_its_reservations() -> None:
     """With a TTL of 5 s both kinds of listener renew, and a circuit carries on meanwhile."""
