@@ -18,7 +18,7 @@ from pathlib import Path
 from cross import packages, sources, toolchain
 from cross.targets import Target
 from tests.counterparts import cache
-from tests.counterparts.jsp2p import JsPeer, node
+from tests.counterparts.js_peer import JsPeer, node
 
 HERE = Path(__file__).parent
 GO_SOURCE = HERE / "go"

@@ -18,7 +18,7 @@ from bench import builds, relays
 from bench.relays import Place, Relay
 from cross.targets import TARGETS
 from tests.counterparts.cache import InstallError
-from tests.counterparts.go import P2pd
+from tests.counterparts.go_peer import P2pd
 
 MISSING = (
     builds.MissingTool,

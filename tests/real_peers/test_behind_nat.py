@@ -7,7 +7,7 @@ import pytest
 
 from tests.counterparts.base import Setup, asynchronous, until
 from tests.counterparts.edge_node import EdgeNode
-from tests.counterparts.go import P2pd
+from tests.counterparts.go_peer import P2pd
 from tests.counterparts.netlab import ADDRESSES, DIALER, PEER, RELAY, NetLab
 from tests.counterparts.ours_peer import OurPeer
 from tests.real_peers.conftest import MakeRelay

@@ -16,7 +16,7 @@ from edge.wire.protobuf import delimited
 from tests.counterparts.base import Setup, asynchronous, free_port, until
 from tests.counterparts.delay import Delay
 from tests.counterparts.edge_node import EdgeNode
-from tests.counterparts.go import P2pd
+from tests.counterparts.go_peer import P2pd
 from tests.counterparts.identity import write_key
 from tests.counterparts.ours_peer import OurPeer
 

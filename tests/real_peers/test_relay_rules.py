@@ -18,7 +18,7 @@ from edge.wire.multiaddr import Multiaddr
 from edge.wire.protobuf import delimited
 from tests.counterparts.base import PeerError, Setup, asynchronous, until
 from tests.counterparts.edge_node import EdgeNode
-from tests.counterparts.go import P2pd
+from tests.counterparts.go_peer import P2pd
 from tests.counterparts.ours_peer import OurPeer
 
 pytestmark = pytest.mark.peers

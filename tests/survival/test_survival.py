@@ -19,7 +19,7 @@ import pytest
 from tests.counterparts.base import Setup, asynchronous, free_port, until
 from tests.counterparts.edge_node import EdgeNode
 from tests.counterparts.faketime import clock_in
-from tests.counterparts.go import P2pd
+from tests.counterparts.go_peer import P2pd
 from tests.counterparts.ours_peer import OurPeer
 
 pytestmark = [pytest.mark.peers, pytest.mark.netns]

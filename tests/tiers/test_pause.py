@@ -16,7 +16,7 @@ from edge.tiers.service import TICK, ModeService
 from edge.zone import UTC
 from tests.counterparts.base import PeerError, Setup, asynchronous, free_port, until
 from tests.counterparts.edge_node import EdgeNode
-from tests.counterparts.go import P2pd
+from tests.counterparts.go_peer import P2pd
 from tests.counterparts.ours_peer import OurPeer
 
 NOWHERE: tuple[str, ...] = ()

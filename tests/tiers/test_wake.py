@@ -18,7 +18,7 @@ from edge.tiers.wake import Sleeper, Waker, magic_packet
 from edge.wire.peerid import ED25519, PeerId, PublicKey
 from tests.counterparts.base import PeerError, Setup, asynchronous, free_port, until
 from tests.counterparts.edge_node import EdgeNode
-from tests.counterparts.go import P2pd
+from tests.counterparts.go_peer import P2pd
 from tests.counterparts.identity import write_key
 from tests.counterparts.netlab import ADDRESSES, DIALER, PEER, RELAY, NetLab
 from tests.counterparts.ours_peer import OurPeer
