@@ -4,6 +4,8 @@
 TARGET = mipsel_24kc
 BINARY_OF = $${BINARY:-dist/kwaainet-$(TARGET)}
 FEED_KEYS = build/feed-keys
+# Most tests wait for others more than for the processor: more workers than processors.
+PARALLEL = -n $${WORKERS:-3} --dist worksteal
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -12,28 +14,38 @@ run: ## install into .venv and start a relay node with its state in ./kwaainet-d
 	@tools/venv
 	@exec .venv/bin/kwaainet run --data-dir kwaainet-data $(ARGS)
 
-lint: ## format, lint and strict types
+format: ## format the sources, and mend what ruff can
+	@tools/venv test dev
+	.venv/bin/ruff check --fix-only .
+	.venv/bin/ruff format .
+
+lint: ## check format, lint and strict types
 	@tools/venv test dev
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 
 test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers, compiled hot path, binaries
-	@tools/need iproute2 nftables dnsmasq-base faketime iperf3
-	@tools/need qemu-user binutils shellcheck busybox signify-openbsd qemu-system-mips
-	@tools/headers
-	.venv/bin/pytest $(ARGS)
+	@tools/need @test
+	.venv/bin/pytest $(PARALLEL) -m "not alone" $(ARGS)
+	.venv/bin/pytest -m alone $(ARGS)
 	$(MAKE) compiled
+
+# Without what has no compiled module below it: files, names, interfaces.
+COMPILED = tests/wire tests/crypto tests/relay tests/swarm tests/real_peers/test_pairings.py \
+    --ignore-glob='tests/swarm/test_peerstore*' --ignore-glob='tests/swarm/test_dns*' \
+    --ignore-glob='tests/swarm/test_interfaces*' --ignore=tests/crypto/test_atomic.py \
+    --ignore=tests/crypto/test_identity.py --ignore=tests/crypto/test_sanitized.py
 
 compiled: ## the same suite's fast and relay tests on the hot path compiled with Cython
 	@tools/venv test dev
 	tools/compile
-	cd build/compiled && ../../.venv/bin/pytest tests/wire tests/crypto tests/relay tests/swarm tests/real_peers/test_pairings.py
+	cd build/compiled && ../../.venv/bin/pytest $(PARALLEL) $(COMPILED)
 
-unit: ## the fast tests alone
+unit: ## the fast tests: no peers, no namespaces, no binaries
 	@tools/venv test dev
 	@tools/headers
-	.venv/bin/pytest -m "not peers and not netns and not slow" $(ARGS)
+	.venv/bin/pytest tests $(PARALLEL) -m "not (peers or netns or slow or alone)" $(ARGS)
 
 fuzz: ## every codec and state machine under atheris, SECONDS=60 each; ARGS for single targets
 	@tools/venv test fuzz
@@ -45,30 +57,27 @@ bench: ## our relay beside its peers under the same load; QUICK=1 for a rough lo
 	.venv/bin/python -m cross x86_64
 	.venv/bin/python -m bench $${QUICK:+--quick} $(ARGS)
 
-TARGETS = mipsel_24kc mips_24kc arm_cortex-a7_neon-vfpv4 aarch64_cortex-a53 x86_64
-
 binary: ## the static binary for one router architecture, TARGET=mipsel_24kc: dist/kwaainet-TARGET
-	@test -n "$(TARGET)" || { echo "make binary TARGET=..., one of: $(TARGETS)" >&2; exit 2; }
 	@tools/venv
 	.venv/bin/python -m cross $(TARGET)
 
 binaries: ## the static binaries for all of them
 	@tools/venv
-	.venv/bin/python -m cross $(TARGETS)
+	.venv/bin/python -m cross all
 
 qemu-test: ## build and test the binaries for mipsel_24kc and x86_64, or QEMU=all
-	@tools/need qemu-user binutils
+	@tools/need @binary
 	@tools/venv test dev
 	.venv/bin/pytest qemu_tests $${QEMU:+--targets $$QEMU} $(ARGS)
 
 footprint: ## size, memory and start of the binaries beside others, as a table
-	@tools/need syncthing-relaysrv gcc libc6-dev python3-dev
+	@tools/need @footprint
 	@tools/venv test dev
-	.venv/bin/python -m cross $(TARGETS)
+	.venv/bin/python -m cross all
 	.venv/bin/python -m bench.footprint $(ARGS)
 
 release: ## all binaries, tested, with licences, bills of materials and checksums, in dist/
-	@tools/need qemu-user binutils
+	@tools/need @binary
 	@tools/venv test dev
 	tools/release
 
@@ -77,7 +86,7 @@ ipk: ## dist/kwaainet_VERSION_TARGET.ipk of TARGET=mipsel_24kc (or another) and 
 	.venv/bin/python -m openwrt.package ipk $(TARGET) $(BINARY_OF) dist
 
 feed: ## dist/feed/TARGET for opkg, signed with the keys in FEED_KEYS, made on the first call
-	@tools/need signify-openbsd
+	@tools/need @feed
 	@tools/venv test dev
 	.venv/bin/python -m openwrt.package feed $(TARGET) $(BINARY_OF) dist/feed $(FEED_KEYS)
 
@@ -85,8 +94,15 @@ apk: ## dist/apk/TARGET for apk (OpenWrt 25.12 and later), signed likewise
 	@tools/venv test dev
 	.venv/bin/python -m openwrt.package apk $(TARGET) $(BINARY_OF) dist/apk $(FEED_KEYS)
 
+docs: docs-pictures ## all of docs/ that is generated: options, a plot of the modes, pictures
+	@tools/venv test
+	@mkdir -p build
+	.venv/bin/python -m edge.config.document >build/configuration.md
+	.venv/bin/python -m tests.tiers.plot >build/modes.svg
+	mv build/configuration.md build/modes.svg docs/
+
 docs-pictures: ## draw docs/*.svg from docs/*.dot; each ends with the hash of its source
-	@tools/need graphviz
+	@tools/need @docs
 	for f in docs/*.dot; do \
 	    svg=$${f%.dot}.svg; \
 	    dot -Tsvg $$f -o $$svg || exit 1; \
@@ -94,4 +110,4 @@ docs-pictures: ## draw docs/*.svg from docs/*.dot; each ends with the hash of it
 	done
 
 .PHONY: help run lint test compiled unit fuzz bench binary binaries qemu-test footprint release
-.PHONY: ipk feed apk docs-pictures
+.PHONY: format ipk feed apk docs docs-pictures

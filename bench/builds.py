@@ -18,7 +18,7 @@ from pathlib import Path
 from cross import packages, sources, toolchain
 from cross.targets import Target
 from tests.counterparts import cache
-from tests.counterparts.jsp2p import JsPeer, node
+from tests.counterparts.js_peer import JsPeer, node
 
 HERE = Path(__file__).parent
 GO_SOURCE = HERE / "go"
@@ -152,7 +152,7 @@ def js_relay(directory: Path) -> tuple[Path, Path]:
     """(node, script): Node looks for packages beside the script, so it is put in `directory`."""
     (directory / "node_modules").symlink_to(JsPeer.install())
     script = shutil.copy(HERE / "js-relay.mjs", directory)
-    return node() / "bin" / "node", script
+    return node() / "bin" / "node", Path(script)
 
 
 def haproxy() -> Path:

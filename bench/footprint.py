@@ -100,10 +100,13 @@ def beside(other: others.Other, scratch: Path | None) -> Row:
     return row
 
 
-def by_origin(name: str) -> dict[str, int]:
-    """Where the bytes of a binary are: by what was linked in, the greatest first."""
+def by_origin(name: str, maps: Path = binary.MAPS) -> dict[str, int]:
+    """Where the bytes of a binary are: by what was linked in, the greatest first.
+
+    `maps`: the folder with what its linker put where.
+    """
     found: Counter[str] = Counter()
-    for piece in linkmap.pieces((binary.MAPS / f"{name}.map").read_text()):
+    for piece in linkmap.pieces((maps / f"{name}.map").read_text()):
         found[origin(piece)] += piece.size
     return dict(found.most_common())
 

@@ -29,7 +29,7 @@ from cross.contents import Split
 from cross.targets import TARGETS
 from edge.version import VERSION
 
-TRIALS = binary.ROOT / "build" / "trials"
+TRIALS = contents.ROOT / "build" / "trials"
 RESULTS = builds.HERE / "results"
 WEIGHED, RUN = "mipsel_24kc", "x86_64"
 ROUNDS = 3
@@ -118,7 +118,8 @@ def run_time(folder: Path) -> int:
         if "edge.build" in piece.file and not piece.stem.startswith("module.")
     )
     ours = contents.application()
-    return found - sum(weight["file"] for name, weight in constants(folder).items() if name in ours)
+    weights = constants(folder)
+    return found - sum(int(weights[name]["file"]) for name in weights.keys() & ours.keys())
 
 
 def blobs(data: bytes, order: str = "<") -> Iterable[tuple[str, bytes]]:

@@ -18,7 +18,7 @@ from bench import builds, relays
 from bench.relays import Place, Relay
 from cross.targets import TARGETS
 from tests.counterparts.cache import InstallError
-from tests.counterparts.go import P2pd
+from tests.counterparts.go_peer import P2pd
 
 MISSING = (
     builds.MissingTool,
@@ -137,7 +137,7 @@ def _tailscaled(program: Path, place: Place) -> Relay:
     The small one has no network stack of its own, so it gets the kernel's, there.
     """
     control = place.directory / "socket"
-    command = ["unshare", "--net", program, "--state=mem:", f"--socket={control}", "--port=0"]
+    command = ["unshare", "--net", str(program), "--state=mem:", f"--socket={control}", "--port=0"]
     if os.geteuid() != 0:
         command.insert(1, "--map-root-user")
     if program.name == "tailscaled":

@@ -1,4 +1,4 @@
-"""python -m cross.sbom TARGET...: what is linked in, and under which licence (SPDX 2.3)."""
+"""python -m cross.sbom [TARGET...]: what is linked in, and under which licence (SPDX 2.3)."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _package(name: str, version: str, licence: str, origin: str) -> dict[str, ob
 
 
 def main() -> None:
-    for name in sys.argv[1:]:
+    for name in sys.argv[1:] or TARGETS:
         path = binary.DIST / f"kwaainet-{name}"
         text = json.dumps(document(name, path), indent=1) + "\n"
         path.with_name(f"{path.name}.spdx.json").write_text(text)

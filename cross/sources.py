@@ -2,11 +2,12 @@
 
 A Debian source package is the upstream release as it was (`.orig`) and Debian's changes beside it.
 Only the former is taken, so a revision of the package does not break the pin. apt's own helper
-fetches it from the mirror that this machine's apt uses, and compares the hash.
+fetches it from the mirrors that this machine's apt uses, and compares the hash.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tarfile
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from pathlib import Path
 
 from cross import cache
 
-_MIRROR = "http://deb.debian.org/debian"
 _HELPER = "/usr/lib/apt/apt-helper"
 
 
@@ -81,23 +81,31 @@ def unpacked(source: Source) -> Path:
 
 
 def _fetch(source: Source, to: Path) -> None:
-    uri = f"{_mirror()}/pool/main/{source.pool}"
-    command = [
-        _HELPER,
-        "-o",
-        "APT::Sandbox::User=root",
-        "download-file",
-        uri,
-        str(to),
-        f"SHA256:{source.sha256}",
-    ]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{uri} cannot be had: {done.stderr[-500:]}")
+    """Download the archive of `source` from the first mirror that has it with its hash."""
+    said = []
+    for mirror in _mirrors():
+        uri = f"{mirror}/pool/main/{source.pool}"
+        command = [_HELPER, "-o", "APT::Sandbox::User=root", "download-file"]
+        command += [uri, str(to), f"SHA256:{source.sha256}"]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if not done.returncode:
+            return
+        said.append(f"{uri}: {done.stderr[-500:]}")
+    raise SystemExit("\n".join([f"{source.name} {source.version} cannot be fetched", *said]))
 
 
-def _mirror() -> str:
-    """Where this machine's apt gets Debian from."""
-    command = ["apt-get", "indextargets", "--format", "$(SITE)", "Origin: Debian", "Label: Debian"]
+def _mirrors() -> list[str]:
+    """The mirrors of Debian that this machine's apt uses, by the package lists it has fetched."""
+    found = _listed()
+    if not found and os.geteuid() == 0:
+        subprocess.run(["apt-get", "update", "-qq"], check=False)
+        found = _listed()
+    if not found:
+        raise SystemExit("apt lists no mirror of Debian. Run: sudo apt-get update")
+    return found
+
+
+def _listed() -> list[str]:
+    command = ["apt-get", "indextargets", "--format", "$(SITE)", "Origin: Debian"]
     sites = subprocess.run(command, check=False, capture_output=True, text=True).stdout.split()
-    return sites[0] if sites else _MIRROR
+    return list(dict.fromkeys(sites))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cross import binary
 from cross.targets import Target
+from tests.counterparts import cache
 from tests.counterparts.base import Setup
 from tests.counterparts.edge_node import EdgeNode
 
@@ -36,10 +37,14 @@ class BinaryNode(EdgeNode):
 
 @functools.cache
 def build(target: Target) -> Path:
-    """The binary for `target` in dist/, built anew where there is none of this commit."""
+    """The binary for `target` in dist/, built anew where there is none of this commit.
+
+    Of several workers one builds it; the others wait.
+    """
     path = binary.DIST / f"kwaainet-{target.name}"
-    if not path.exists() or f"commit   {binary.commit()}\n" not in _version(target, path):
-        return binary.build(target)
+    with cache.locked(binary.MAPS / f"{target.name}.lock"):
+        if not path.exists() or f"commit   {binary.commit()}\n" not in _version(target, path):
+            return binary.build(target)
     return path
 
 

@@ -12,8 +12,8 @@ import pytest
 from cross.targets import Target
 from qemu_tests.emulated import BinaryNode, command
 from tests.counterparts.base import Setup, asynchronous, until
-from tests.counterparts.go import P2pd
-from tests.counterparts.jsp2p import JsPeer
+from tests.counterparts.go_peer import P2pd
+from tests.counterparts.js_peer import JsPeer
 
 MIB = 1 << 20
 

@@ -21,7 +21,7 @@ from qemu_tests.emulated import build
 from qemu_tests.malta import GuestError, Malta, image
 from qemu_tests.reservers import Reservers
 from tests.counterparts.base import Setup, asynchronous, until
-from tests.counterparts.go import P2pd
+from tests.counterparts.go_peer import P2pd
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 

@@ -1,6 +1,12 @@
-"""Hypothesis without a deadline for single examples: a loaded machine is no fault."""
+"""Slow tests first, and no deadline for hypothesis' examples: a loaded machine is no fault."""
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the slow tests first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

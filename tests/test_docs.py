@@ -16,7 +16,7 @@ from tests.test_rooms import EDGE, room_imports
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
 WRITTEN = [page for page in PAGES if page.name != "configuration.md"]  # that one is generated
 PICTURES = sorted(DOCS.glob("*.dot"))
 # Where two sections have a name in common, the first: [node] and [relay] are what pages speak of.

@@ -196,14 +196,12 @@ def test_full_disk_is_survived(capfd: pytest.CaptureFixture[str]) -> None:
 def test_a_reader_that_has_stopped_reading_never_stalls_the_node() -> None:
     read, write = os.pipe()
     count = 0
-    started = time.monotonic()
     with Stderr(write):
-        while not log._state.lost:
+        while not log._state.lost:  # nobody reads: a line that waited would wait for ever
             log.info(f"event{count % 200}", filler="x" * 500)
             count += 1
             assert count < 10000
     assert os.get_blocking(write)
-    assert time.monotonic() - started < 5
     os.close(write)
     data = b"".join(iter(lambda: os.read(read, 65536), b""))
     os.close(read)

@@ -17,6 +17,7 @@ import platform
 import struct
 import sys
 import types
+from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
@@ -101,19 +102,21 @@ class _Corrected:
     """Imports Nuitka's main module with two functions replaced; it can only be imported late."""
 
     @staticmethod
-    def find_spec(name: str, path: list[str] | None, target: object = None) -> ModuleSpec | None:
+    def find_spec(
+        name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+    ) -> ModuleSpec | None:
         if name != "nuitka.MainControl":
             return None
         spec = PathFinder.find_spec(name, path)
         assert spec is not None
+        assert spec.loader is not None
         execute = spec.loader.exec_module
 
         def execute_and_replace(module: types.ModuleType) -> None:
             execute(module)
-            module.runDataComposer = _compose
-            module.runSconsBackend = _stop
+            vars(module).update(runDataComposer=_compose, runSconsBackend=_stop)
 
-        spec.loader.exec_module = execute_and_replace
+        spec.loader.exec_module = execute_and_replace  # type: ignore[method-assign]
         return spec
 
 

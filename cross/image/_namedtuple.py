@@ -3,7 +3,9 @@
 from _collections import _tuplegetter
 
 
-def namedtuple(typename, field_names, *, rename=False, defaults=None, module=None):
+def namedtuple(  # noqa: C901 - the methods of one class
+    typename, field_names, *, rename=False, defaults=None, module=None
+):
     """Classes as those of the standard library in all that it uses itself; `rename` is ignored."""
     if isinstance(field_names, str):
         field_names = field_names.replace(",", " ").split()

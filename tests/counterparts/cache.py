@@ -6,13 +6,14 @@ directory and a checkout of an old commit finds its own again.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -33,9 +34,7 @@ def install(name: str, content: bytes, build: Callable[[Path], None]) -> Path:
     target = root() / f"{name}-{hashlib.sha256(content).hexdigest()[:16]}"
     if target.exists():
         return target
-    root().mkdir(parents=True, exist_ok=True)
-    with (root() / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(root() / f"{name}.lock"):
         if target.exists():
             return target
         partial = target.with_suffix(".partial")
@@ -44,6 +43,15 @@ def install(name: str, content: bytes, build: Callable[[Path], None]) -> Path:
         build(partial)
         partial.rename(target)
     return target
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds the lock of the file `path`, which is made and stays; waits for who has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> None:

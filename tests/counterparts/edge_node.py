@@ -43,7 +43,7 @@ class EdgeNode(PeerProcess):
 
     async def start(self) -> None:
         listen = [word for addr in self.setup.listen for word in ("--listen", with_port(addr))]
-        command = (*self.program, "run", "--data-dir", self.data_dir)
+        command = [*self.program, "run", "--data-dir", str(self.data_dir)]
         env = {"PATH": "/usr/sbin:/usr/bin", "PYTHONPATH": str(self.checkout)}
         env["KWAAINET_ADAPT_ENABLED"] = "no"
         await self._spawn(*command, *listen, *self.options, env=env, pipes=True)
@@ -75,7 +75,7 @@ class EdgeNode(PeerProcess):
 
     async def run(self, *words: str) -> str:
         """What the command prints; it asks at a file, so no namespace is in the way."""
-        command = (*self.program, *words, "--data-dir", self.data_dir)
+        command = [*self.program, *words, "--data-dir", str(self.data_dir)]
         asked = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, cwd=self.checkout
         )

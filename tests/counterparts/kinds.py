@@ -1,9 +1,9 @@
 """All counterparts by the name they have in tests and reports."""
 
 from tests.counterparts.base import Counterpart
-from tests.counterparts.go import P2pd
-from tests.counterparts.jsp2p import JsPeer
+from tests.counterparts.go_peer import P2pd
+from tests.counterparts.js_peer import JsPeer
 from tests.counterparts.ours_peer import OurPeer
-from tests.counterparts.pyp2p import PyPeer
+from tests.counterparts.py_peer import PyPeer
 
 KINDS: dict[str, type[Counterpart]] = {kind.kind: kind for kind in (P2pd, JsPeer, PyPeer, OurPeer)}

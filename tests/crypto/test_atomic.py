@@ -92,9 +92,8 @@ while True:
 def test_kill_at_any_moment_leaves_the_old_or_the_new(tmp_path):
     path = tmp_path / "file"
     write_atomic(str(path), b"a" * SIZE)
-    leftovers, end = 0, time.monotonic() + 2.5
-    seen = set()
-    while time.monotonic() < end:
+    leftovers, seen = 0, set()
+    for kills in range(1, 1000):
         writer = subprocess.Popen(
             [sys.executable, "-S", "-c", WRITER, path, str(SIZE)],
             stdout=subprocess.PIPE,
@@ -111,5 +110,6 @@ def test_kill_at_any_moment_leaves_the_old_or_the_new(tmp_path):
         seen.add(content[:1])
         assert set(os.listdir(tmp_path)) <= {"file", "file.tmp"}
         leftovers += (tmp_path / "file.tmp").exists()
-    assert seen == {b"a", b"b"}
-    assert leftovers  # or the kills came too late to show anything
+        if kills >= 50 and leftovers and len(seen) == 2:
+            return
+    pytest.fail(f"the kills came too late to show anything: {seen}, {leftovers} left over")

@@ -220,10 +220,9 @@ for number in range(1_000_000):
 
 
 def test_kill_at_any_moment_leaves_no_key_or_a_whole_one(tmp_path):
-    created, end, rounds = 0, time.monotonic() + 2.5, 0
-    while time.monotonic() < end:
-        rounds += 1
-        directory = tmp_path / str(rounds)
+    created = 0
+    for kills in range(1, 1000):
+        directory = tmp_path / str(kills)
         directory.mkdir()
         child = subprocess.Popen(
             [sys.executable, "-c", CREATE, directory], stdout=subprocess.PIPE, cwd=ROOT
@@ -243,5 +242,6 @@ def test_kill_at_any_moment_leaves_no_key_or_a_whole_one(tmp_path):
         created += len(keys)
         load_or_create(str(directory / f"{len(keys)}.key"), pytest.fail)  # the interrupted one
         assert not any(name.endswith(".tmp") for name in os.listdir(directory))
-    assert created
-    assert rounds > 3
+        if kills >= 20 and created:
+            return
+    pytest.fail("the kills came too early to show anything")

@@ -24,7 +24,7 @@ from tests.qos.household import (
     upload,
 )
 
-pytestmark = [pytest.mark.peers, pytest.mark.netns]
+pytestmark = [pytest.mark.peers, pytest.mark.netns, pytest.mark.alone]
 
 LINE = 4 * MIB
 SHAPED = ("--qos-shaper", "auto", "--qos-line-up", str(LINE))

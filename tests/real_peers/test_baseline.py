@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.counterparts.base import PeerError, Setup, TransferCut, asynchronous, until, with_port
-from tests.counterparts.go import DEFAULT_DATA_LIMIT, P2pd
+from tests.counterparts.go_peer import DEFAULT_DATA_LIMIT, P2pd
 from tests.counterparts.identity import write_key
-from tests.counterparts.jsp2p import JsPeer
+from tests.counterparts.js_peer import JsPeer
 from tests.counterparts.kinds import KINDS
-from tests.counterparts.pyp2p import PyPeer
+from tests.counterparts.py_peer import PyPeer
 
 pytestmark = pytest.mark.peers
 

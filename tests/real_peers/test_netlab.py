@@ -36,7 +36,7 @@ def test_the_home_reaches_out_and_is_not_reached() -> None:
 
 
 @asynchronous(10)
-async def test_a_round_trip_takes_twice_the_delay() -> None:
+async def test_a_round_trip_takes_no_less_than_twice_the_delay() -> None:
     async with Delay(0, 0) as unused:
         port = unused.port
 
@@ -49,6 +49,6 @@ async def test_a_round_trip_takes_twice_the_delay() -> None:
         began = time.perf_counter()
         writer.write(b"hello")
         assert await reader.read(-1) == b"hello"
-        assert 0.1 <= time.perf_counter() - began < 0.2
+        assert time.perf_counter() - began >= 0.1
         assert far.connections == 1
         writer.close()

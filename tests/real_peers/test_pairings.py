@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.counterparts.base import Setup, asynchronous
-from tests.counterparts.go import P2pd
+from tests.counterparts.go_peer import P2pd
 from tests.counterparts.identity import KEY_TYPES, write_key
 from tests.counterparts.kinds import KINDS
 from tests.real_peers.conftest import MakeRelay

@@ -12,7 +12,7 @@ import time
 
 from tests.counterparts.base import Setup
 from tests.counterparts.edge_node import EdgeNode
-from tests.counterparts.go import P2pd
+from tests.counterparts.go_peer import P2pd
 from tests.counterparts.ours_peer import OurPeer
 
 _MIB = 1 << 20

@@ -45,7 +45,7 @@ from edge.wire.multiaddr import Multiaddr
 from edge.wire.peerid import PeerId
 from tests.counterparts.base import Setup
 from tests.counterparts.edge_node import EdgeNode
-from tests.counterparts.go import P2pd
+from tests.counterparts.go_peer import P2pd
 from tests.counterparts.ours_peer import OurPeer
 from tests.soak.hostile import KINDS, another_address, one
 

@@ -12,7 +12,7 @@ import pytest
 from tests.counterparts.base import Setup, asynchronous
 from tests.counterparts.edge_node import EdgeNode
 from tests.counterparts.faketime import clock_in
-from tests.counterparts.go import P2pd
+from tests.counterparts.go_peer import P2pd
 from tests.survival.test_survival import MIB, NOWHERE, circuit_over
 
 pytestmark = [pytest.mark.peers, pytest.mark.netns]

@@ -49,6 +49,7 @@ async def household(lab: NetLab) -> AsyncIterator[None]:
 
 @pytest.mark.netns
 @pytest.mark.slow
+@pytest.mark.alone
 @asynchronous(180)
 async def test_the_relay_steps_back_for_the_household_and_returns() -> None:
     options = [

@@ -20,9 +20,9 @@ from edge.tiers import wake
 from edge.tiers.schedule import Window
 from edge.tiers.wake import Sleeper, Waker, magic_packet
 from edge.wire.peerid import ED25519, PeerId, PublicKey
-from tests.counterparts.base import PeerError, Setup, asynchronous, until
+from tests.counterparts.base import PeerError, Setup, asynchronous, free_port, until
 from tests.counterparts.edge_node import EdgeNode
-from tests.counterparts.go import P2pd
+from tests.counterparts.go_peer import P2pd
 from tests.counterparts.identity import write_key
 from tests.counterparts.netlab import ADDRESSES, DIALER, PEER, RELAY, NetLab
 from tests.counterparts.ours_peer import OurPeer
@@ -30,7 +30,7 @@ from tests.counterparts.ours_peer import OurPeer
 NO_FILE = {"KWAAINET_CONFIG": "/dev/null"}
 MAC = "02:00:5e:10:20:30"
 SOMEONE = PublicKey(type=ED25519, data=bytes(32)).peer_id()
-PORT = 24009
+PORT = free_port()
 NOON = 1798372800.0  # 2026-12-27 12:00 UTC
 
 

@@ -118,7 +118,7 @@ class Peer:
     async def ping(self, addr: str) -> float:
         await self.connect(addr)
         (milliseconds,) = await PingService(self.host).ping(_peer_of(addr))
-        return milliseconds / 1e3
+        return float(milliseconds) / 1e3
 
     async def addrs(self) -> list[str]:
         own = f"/p2p/{self.host.get_id()}"

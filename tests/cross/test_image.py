@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-IMAGE = Path(__file__).parents[1] / "cross" / "image"
+IMAGE = Path(__file__).parents[2] / "cross" / "image"
 
 
 def loaded(name: str, path: Path) -> types.ModuleType:
