@@ -14,21 +14,20 @@ from collections.abc import Callable
 from unittest import mock
 
 from edge import crypto, log
-from edge.budget import MIB, PEER_ENTRY, Budget
-from edge.relay.client import OwnReservation, RelayClient
-from edge.relay.resources import Resources
+from edge.budget import Budget
+from edge.relay.accounting import PEER_ENTRY
+from edge.relay.autorelay import AutoRelay, OwnReservation
 from edge.relay.service import RelayService
 from edge.swarm import ping
-from edge.swarm.addresses import OwnAddresses
 from edge.swarm.connection import Connection
-from edge.swarm.dialer import Dialer
-from edge.swarm.identify import IdentifyService
 from edge.swarm.swarm import Swarm
 from edge.swarm.transport import Receiver, SocketTransport
+from edge.units import MIB
 from edge.wire import circuit, identify, multistream, noise, yamux
 from edge.wire.multiaddr import Multiaddr
 from edge.wire.protobuf import delimited
 from edge.wire.upgrade import MUXERS, Upgrade
+from tests.hosts import host_around
 
 ADDRESS = Multiaddr.from_string("/ip4/5.1.1.10/tcp/4001")
 PROTOCOLS = (
@@ -79,7 +78,7 @@ class MemoryTransport(SocketTransport):
     def resume(self) -> None:
         self.paused = False
 
-    def look(self) -> None:
+    def look(self, most: int = 1) -> None:
         """Nothing comes but by `Peer.feed`."""
 
     def close(self) -> None:
@@ -102,7 +101,7 @@ class Peer:
         self.id = IDENTITIES[number].peer_id
         self.transport = MemoryTransport()
         remote = Multiaddr.from_ip(bytes((5, 1, 2, number)), 1000)
-        self.connection: Connection = swarm.adopt(self.transport, False, remote)
+        self.connection: Connection = swarm.upgrade(self.transport, False, remote)
         upgrade = Upgrade(IDENTITIES[number], True)
         self.feed(upgrade.start())
         self.feed(upgrade.receive(bytes(self.transport.written)))
@@ -170,11 +169,11 @@ class Network:
         self.swarm = swarm = Swarm(
             crypto.Ed25519Key.from_seed(bytes(32)), None, Budget(64 * MIB, 0)
         )
-        addresses = OwnAddresses([ADDRESS], list, list)
-        IdentifyService(swarm, addresses)
+        host = host_around(swarm, [ADDRESS])
         swarm.handle(ping.PROTOCOL_ID, ping.serve)
-        self.relay = RelayService(swarm, Resources(), addresses.usable_by)
-        self.client = RelayClient(swarm, Dialer(swarm), addresses)
+        self.relay = RelayService(host)
+        self.relay.configure(host.config)
+        self.autorelay = AutoRelay(host)
 
     def run(self, data: bytes) -> None:
         """Play the program `data`; what is logged as an error meanwhile is a failure."""
@@ -194,7 +193,7 @@ class Network:
         program = Program(data)
         peers = [Peer(self.swarm, number) for number in range(2)]
         for peer in peers:  # so that stop is served, too
-            self.client.reservations[peer.id] = OwnReservation(self.loop.time(), 1e9, [], None)
+            self.autorelay.reservations[peer.id] = OwnReservation(self.loop.time(), 1e9, [], None)
         while program:
             number = program.number()
             step = (number >> 1) % (len(self._steps) + 1)
@@ -213,18 +212,18 @@ class Network:
         """Nothing is left of the two."""
         for _ in range(100):
             await self._turn()
-            if not self.swarm._tasks and not self.swarm._ready:
+            if not self.swarm._tasks and self.swarm._handlers.idle:
                 break
         assert not self.swarm._tasks
         assert not self.failures, self.failures
         assert not self.swarm.connections and not self.swarm.pending
         assert not self.relay.circuits and not self.relay.reservations
-        assert not self.relay._per_group and not self.relay._circuits_per_group
-        assert not self.client.reservations
-        leased = {room.name: room.used for room in self.swarm.budget.rooms if room.used}
+        assert not self.relay.reservations._per_group and not self.relay.circuits._per_group
+        assert not self.autorelay.reservations
+        leased = {name: pool.used for name, pool in self.swarm.budget.pools.items() if pool.used}
         tables = leased.pop("tables", 0)
         assert not leased, leased
-        assert tables == PEER_ENTRY * len(self.relay.accounts._table)
+        assert tables == PEER_ENTRY * len(self.relay.accounts)
 
     # --- what a peer can do ---
 
