@@ -36,7 +36,7 @@ ROUNDS = 3
 MB, KB = 1e6, 1e3
 # Cython 3.3.1: refuses a starred expression in a list that is min()'s argument; takes no end; ends
 # with an error of its own.
-NOT_FOR_CYTHON = {"edge.budget", "edge.config.toml", "edge.tiers.profile"}
+NOT_FOR_CYTHON = {"edge.machine", "edge.config.toml", "edge.tiers.profile"}
 
 Row = dict[str, Any]
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from edge.status.metrics import Exposition
+    from edge.status.exposition import Exposition
 
     Answer = Mapping[str, Any]
     Rows = Sequence[tuple[str, str]]  # name, text

@@ -89,7 +89,7 @@ def test_older_processors(processor: str, assembly: bool) -> None:
 NOT_THERE = {
     "cryptography",  # edge.crypto takes what there is
     "uvloop",
-    "ctypes",  # edge.budget: for glibc, which is not there either
+    "ctypes",  # edge.machine: for glibc, which is not there either
     "_image",  # built in
 }
 

@@ -1,13 +1,22 @@
-"""The budget: nothing beyond the limit, no room starves another, who can let go is asked first."""
-
-from pathlib import Path
+"""The budget: nothing beyond the limit, no pool starves another, who can let go is asked first."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge import budget
-from edge.budget import CEILINGS, KIB, MIB, Budget
+from edge.budget import Budget, Pool
+from edge.relay.resources import Resources, fitting_counts
+from edge.swarm.limits import Limits
+from edge.swarm.pools import Pools
+from edge.units import KIB, MIB
+
+SHARES = {"connections": 0.5, "handshakes": 0.15, "streams": 0.25, "circuits": 0.25, "buffers": 0.5}
+
+
+def pool(name: str = "buffers") -> Pool:
+    """Of a budget of 64 MiB."""
+    return Budget(64 * MIB, 24 * MIB).pool(name, SHARES[name])
 
 
 def test_a_quarter_of_the_memory_but_enough(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,76 +25,74 @@ def test_a_quarter_of_the_memory_but_enough(monkeypatch: pytest.MonkeyPatch) -> 
         assert budget.default_limit() == limit * MIB
 
 
-def test_a_cgroup_narrows_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = budget.memory()
-    for text, expected in (("max\n", machine), (f"{32 * MIB}\n", 32 * MIB), ("garbage", machine)):
-        (tmp_path / "memory.max").write_text(text)
-        monkeypatch.setattr(budget, "cgroup_files", lambda _: [str(tmp_path / "memory.max"), "/no"])
-        assert budget.memory() == expected
-
-
 def test_what_the_process_takes_itself_is_set_aside() -> None:
     assert Budget(64 * MIB, 24 * MIB).leasable == int(40 * MIB * 0.9)
 
 
-@given(st.lists(st.tuples(st.sampled_from(sorted(CEILINGS)), st.integers(1, 4 * MIB))))
+@given(st.lists(st.tuples(st.sampled_from(sorted(SHARES)), st.integers(1, 4 * MIB))))
 def test_leases_never_exceed_a_ceiling_nor_the_whole(leases: list[tuple[str, int]]) -> None:
     whole = Budget(48 * MIB, 32 * MIB)
-    rooms = {room.name: room for room in whole.rooms}
+    pools = {name: whole.pool(name, share) for name, share in SHARES.items()}
     for name, size in leases:
-        rooms[name].take(size)
-        assert rooms[name].used <= rooms[name].ceiling
-        assert whole.used == sum(room.used for room in whole.rooms) <= whole.available
-    for room in whole.rooms:
-        room.give(room.used)
+        pools[name].take(size)
+        assert pools[name].used <= pools[name].ceiling
+        assert whole.used == sum(pool.used for pool in pools.values()) <= whole.available
+    for each in pools.values():
+        each.give(each.used)
     assert whole.used == 0
 
 
-def test_a_full_room_leaves_the_others_theirs() -> None:
+def test_a_full_pool_leaves_the_others_theirs() -> None:
     whole = Budget(64 * MIB, 24 * MIB)
-    while whole.buffers.take(MIB):
+    pools = Pools(whole)
+    while pools.buffers.take(MIB):
         pass
-    assert whole.buffers.refused == 1
-    assert whole.connections.take(MIB)
+    assert pools.buffers.refused == 1
+    assert pools.connections.take(MIB)
 
 
-def test_relief_is_asked_before_a_lease_is_refused() -> None:
-    room = Budget(64 * MIB, 24 * MIB).buffers
-    while room.take(64 * KIB):
+def test_who_asks_for_a_pool_that_is_there_shares_it() -> None:
+    whole = Budget(64 * MIB, 24 * MIB)
+    assert Pools(whole).tables is Pools(whole).tables is whole.pools["tables"]
+
+
+def test_reclaimers_are_asked_before_a_lease_is_refused() -> None:
+    full = pool()
+    while full.take(64 * KIB):
         pass
 
     def let_go() -> bool:
-        room.give(MIB)
+        full.give(MIB)
         return True
 
-    room.relief.append(let_go)
-    assert room.take(MIB // 2)
+    full.reclaimers.append(let_go)
+    assert full.take(MIB // 2)
 
 
-def test_relief_is_asked_until_it_is_enough_but_not_for_ever() -> None:
-    room = Budget(64 * MIB, 24 * MIB).buffers
-    while room.take(64 * KIB):
+def test_reclaimers_are_asked_until_it_is_enough_but_not_for_ever() -> None:
+    full = pool()
+    while full.take(64 * KIB):
         pass
     asked = []
 
     def let_go() -> bool:
         asked.append(1)
-        room.give(64 * KIB)
+        full.give(64 * KIB)
         return True
 
-    room.relief.append(let_go)
-    assert room.take(5 * 64 * KIB)
+    full.reclaimers.append(let_go)
+    assert full.take(5 * 64 * KIB)
     assert 4 <= len(asked) <= 5
-    assert not room.take(40 * 64 * KIB)
+    assert not full.take(40 * 64 * KIB)
     assert len(asked) <= 13
 
 
 def test_pressure_is_felt_before_the_ceiling() -> None:
-    room = Budget(64 * MIB, 24 * MIB).buffers
-    assert not room.pressed
-    room.take(room.ceiling // 2 + KIB)
-    assert room.pressed
-    assert room.take(MIB)
+    buffers = pool()
+    assert not buffers.pressed
+    buffers.take(buffers.ceiling // 2 + KIB)
+    assert buffers.pressed
+    assert buffers.take(MIB)
 
 
 def test_leases_that_fall_short_of_the_truth_narrow_the_budget_and_recover() -> None:
@@ -101,7 +108,8 @@ def test_leases_that_fall_short_of_the_truth_narrow_the_budget_and_recover() -> 
 def test_the_kernel_is_asked_again_as_leases_grow() -> None:
     """Each lease costs twice what it says: the limit is kept all the same, without a sweep."""
     whole = Budget(64 * MIB, 24 * MIB, resident=lambda: 24 * MIB + 2 * whole.used)
-    while whole.connections.take(64 * KIB) or whole.buffers.take(64 * KIB):
+    pools = Pools(whole)
+    while pools.connections.take(64 * KIB) or pools.buffers.take(64 * KIB):
         assert 24 * MIB + 2 * whole.used <= 64 * MIB + 2 * whole.leasable // 32
     assert whole.used > 16 * MIB - 64 * KIB
 
@@ -110,25 +118,25 @@ def test_what_the_c_library_keeps_is_given_back() -> None:
     whole = Budget(64 * MIB, 24 * MIB)
     assert not whole.hoards(30 * MIB)
     assert whole.hoards(40 * MIB)
-    whole.buffers.take(10 * MIB)
+    whole.pool("buffers", 0.5).take(10 * MIB)
     assert not whole.hoards(40 * MIB)
-    budget.give_back()
 
 
 def test_counts_follow_the_memory() -> None:
-    class Any:
-        max_connections = max_window = max_reservations = max_circuits = 0
-        socket_buffer = 0
-
     counts = []
     for limit in (24, 64, 1024):
-        swarm, relay = Any(), Any()
-        Budget(limit * MIB, 14 * MIB).fill_in(swarm, relay)
-        counts.append((swarm.max_connections, relay.max_reservations, relay.max_circuits))
+        whole, limits = Budget(limit * MIB, 14 * MIB), Limits()
+        limits.max_connections = 0
+        limits.fill_in(whole)
+        counts.append((limits.max_connections, *fitting_counts(whole)))
     assert counts == sorted(counts)
     assert counts[0][0] >= 64
     assert counts[-1] == (4096, 2048, 2048)
-    fixed = Any()
-    fixed.max_connections = 7
-    Budget(64 * MIB, 14 * MIB).fill_in(fixed, fixed)
-    assert fixed.max_connections == 7
+
+
+def test_configured_counts_stand() -> None:
+    limits, resources = Limits(), Resources()
+    limits.max_connections = resources.max_reservations = resources.max_circuits = 7
+    limits.fill_in(Budget(64 * MIB, 14 * MIB))
+    resources.fill_in(Budget(64 * MIB, 14 * MIB), limits)
+    assert limits.max_connections == resources.max_reservations == resources.max_circuits == 7

@@ -44,7 +44,7 @@ UNEXPLAINED = {
     "MAX_ADDRESSES",  # of a reservation; a message's own limit comes first
 }
 # One box in the picture.
-BASE = {"atomic", "budget", "clock", "lock", "log", "machine", "slim", "version", "zone"}
+BASE = {"atomic", "budget", "clock", "lock", "log", "machine", "slim", "units", "version", "zone"}
 
 
 def name_of(path: Path) -> str:

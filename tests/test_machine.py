@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.budget import KIB, MIB, Budget
-from edge.machine import OOM_SCORE, go_first, is_short, profile
-
-GIB = 1 << 30
+from edge import machine
+from edge.budget import Budget
+from edge.machine import OOM_SCORE, is_short, raise_oom_score, sizing
+from edge.swarm.limits import Limits, fitting_buffer_size
+from edge.units import GIB, KIB, MIB
 
 
 @pytest.mark.parametrize(
@@ -23,44 +24,56 @@ GIB = 1 << 30
 def test_a_machine_is_small_by_memory_or_by_cores(
     memory: int, cores: int, name: str, why: str
 ) -> None:
-    found = profile(memory, cores)
+    found = sizing(memory, cores)
     assert (found.name, found.why) == (name, why)
 
 
 def test_a_small_machine_has_smaller_windows_buffers_and_tables() -> None:
-    little, few, ordinary = profile(64 * MIB, 4), profile(GIB, 2), profile(GIB, 4)
+    little, few, ordinary = sizing(64 * MIB, 4), sizing(GIB, 2), sizing(GIB, 4)
     assert little.max_window < few.max_window < ordinary.max_window
     assert little.tables < few.tables < ordinary.tables == 1
     assert little.buffer <= few.buffer < ordinary.buffer
     assert little.socket_buffer and not ordinary.socket_buffer
 
 
-def test_the_budget_follows_the_profile() -> None:
-    class Limits:
-        max_connections = max_window = socket_buffer = max_circuits = max_reservations = 0
-
+def test_the_limits_follow_the_machine() -> None:
     limits = Limits()
-    budget = Budget(GIB, 14 * MIB, profile(64 * MIB, 1))
-    budget.fill_in(limits, limits)
+    budget = Budget(GIB, 14 * MIB, sizing(64 * MIB, 1))
+    limits.fill_in(budget)
     assert (limits.max_window, limits.socket_buffer) == (256 * KIB, 64 * KIB)
-    assert budget.buffer_size == 128 * KIB
-    roomy = Budget(GIB, 14 * MIB, profile(GIB, 4))
-    roomy.fill_in(limits, limits)
+    assert fitting_buffer_size(budget) == 128 * KIB
+    roomy = Budget(GIB, 14 * MIB, sizing(GIB, 4))
+    limits.fill_in(roomy)
     assert (limits.max_window, limits.socket_buffer) == (MIB, 0)
-    assert roomy.buffer_size == 256 * KIB
+    assert fitting_buffer_size(roomy) == 256 * KIB
 
 
 def test_a_machine_without_memory_to_give_gets_nothing_new_from_us() -> None:
     budget = Budget(GIB, 14 * MIB)
-    assert budget.connections.take(KIB)
+    connections = budget.pool("connections", 0.5, growth=True)
+    buffers = budget.pool("buffers", 0.5)
+    assert connections.take(KIB)
     assert budget.measure(20 * MIB, short=True)
-    assert budget.buffers.pressed
-    assert not budget.connections.take(KIB)
-    assert not budget.circuits.take(KIB)
-    assert budget.buffers.take(KIB)  # what is being served goes on
+    assert buffers.pressed
+    assert not connections.take(KIB)
+    assert buffers.take(KIB)  # what is being served goes on
     assert not budget.measure(20 * MIB)
-    assert budget.connections.take(KIB)
-    assert not budget.buffers.pressed
+    assert connections.take(KIB)
+    assert not buffers.pressed
+
+
+def test_a_cgroup_narrows_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = machine.memory()
+    for text, expected in (("max\n", whole), (f"{32 * MIB}\n", 32 * MIB), ("garbage", whole)):
+        (tmp_path / "memory.max").write_text(text)
+        paths = [str(tmp_path / "memory.max"), "/no"]
+        monkeypatch.setattr(machine, "cgroup_files", lambda _, paths=paths: paths)
+        assert machine.memory() == expected
+
+
+def test_the_heap_is_trimmed_where_the_c_library_can() -> None:
+    machine.trim_heap()
+    assert machine.resident() > MIB
 
 
 @pytest.mark.parametrize(
@@ -92,9 +105,9 @@ def test_what_is_not_told_is_no_emergency(text: str, tmp_path: Path) -> None:
 def test_the_score_is_only_ever_raised(before: str, after: int, tmp_path: Path) -> None:
     path = tmp_path / "oom_score_adj"
     path.write_text(before)
-    assert go_first(str(path)) == after
+    assert raise_oom_score(str(path)) == after
     assert int(path.read_text()) == after
 
 
 def test_without_proc_the_score_is_unknown(tmp_path: Path) -> None:
-    assert go_first(str(tmp_path / "nosuch")) is None
+    assert raise_oom_score(str(tmp_path / "nosuch")) is None

@@ -7,7 +7,7 @@ import pytest
 
 EDGE = Path(__file__).parents[1] / "edge"
 # Modules that know no room.
-BASE = {"atomic", "budget", "clock", "lock", "log", "machine", "version", "zone"}
+BASE = {"atomic", "budget", "clock", "lock", "log", "machine", "units", "version", "zone"}
 MAY_IMPORT = {
     "crypto": {"atomic"},
     "wire": {"crypto"},
@@ -16,8 +16,14 @@ MAY_IMPORT = {
     "qos": {"log"},
     "status": {"swarm", "wire", "crypto"} | BASE,
     "tiers": {"wire"} | BASE,
-    "config": {"wire", "log", "zone"},
+    "config": {"wire", "log", "units", "zone"},
 }
+MODULES = {
+    ".".join(path.relative_to(EDGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in EDGE.rglob("*.py")
+}
+# One thing in two files: a stream belongs to its connection, and a connection makes its streams.
+CIRCLES = [{"edge.swarm.connection", "edge.swarm.stream"}]
 NO_IO = {
     "asyncio",
     "datetime",
@@ -35,16 +41,18 @@ NO_IO = {
 }
 
 
-def imports(text: str) -> set[str]:
-    """Modules imported at the top or inside a function; those for types alone left out."""
+def imports(text: str, types: bool = False) -> set[str]:
+    """Modules imported at the top or inside a function; those for types alone only with `types`."""
     found: set[str] = set()
-    for node in ast.walk(_without_type_checking(ast.parse(text))):
+    tree = ast.parse(text)
+    for node in ast.walk(tree if types else _without_type_checking(tree)):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            found.add(node.module)
-            if node.module == "edge":
-                found |= {f"edge.{name.name}" for name in node.names}
+            named = {f"{node.module}.{name.name}" for name in node.names}
+            found |= named & MODULES
+            if named - MODULES:
+                found.add(node.module)
         elif isinstance(node, ast.ImportFrom):
             raise AssertionError("imports name the package: from edge.wire import yamux")
     return found
@@ -57,6 +65,33 @@ def room_imports() -> set[tuple[str, str]]:
         room = _room(path)
         names = {name.split(".")[1] for name in imports(path.read_text()) if _is_ours(name)}
         found |= {(room, name) for name in names - {room}}
+    return found
+
+
+def text_of(module: str) -> str:
+    path = EDGE.parent / module.replace(".", "/")
+    return (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
+
+
+def circles(imported: dict[str, set[str]]) -> list[set[str]]:
+    """Groups of modules of which each reaches each."""
+    reached = {who: _reach(who, imported) for who in imported}
+    found: list[set[str]] = []
+    for who in sorted(imported):
+        group = {other for other in reached[who] if who in reached[other]} | {who}
+        if len(group) > 1 and group not in found:
+            found.append(group)
+    return found
+
+
+def _reach(who: str, imported: dict[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(imported[who])
+    while waiting:
+        other = waiting.pop()
+        if other not in found:
+            found.add(other)
+            waiting += imported[other]
     return found
 
 
@@ -90,13 +125,25 @@ def test_what_all_rooms_use_knows_none_of_them(module: str) -> None:
 
 
 def test_only_the_command_line_and_the_root_join_rooms() -> None:
-    both = [who for who, whom in room_imports() if whom == "relay"]
-    assert both == ["node"]
+    both = sorted(who for who, whom in room_imports() if whom == "relay")
+    assert both == ["cli", "node"]
 
 
 @pytest.mark.parametrize("path", sorted((EDGE / "wire").glob("*.py")), ids=lambda path: path.stem)
 def test_wire_does_no_io_and_reads_no_clock(path: Path) -> None:
     assert not {name.split(".")[0] for name in imports(path.read_text())} & NO_IO
+
+
+def test_no_module_imports_itself_by_way_of_others_not_even_for_its_types() -> None:
+    assert (
+        circles({name: imports(text_of(name), types=True) & MODULES for name in MODULES}) == CIRCLES
+    )
+
+
+def test_what_counts_as_a_circle() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set(), "d": {"a", "b"}}) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [{"a", "b", "c"}]
+    assert circles({"a": {"a"}}) == []
 
 
 def test_what_counts_as_an_import() -> None:
@@ -109,6 +156,7 @@ def function():
     from edge import log
     from edge.wire import yamux
 """
-    assert imports(text) == {"os.path", "edge", "edge.log", "edge.wire"}
+    assert imports(text) == {"os.path", "edge.log", "edge.wire.yamux"}
+    assert imports(text, types=True) == imports(text) | {"socket"}
     with pytest.raises(AssertionError):
         imports("from . import yamux")

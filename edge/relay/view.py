@@ -7,7 +7,7 @@ from edge.view import Column, View
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from edge.status.metrics import Exposition
+    from edge.status.exposition import Exposition
     from edge.view import Answer, Rows
 
 

@@ -24,8 +24,9 @@ def banner_text(info: "Status", encoding: str, colour: bool = False) -> str:
     """About a dozen lines, each ended, that `encoding` can write. `info`: a status report."""
     arrow = "→" if _writable("→", encoding) else "->"
     head = f"kwaainet {info['version']}"
-    rows = [("peer id", info["peer_id"]), *_addresses(info)]
+    rows = [("peer id", info["peer_id"])]
     rows += [row for view in rooms.views() for row in view.banner(info)]
+    rows += _addresses(info)
     if "limit" in info["memory"]:
         rows.append(("memory", f"at most {size(info['memory']['limit'])}"))
     rows.append(("data", info["data_dir"]))

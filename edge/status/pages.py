@@ -6,7 +6,7 @@ or was never to, and 503 otherwise. A pause is no illness.
 
 from __future__ import annotations
 
-from edge.status import metrics
+from edge.status import exposition, metrics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def pages(status: Callable[[], Status], well: Callable[[], bool]) -> dict[str, P
     """By path. `status`: reports; `well`: whether the node does what it was started for."""
 
     def metrics_page() -> tuple[int, str, bytes]:
-        return 200, metrics.CONTENT_TYPE, metrics.metrics(status()).encode()
+        return 200, exposition.CONTENT_TYPE, metrics.metrics(status()).encode()
 
     def health_page() -> tuple[int, str, bytes]:
         import json

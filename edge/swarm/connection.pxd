@@ -12,9 +12,7 @@ cdef class Connection:
     cdef object _host
     cdef Py_ssize_t _info_size
     cdef readonly framing.Buffers _level
-    cdef list _pieces
     cdef long long _pinged_at
-    cdef object _share
     cdef readonly set _sources
     cdef Py_ssize_t _streams
     cdef Py_ssize_t _turn
@@ -22,7 +20,6 @@ cdef class Connection:
     cdef object _waiter
     cdef readonly framing.Connection _wire
     cdef public object closed
-    cdef public double cost
     cdef readonly bint direct
     cdef public object group
     cdef public bint heard
@@ -31,17 +28,16 @@ cdef class Connection:
     cdef public object info
     cdef readonly bint initiator
     cdef public bint limited
+    cdef readonly object load
     cdef readonly object local
     cdef readonly object loop
     cdef public double opened_at
-    cdef public bint paced
     cdef public object peer
     cdef readonly object plain
     cdef readonly object remote
     cdef readonly object shared
     cdef public double stuck_since
     cdef readonly object transport
-    cdef readonly Py_ssize_t work
 
     cpdef get_buffer(self)
     @cython.locals(before=Py_ssize_t, began=double)

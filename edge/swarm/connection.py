@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from edge import log
 from edge.swarm.errors import ConnectionClosed, LimitReached
+from edge.swarm.load import Load
 from edge.swarm.pools import STREAM
 from edge.swarm.stream import Stream
 from edge.swarm.transport import MAX_BACKLOG
-from edge.swarm.work import CONTROL, INTERACTIVE
+from edge.swarm.work import CONTROL
 from edge.wire import connection as framing
 from edge.wire import multistream, yamux
 from edge.wire.errors import LocalProtocolError, RemoteProtocolError
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
 
-    from edge.swarm.cpu_share import CpuShare
     from edge.swarm.shared import Shared
     from edge.swarm.transport import Transport
     from edge.wire.identify import IdentifyInfo
@@ -67,8 +67,7 @@ class Host(Protocol):
 class Connection:
     """A connection, upgrading (`peer` is None) or open, direct or through a relay.
 
-    `group`: what per-IP limits count it under; b"" for a relayed one. `work`: the highest class of
-    work that it carries.
+    `group`: what per-IP limits count it under; b"" for a relayed one.
     """
 
     __slots__ = (
@@ -78,9 +77,7 @@ class Connection:
         "_host",
         "_info_size",
         "_level",
-        "_pieces",
         "_pinged_at",
-        "_share",
         "_sources",
         "_streams",
         "_turn",
@@ -88,7 +85,6 @@ class Connection:
         "_waiter",
         "_wire",
         "closed",
-        "cost",
         "direct",
         "group",
         "heard",
@@ -97,17 +93,16 @@ class Connection:
         "info",
         "initiator",
         "limited",
+        "load",
         "local",
         "loop",
         "opened_at",
-        "paced",
         "peer",
         "plain",
         "remote",
         "shared",
         "stuck_since",
         "transport",
-        "work",
     )
 
     def __init__(
@@ -135,10 +130,7 @@ class Connection:
         self.closed: str | None = None
         self.opened_at = self.heard_at = self.idle_since = self.loop.time()
         self.heard = True
-        self.work = CONTROL
-        self._pieces = [0, 0, 0]  # of work under way, by class
-        self.cost = 0.0  # seconds of our processor that it took of late
-        self.paced = False  # read only when its turn comes
+        self.load = Load(shared.work, transport)
         self._pinged_at = 0
         self._sources: set[Connection] = set()  # paused until our backlog has drained
         self._turn = 0
@@ -150,8 +142,6 @@ class Connection:
         self._waiter: asyncio.Future[Connection] | None = None
         self._wire: framing.Connection | None = None
         self._upgrade: Upgrade | None = Upgrade(shared.identity, initiator, expected)
-        # Whom the time of its events is charged to; None: to nobody.
-        self._share: CpuShare | None = shared.work[CONTROL].share
         self._level = shared.scratch(self.direct)
         self.plain = self._level.plain_view
 
@@ -184,14 +174,14 @@ class Connection:
         if self._wire is None:
             return self._level.rx_view[:_HANDSHAKE]
         room = self._wire.get_buffer()
-        share = self._share
+        share = self.load.share
         if share is not None and share.protects:
             return room[:_SIP]
         return room
 
     def buffer_updated(self, length: int) -> None:
         self.heard = True
-        shared, share = self.shared, self._share
+        shared, share = self.shared, self.load.share
         began = share.worked() if share is not None else 0.0
         if shared.depth == 0:
             shared.reading = self
@@ -216,7 +206,9 @@ class Connection:
                 shared.reading = None
             self.settle()
             if share is not None:
-                self._charge(share, began)
+                self.load.charge(share, began)
+                if self._wire is not None:
+                    self.load.pace()
 
     def eof_received(self, reason: str) -> None:
         share = self.shared.work[CONTROL].share  # coming and going is what anybody can cause
@@ -348,8 +340,7 @@ class Connection:
 
     def resume(self) -> None:
         """Read on, unless it has to wait for its turn."""
-        if not self.paced:
-            self.transport.resume()
+        self.load.resume()
 
     def _resume_sources(self) -> None:
         sources, self._sources = self._sources, set()
@@ -358,69 +349,24 @@ class Connection:
 
     # --- work ---
 
-    def begin(self, work: int) -> None:
-        """A piece of `work` is under way here, until `end` is told of it."""
-        self.shared.work[work].open += 1
-        self._pieces[work] += 1
-        if work > self.work:
-            self._reclass(work)
-            if self.closed is None:
-                self._host.connection_promoted(self)
-
-    def end(self, work: int) -> None:
-        """A piece of `work` that was begun is done."""
-        self.shared.work[work].open -= 1
-        self._pieces[work] -= 1
-        highest = self.work
-        while highest > CONTROL and not self._pieces[highest]:
-            highest -= 1
-        if highest != self.work:
-            self._reclass(highest)
-
-    def take_turn(self) -> None:
-        """Its time has come (`FairQueue.read`): read on, and once at once."""
-        self.paced = False
-        self.resume()
-        self.transport.look(1)
+    @property
+    def work(self) -> int:
+        """The highest class of work that it carries."""
+        return self.load.work
 
     @property
     def busy(self) -> bool:
         """Whether streams are open here, or admitted work is under way."""
         return self.work > CONTROL or (self._wire is not None and bool(self._wire.session.streams))
 
-    def _reclass(self, work: int) -> None:
-        """From now on it is one of those that carry `work` at most, and waits with them."""
-        paced = self.paced
-        self._unpace()
-        self.work = work
-        if self._wire is not None:
-            self._share = self._whose_share()
-        if paced:
-            self.resume()
+    def begin(self, work: int) -> None:
+        """A piece of `work` is under way here, until `end` is told of it."""
+        if self.load.begin(work) and self.closed is None:
+            self._host.connection_promoted(self)
 
-    def _unpace(self) -> None:
-        if self.paced:
-            self.paced = False
-            self.shared.work[self.work].queue.forget(self)
-
-    def _whose_share(self) -> CpuShare | None:
-        """Who is to pay for what comes: nobody, if we wanted it or interactive work came here."""
-        if not self.direct or self.initiator or self.work == INTERACTIVE:
-            return None
-        return self.shared.work[self.work].share
-
-    def _charge(self, share: CpuShare, began: float) -> None:
-        """What came has been dealt with since `CpuShare.worked` said `began`.
-
-        Once that is too much for now, more is read only when the connection's turn comes; what is
-        sent meanwhile waits in the kernel, and then at the peer.
-        """
-        self.cost += share.spent(began)
-        later = self._share  # it may have been upgraded by what came
-        if self._wire is not None and later is not None and later.wait():
-            self.paced = True
-            self.transport.pause()
-            self.shared.work[self.work].queue.read(self)
+    def end(self, work: int) -> None:
+        """A piece of `work` that was begun is done."""
+        self.load.end(work)
 
     # --- memory ---
 
@@ -520,7 +466,7 @@ class Connection:
             while say and link.wants_to_send:
                 self.transport.write(link.data_to_send())
         self.transport.close()
-        self._unpace()
+        self.load.leave_queue()
         self._resume_sources()
         pools = self.shared.pools
         pools.buffers.give(self._held)
@@ -549,7 +495,7 @@ class Connection:
             upgrade.channel, session, self._level, upgrade.ciphertext, upgrade.plaintext
         )
         self._upgrade = None
-        self._share = self._whose_share()
+        self.load.upgraded(invited=self.initiator or not self.direct)
         self.peer = upgrade.remote_peer
         self.opened_at = self.idle_since = self.loop.time()
         refusal = self._host.connection_open(self)

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class Reader(Protocol):
-    """A connection that is read when its turn comes."""
+    """Reads from one connection, when its turn comes."""
 
     @property
     def cost(self) -> float:
-        """Seconds of the processor that it took of late."""
+        """Seconds of the processor that this took of late."""
 
     def take_turn(self) -> None:
         """Read once now, and go on reading."""

@@ -149,16 +149,9 @@ def _dump(sock: socket.socket) -> list[Address] | None:
     found: dict[Address, None] = {}
     interrupted = False
     for _ in range(_MAX_MESSAGES):
-        try:
-            data, _, seen, sender = sock.recvmsg(_BUFFER)
-        except OSError as error:
-            if error.errno == errno.ENOBUFS:
-                return None
-            raise
-        if sender[0] != 0:
-            continue  # another process, not the kernel
-        if seen & socket.MSG_TRUNC:
-            raise _unreadable()
+        data = _received(sock)
+        if data is None:
+            return None
         for kind, flags, payload in messages(data):
             interrupted |= bool(flags & _NLM_F_DUMP_INTR)
             if kind == _NLMSG_DONE:
@@ -172,6 +165,21 @@ def _dump(sock: socket.socket) -> list[Address] | None:
                 if address is not None:
                     found[address] = None
     raise _unreadable()
+
+
+def _received(sock: socket.socket) -> bytes | None:
+    """What the kernel sends next; None if that was more than it kept. Raises OSError."""
+    try:
+        data, _, seen, sender = sock.recvmsg(_BUFFER)
+    except OSError as error:
+        if error.errno == errno.ENOBUFS:
+            return None
+        raise
+    if sender[0] != 0:
+        return b""  # another process, not the kernel
+    if seen & socket.MSG_TRUNC:
+        raise _unreadable()
+    return data
 
 
 def _named(payload: bytes) -> Address | None:

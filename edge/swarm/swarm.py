@@ -333,7 +333,7 @@ class Swarm:
             if connection.closed is not None:
                 continue  # another one's turn has ended it
             connection.session.forgive(int(_FORGIVEN * elapsed))
-            connection.cost /= 2
+            connection.load.cost /= 2
             connection.keep_alive(now, limits.keepalive_interval)
             if connection.stuck_for(now) > _FRAME_TIME:
                 self.count_refusal("frame-timeout")

@@ -6,7 +6,7 @@ from edge.view import View
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from edge.status.metrics import Exposition
+    from edge.status.exposition import Exposition
     from edge.view import Answer
 
     Row = tuple[str, str]

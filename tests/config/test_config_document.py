@@ -7,6 +7,7 @@ import pytest
 
 from edge.config import document
 from edge.config.load import load
+from edge.config.schema import Peer
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 PEER = "/ip4/192.0.2.1/tcp/4001/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"
@@ -42,7 +43,7 @@ def test_a_config_written_as_toml_reads_back(tmp_path: Path) -> None:
     file = tmp_path / "kwaainet.toml"
     file.write_text("\n".join(document.toml(config, everything=True)))
     again = load(str(file), {}, {})
-    assert len(again.peers) == 2
+    assert len(again.all(Peer)) == 2
     for section, copy in zip(config.sections(), again.sections(), strict=True):
         assert [section.value(option) for option in section.options()] == [
             copy.value(option) for option in copy.options()

@@ -108,7 +108,7 @@ def test_peers_of_the_last_source_replace_all(toml: Load) -> None:
     assert [peer.address for peer in config.all(Peer)] == [PEER_A, PEER_B]
     assert config.origin("peer", "address", 1) == "kwaainet.toml:5"
     environ = {"KWAAINET_PEER": f"{PEER_B} {PEER_A}"}
-    assert [peer.address for peer in toml(text, environ).peers] == [PEER_B, PEER_A]
+    assert [peer.address for peer in toml(text, environ).all(Peer)] == [PEER_B, PEER_A]
     config = toml(text, environ, {"peer": [PEER_A]})
     assert [peer.address for peer in config.all(Peer)] == [PEER_A]
     assert config.origin("peer", "address") == "--peer"
@@ -409,7 +409,11 @@ def test_again_reads_the_same_sources_anew(toml: Load) -> None:
     old = toml("relay.max_circuits = 5", {}, {"mode": ["relay"]})
     Path("kwaainet.toml").write_text("relay.max_circuits = 6")
     new = old.again({"KWAAINET_LOG_LEVEL": "debug"})
-    assert (new.relay.max_circuits, new.node.mode, new.node.log_level) == (6, "relay", "debug")
+    assert (
+        new[Relay].max_circuits,
+        new[Node].mode,
+        new[Node].log_level,
+    ) == (6, "relay", "debug")
     assert [len(changes) for changes in diff(old, new)] == [2, 0]
 
 

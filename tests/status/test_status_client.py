@@ -17,13 +17,14 @@ from types import SimpleNamespace
 import examples
 import pytest
 
+from edge.config.schema import Node
 from edge.status import client, view
 
 CONNECTED = examples.CONNECTED
 
 
 def config(run_dir):
-    return SimpleNamespace(node=SimpleNamespace(run_dir=str(run_dir)))
+    return {Node: SimpleNamespace(run_dir=str(run_dir))}
 
 
 @pytest.fixture
@@ -66,10 +67,11 @@ def test_permission_denied(tmp_path):
     code = (
         "import os, sys\n"
         "from types import SimpleNamespace as N\n"
+        "from edge.config.schema import Node\n"
         "from edge.status import client\n"
         "if os.getuid() == 0:\n"
         "    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "sys.exit(client.status(N(node=N(run_dir='.')), False))\n"
+        "sys.exit(client.status({Node: N(run_dir='.')}, False))\n"
     )
     with socket.socket(socket.AF_UNIX) as other:
         os.fchmod(other.fileno(), 0o000)
@@ -172,11 +174,13 @@ def test_what_the_node_refuses_fails(node, capsys):
 WATCH = (
     "import sys\n"
     "from types import SimpleNamespace as N\n"
+    "from edge.config.schema import Node\n"
+    "from edge.config.schema import Node\n"
     "from edge.status import client\n"
     "client.REFRESH = 0.1\n"
     "import signal\n"  # which is ignored where the tests run in the background
     "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    "sys.exit(client.peers(N(node=N(run_dir=sys.argv[1])), True, sys.argv[2] == 'json'))\n"
+    "sys.exit(client.peers({Node: N(run_dir=sys.argv[1])}, True, sys.argv[2] == 'json'))\n"
 )
 
 

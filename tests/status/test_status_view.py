@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.status import text, view
+from edge import text
+from edge.status import view
 from edge.status.banner import banner_text
 from edge.tiers.report import tier_lines
 
@@ -23,7 +24,7 @@ def test_status_with_every_room():
         peer id       12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp
         mode          relay (others use 83% of the WAN)
         fit for       light, tier 2: inference, relay; 1 to 2 model blocks; 20 to 40 VDA an hour
-        holds back    no new slots or circuits, at most 128.0 KiB a second
+        throttled     no new reservations or circuits, at most 128.0 KiB/s
         reachable     yes, at a public address
         advertised    /ip4/203.0.113.5/tcp/4001
         listening     /ip4/0.0.0.0/tcp/4001
@@ -33,14 +34,14 @@ def test_status_with_every_room():
         own relays    12D3KooWJF..PykEq7, renewed within 45 m 10 s
         circuits      2 open, 41 since start, at most 256
         relayed       1.2 GiB to listeners, 34.0 MiB to dialers
+        marks         DSCP le, priority 1, not permitted: mark
+        relay rate    1.0 MiB/s (others need the line)
+        on pppoe-wan  others 2.0 MiB/s up, 64.0 KiB/s down; 3.4 ms of queue to the gateway
         connections   14 open with 12 peers, 1 pending, at most 512
         memory        23.0 MiB of 64.0 MiB (anonymous 15.0 MiB, peak 24.0 MiB)
         machine       small, 61 MiB of memory: less for windows, buffers and tables
         machine       next to no memory left: nothing new is taken on
         flash         12.0 KiB written since start
-        marks         DSCP le, priority 1, not permitted: mark
-        may relay     1.0 MiB/s: others need the line
-        on pppoe-wan  others 2.0 MiB/s up, 64.0 KiB/s down; 3.4 ms of queue to the gateway
         refused       connections: 31 connections per ip, 2 handshake timeout
         refused       relay: 4 no reservation
         """
@@ -135,10 +136,10 @@ def test_peers():
     ]
     assert [line[98:] for line in lines[:4]] == golden(
         r"""
-        STREAMS  SLOT  CIRCUITS     FROM       TO  AGENT
-              3  yes          1  1.0 GiB  2.0 KiB  kwaainet-edge/0.1.0
-              0  -            0      0 B      0 B  go-libp2p\x1b]0;owned\x07\u202e
-              1  -            0      0 B      0 B  -
+        STREAMS  RESERVED  CIRCUITS     FROM       TO  AGENT
+              3  yes              1  1.0 GiB  2.0 KiB  kwaainet-edge/0.1.0
+              0  -                0      0 B      0 B  go-libp2p\x1b]0;owned\x07\u202e
+              1  -                0      0 B      0 B  -
         """
     )
     assert lines[4:] == ["and 1 more"]
@@ -274,11 +275,11 @@ def test_banner_of_a_node_that_others_reach():
 
         peer id     {examples.ID}
         mode        relay (others use 83% of the WAN)
+        relays      for at most 128 reservations, 256 circuits
+        a circuit   has no limit of time or data
         listens at  /ip4/0.0.0.0/tcp/4001
                     /ip6/::/tcp/4001
         advertises  /ip4/203.0.113.5/tcp/4001
-        relays      for at most 128 reservations, 256 circuits
-        a circuit   has no limit of time or data
         memory      at most 64.0 MiB
         data        /var/lib/kwaainet
 
@@ -302,9 +303,9 @@ def behind_nat():
 def test_banner_of_a_node_behind_nat_on_a_terminal_without_unicode():
     assert unindented(banner_text(behind_nat(), "ascii"))[4:] == golden(
         r"""
-        listens at  /ip4/0.0.0.0/tcp/4001
         relays      for at most 128 reservations, 256 circuits
         a circuit   is cut after 2 m or 128.0 KiB each way
+        listens at  /ip4/0.0.0.0/tcp/4001
         memory      at most 64.0 MiB
         data        /tmp/kwaainet/d\xfcmmer
 

@@ -1,10 +1,12 @@
-"""Strangers' work beside payloads, on a clock that stands still until it is moved."""
+"""Work beside payloads of higher classes, on a clock that stands still until it is moved."""
 
 from collections.abc import Generator
 from typing import Any
 
 import pytest
-from edge.swarm.pace import SHARE, Charged, Pace
+
+from edge.swarm.cpu_share import Charged, CpuShare
+from edge.swarm.work import BULK_SHARE, CONTROL_SHARE
 
 
 class Clock:
@@ -14,75 +16,88 @@ class Clock:
         return self.now
 
 
-def taken(seconds: float, passing: bool) -> float:
+class Moved:
+    """Payload bytes of higher classes."""
+
+    count = 0
+
+    def __call__(self) -> int:
+        return self.count
+
+
+def made(share: float = CONTROL_SHARE) -> tuple[Clock, Clock, Moved, CpuShare]:
+    """Clocks of the time and of this work, and what counts the payloads; one has just passed."""
+    clock, worked, moved = Clock(), Clock(), Moved()
+    cpu = CpuShare(share, moved, clock, worked)
+    moved.count += 1
+    assert not cpu.wait()
+    return clock, worked, moved, cpu
+
+
+def work(seconds: float, cpu: CpuShare, *clocks: Clock) -> None:
+    """Charge `seconds` to `cpu`, by each of `clocks`."""
+    began = cpu.worked()
+    for clock in clocks:
+        clock.now += seconds
+    cpu.spent(began)
+
+
+def taken(seconds: float, passing: bool, share: float = CONTROL_SHARE) -> float:
     """How much of `seconds` work takes of which there is more than enough, 1 ms a piece."""
-    clock = Clock()
-    pace = Pace(clock, clock)
+    clock, worked, moved, cpu = made(share)
     end = clock.now + seconds
-    relayed, took = 0, 0.0
     while clock.now < end:
-        relayed += passing
-        wait = pace.wait(relayed)
+        moved.count += passing
+        wait = cpu.wait()
         if wait:
             clock.now += wait
-            continue
-        began = clock.now
-        clock.now += 0.001
-        pace.spent(began)
-        took += 0.001
-    return took
+        else:
+            work(0.001, cpu, clock, worked)
+    return cpu.taken
 
 
-def test_while_payloads_pass_it_takes_its_share() -> None:
-    assert SHARE * 0.9 < taken(10.0, True) / 10 < SHARE * 1.1 + 0.01
+@pytest.mark.parametrize("share", [CONTROL_SHARE, BULK_SHARE])
+def test_while_payloads_pass_it_takes_its_share(share: float) -> None:
+    assert share * 0.9 < taken(10.0, True, share) / 10 < share * 1.1 + 0.01
 
 
 def test_while_none_pass_it_takes_all() -> None:
-    assert taken(10.0, False) > 9.9
+    assert taken(10.0, False) > 9.7
 
 
 def test_a_few_at_once_do_not_wait() -> None:
-    clock = Clock()
-    pace = Pace(clock, clock)
-    for relayed in range(10):
-        assert not pace.wait(relayed)
-        began = clock.now
-        clock.now += 0.001
-        pace.spent(began)
+    clock, worked, moved, cpu = made()
+    for _ in range(10):
+        moved.count += 1
+        assert not cpu.wait()
+        work(0.001, cpu, clock, worked)
 
 
-def in_debt() -> tuple[Clock, Pace]:
-    """A pace that a minute's work has just been charged to, while payloads pass."""
-    clock, worked = Clock(), Clock()
-    pace = Pace(clock, worked)
-    pace.wait(1)
-    began = worked()
-    worked.now += 60.0
-    pace.spent(began)
-    return clock, pace
+def in_debt() -> tuple[Clock, Moved, CpuShare]:
+    """A share that a minute's work has just been charged to, while payloads pass."""
+    clock, worked, moved, cpu = made()
+    work(60.0, cpu, worked)
+    moved.count += 1
+    return clock, moved, cpu
 
 
 def test_nobody_waits_for_long() -> None:
-    _, pace = in_debt()
-    assert 0.4 < pace.wait(2) <= 0.5
+    _, _, cpu = in_debt()
+    assert 0.4 < cpu.wait() <= 0.5
 
 
 def test_a_debt_is_forgotten_when_nothing_has_passed_for_a_while() -> None:
-    clock, pace = in_debt()
-    assert pace.wait(2)
-    clock.now += 0.3
-    assert not pace.wait(2)
+    clock, _, cpu = in_debt()
+    assert cpu.wait()
+    clock.now += 61.0  # the minute counts as one in which nothing could pass
+    assert not cpu.wait()
 
 
-def test_time_that_strangers_take_is_no_quiet() -> None:
-    clock = Clock()
-    pace = Pace(clock, clock)
-    pace.wait(1)
-    began = clock.now
-    clock.now += 0.3  # in which nothing else could have been done
-    pace.spent(began)
-    assert pace.wait(1)
-    assert pace.protects
+def test_time_that_the_work_takes_is_no_quiet() -> None:
+    clock, worked, _, cpu = made()
+    work(0.3, cpu, clock, worked)
+    assert cpu.wait()
+    assert cpu.protects
 
 
 # --- handlers, step by step ---
@@ -105,25 +120,24 @@ class Steps:
         self.worked.now += 0.01
 
 
-def charged() -> tuple[Clock, Steps, Pace, Generator[Any, Any, None]]:
-    """The clock of work, work, the pace it is charged to, and the work under way."""
-    clock, worked = Clock(), Clock()
-    pace = Pace(clock, worked)
-    pace.wait(1)
+def charged() -> tuple[Clock, Steps, CpuShare, Generator[Any, Any, None]]:
+    """The clock of work, work, the share it is charged to, and the work under way."""
+    _, worked, _, cpu = made()
     steps = Steps(worked)
-    return worked, steps, pace, Charged(pace, steps).__await__()
+    return worked, steps, cpu, Charged(cpu, steps).__await__()
 
 
 def test_steps_are_charged_and_what_is_between_them_is_not() -> None:
-    worked, _, pace, run = charged()
+    worked, _, cpu, run = charged()
     assert run.send(None) == "first"
     worked.now += 60.0
     assert run.send(None) == "second"
-    assert not pace.wait(2), "two steps are within the burst"
+    assert not cpu.wait(), "two steps are within the burst"
     worked.now += 60.0
     with pytest.raises(StopIteration):
         run.send(None)
-    assert pace.wait(3) == pytest.approx(0.1), "the third is 10 ms too many, at a tenth of the time"
+    assert cpu.wait() == pytest.approx(0.1), "the third is 10 ms too many, at a tenth of the time"
+    assert cpu.taken == pytest.approx(0.03)
 
 
 def test_what_is_thrown_at_it_reaches_the_work() -> None:

@@ -1,95 +1,23 @@
-"""Who is read while circuits carry something: those at once, everyone else in turn."""
+"""Who is read while admitted work moves something: it at once, everyone else in turn."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-
-from edge.swarm.pace import Pace
 
 from edge import crypto
-from edge.budget import MIB, Budget
 from edge.relay.resources import Resources
 from edge.relay.service import RelayService
 from edge.swarm import ping
 from edge.swarm.addresses import OwnAddresses
-from edge.swarm.connection import Connection
 from edge.swarm.identify import IdentifyService
 from edge.swarm.swarm import Swarm
-from edge.wire import yamux
+from edge.swarm.work import CONTROL, INTERACTIVE
+from edge.units import MIB
 from edge.wire.multiaddr import Multiaddr
 from tests.counterparts.base import Setup, asynchronous, until
 from tests.counterparts.ours_peer import OurPeer
-from tests.soak.hostile import Stranger, frame, one
-
-PING = frame(yamux.PING, yamux.SYN, 0, 7)
-
-
-class Clock:
-    """A clock that moves by `step` each time it is asked, and when it is moved."""
-
-    def __init__(self, step: float = 0.0) -> None:
-        self.now = 1000.0
-        self._step = step
-
-    def __call__(self) -> float:
-        self.now += self._step
-        return self.now
-
-
-class Served:
-    """A swarm that listens, and whose pace can be told that something passes.
-
-    From `press` on whatever a stranger causes takes 30 ms of the processor, more than may be taken
-    at once, and no time by the clock.
-    """
-
-    def __init__(self) -> None:
-        self.swarm = Swarm(crypto.Ed25519Key.generate(), budget=Budget(64 * MIB, 0))
-        self.clock = Clock()
-        bound = self.swarm.listen(Multiaddr.from_string("/ip4/127.0.0.1/tcp/0")).host_port()
-        assert bound is not None
-        self.at = bound[:2]
-
-    async def connected(self) -> tuple[Stranger, Connection]:
-        known = set(self.swarm.all_connections())
-        stranger = Stranger(self.at)
-        await stranger.connect()
-        await stranger.handshake()
-
-        async def there() -> bool:
-            return len(self.swarm.all_connections()) > len(known)
-
-        await until(there)
-        (connection,) = set(self.swarm.all_connections()) - known
-        return stranger, connection
-
-    def press(self) -> None:
-        """Something passes, and takes all of the time that there is by `clock`."""
-        self.swarm.relayed += 1
-        self.swarm.pace = Pace(self.clock, Clock(0.03))
-
-    async def reads(self, connection: Connection, stranger: Stranger) -> None:
-        """Wait until a ping of `stranger` has been read."""
-        connection.heard = False
-        await stranger.say(stranger.sealed(PING))
-        await until_heard(connection)
-
-
-async def until_heard(connection: Connection) -> None:
-    async def heard() -> bool:
-        return connection.heard
-
-    await until(heard)
-
-
-@contextlib.asynccontextmanager
-async def served() -> AsyncIterator[Served]:
-    made = Served()
-    yield made
-    await made.swarm.stop()
-    assert made.swarm.budget.used == 0, "all leases have come back"
+from tests.soak.hostile import one
+from tests.swarm.served import PING, local, served, until_heard
 
 
 @asynchronous(30)
@@ -98,7 +26,7 @@ async def test_who_took_too_much_is_read_when_there_is_time() -> None:
         stranger, connection = await node.connected()
         node.press()
         await node.reads(connection, stranger)
-        assert connection.paced
+        assert connection.load.paced
         connection.heard = False
         await stranger.say(stranger.sealed(PING))
         await asyncio.sleep(0.2)  # longer than the wait that was asked for
@@ -107,7 +35,7 @@ async def test_who_took_too_much_is_read_when_there_is_time() -> None:
         await asyncio.sleep(0.1)
         assert not connection.heard
         node.clock.now += 1.0
-        node.swarm.relayed += 1
+        node.passes()
         await until_heard(connection)
         stranger.close()
 
@@ -119,15 +47,15 @@ async def test_who_cost_least_goes_first() -> None:
         node.press()
         for stranger, connection in pairs:
             await node.reads(connection, stranger)
-            assert connection.paced
+            assert connection.load.paced
             connection.heard = False
             await stranger.say(stranger.sealed(PING))
         for (_, connection), cost in zip(pairs, (0.3, 0.1, 0.2), strict=True):
-            connection.cost = cost
+            connection.load.cost = cost
         order = []
         while len(order) < 3:
             node.clock.now += 1.0
-            node.swarm.relayed += 1
+            node.passes()
             before = len(order)
             while len(order) == before:
                 await asyncio.sleep(0.01)
@@ -138,16 +66,19 @@ async def test_who_cost_least_goes_first() -> None:
 
 
 @asynchronous(30)
-async def test_who_gets_a_circuit_waits_no_longer() -> None:
+async def test_who_gets_interactive_work_waits_no_longer() -> None:
     async with served() as node:
         stranger, connection = await node.connected()
         node.press()
         await node.reads(connection, stranger)
-        assert connection.paced
-        connection.carries_circuit()
+        assert connection.load.paced
+        connection.begin(INTERACTIVE)
         await node.reads(connection, stranger)
         await node.reads(connection, stranger)
-        assert not connection.paced
+        assert not connection.load.paced
+        connection.end(INTERACTIVE)
+        await node.reads(connection, stranger)
+        assert connection.load.paced, "and again when that is over"
         stranger.close()
 
 
@@ -156,11 +87,11 @@ async def test_nobody_waits_where_nothing_passes() -> None:
     async with served() as node:
         stranger, connection = await node.connected()
         node.press()
-        node.swarm.pace.wait(node.swarm.relayed)
+        node.swarm.work[CONTROL].share.wait()
         node.clock.now += 1.0
         for _ in range(5):
             await node.reads(connection, stranger)
-            assert not connection.paced
+            assert not connection.load.paced
         stranger.close()
 
 
@@ -170,7 +101,7 @@ async def test_who_leaves_while_waiting_leaves_nothing() -> None:
         stranger, connection = await node.connected()
         node.press()
         await node.reads(connection, stranger)
-        assert connection.paced
+        assert connection.load.paced
         stranger.close()
         node.clock.now += 1.0
 
@@ -199,7 +130,7 @@ async def test_a_flood_waits_and_a_circuit_goes_on() -> None:
             await one(end[:2], "ping-streams")
 
     async def some_wait() -> bool:
-        return any(connection.paced for connection in swarm.all_connections())
+        return any(connection.load.paced for connection in swarm.all_connections())
 
     async with (
         OurPeer(Setup(listen=(), relays=[at])) as listener,
@@ -214,7 +145,7 @@ async def test_a_flood_waits_and_a_circuit_goes_on() -> None:
         for _ in range(3):
             await dialer.transfer(circuit, MIB)
         for leg in [leg for each in relay.circuits for leg in (each.source, each.destination)]:
-            assert not leg.connection.paced
+            assert not leg.connection.load.paced
         over.set()
         await asyncio.gather(*floods)
 
@@ -224,8 +155,3 @@ async def test_a_flood_waits_and_a_circuit_goes_on() -> None:
         await until(two_are_left)
     relay.stop()
     await swarm.stop()
-
-
-def local(connection: Connection) -> Multiaddr:
-    assert connection.local is not None
-    return connection.local

@@ -61,7 +61,7 @@ async def test_a_connection_that_opens_a_stream_and_breaks_the_protocol_at_once_
     await stranger.say(stranger.sealed(opened + frame(yamux.DATA, 0, 1, 0xFFFFFFFF)))
     await served.gone()
     assert served.swarm.protocol_errors == 1
-    assert all(room.used == 0 for room in served.swarm.budget.rooms)
+    assert all(pool.used == 0 for pool in served.swarm.budget.pools.values())
     stranger.close()
     await served.swarm.stop()
 

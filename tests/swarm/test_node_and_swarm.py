@@ -59,7 +59,7 @@ async def test_a_slow_reader_slows_its_writer_and_costs_one_window() -> None:
                 await stream.write(block)
                 sent += len(block)
     assert sent < 4 << 20  # the window, and what the sockets hold
-    assert server.budget.buffers.used <= 256 * 1024
+    assert server.pools.buffers.used <= 256 * 1024
     reader = await arrived.get()
     read = 0
     while read < 200 * 1024:  # the proposal took a little of the window

@@ -9,16 +9,18 @@ from contextlib import asynccontextmanager
 import pytest
 
 from edge import crypto
-from edge.budget import MIB, Budget
-from edge.swarm import ping, swarm
+from edge.budget import Budget
+from edge.swarm import ping, relief, swarm
+from edge.swarm.connection import Connection
 from edge.swarm.limits import Limits
 from edge.swarm.swarm import Swarm
+from edge.swarm.work import BULK, CONTROL, INTERACTIVE
+from edge.units import KIB, MIB
 from edge.wire import yamux
 from edge.wire.multiaddr import Multiaddr
 from tests.counterparts.base import asynchronous, until
 from tests.soak.hostile import Stranger, asked, frame
 
-KIB = 1 << 10
 SLOW = "/slow"
 
 
@@ -55,7 +57,7 @@ class Served:
 
     async def held_is(self, size: int) -> None:
         async def so() -> bool:
-            return self.swarm.budget.buffers.used >= size
+            return self.swarm.pools.buffers.used >= size
 
         await until(so)
 
@@ -66,6 +68,20 @@ async def served(room: int = 64 * MIB, pending: int = 64) -> AsyncIterator[Serve
     yield made
     await made.swarm.stop()
     assert made.swarm.budget.used == 0, "all leases have come back"
+
+
+class Link:
+    """A connection whose event is being handled."""
+
+    def __init__(self, work: int) -> None:
+        self.work = work
+
+    def flush(self) -> None: ...
+
+    def feeds_only(self, _target: object) -> bool:
+        return False
+
+    def pause_for(self, _target: object) -> None: ...
 
 
 async def fill(stranger: Stranger, streams: int, each: int) -> None:
@@ -87,9 +103,61 @@ async def test_the_greediest_connection_gives_way_and_not_the_one_that_asks() ->
         await fill(modest, 1, 224 * KIB)
         await node.count_is(1)
         await node.held_is(224 * KIB)
-        assert node.swarm.budget.buffers.refused == 0
+        assert node.swarm.pools.buffers.refused == 0
         greedy.close()
         modest.close()
+
+
+@asynchronous(30)
+async def test_lower_classes_give_way_first_and_none_to_a_lower_one() -> None:
+    async with served(16 * MIB) as node:
+        ours: list[Connection] = []
+        strangers = []
+        for work in (INTERACTIVE, BULK, CONTROL):
+            stranger = await node.connected()
+            strangers.append(stranger)
+            (connection,) = [c for c in node.swarm.all_connections() if c not in ours]
+            connection.begin(work)
+            await fill(stranger, 1 + work, 224 * KIB)  # the higher, the greedier
+            ours.append(connection)
+        await node.held_is(6 * 224 * KIB)
+        interactive, bulk, control = ours
+        _, reclaim = node.swarm.pools.buffers.reclaimers
+        asking = node.swarm._shared
+        asking.reading = Link(CONTROL)
+        assert reclaim()
+        assert control.closed
+        assert not reclaim(), "bulk work does not give way to a stranger"
+        asking.reading = Link(INTERACTIVE)
+        assert reclaim()
+        assert bulk.closed
+        assert not reclaim()
+        assert not interactive.closed
+        asking.reading = None
+        for connection, work in zip(ours, (INTERACTIVE, BULK, CONTROL), strict=True):
+            connection.end(work)
+        for stranger in strangers:
+            stranger.close()
+
+
+@asynchronous(30)
+async def test_who_carries_admitted_work_does_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relief, "_SPARE_AFTER", 0.0)
+    async with served() as node:
+        stranger = await node.connected()
+        (connection,) = node.swarm.all_connections()
+
+        async def quiet() -> bool:
+            return not connection.session.streams
+
+        await until(quiet)
+        (reclaim,) = node.swarm.pools.connections.reclaimers
+        connection.begin(BULK)
+        assert not reclaim()
+        connection.end(BULK)
+        assert reclaim()
+        assert connection.closed == "memory is short"
+        stranger.close()
 
 
 @asynchronous(30)
@@ -120,8 +188,8 @@ async def test_a_stream_that_goes_to_make_room_for_itself_leaves_no_lease() -> N
             connection.close("memory is short")
             return True
 
-        buffers = node.swarm.budget.buffers
-        buffers.relief.insert(0, let_go)
+        buffers = node.swarm.pools.buffers
+        buffers.reclaimers.insert(0, let_go)
         assert buffers.take(buffers.ceiling - buffers.used)
         filler = buffers.used - 32 * KIB
         await stranger.say(stranger.sealed(frame(yamux.DATA, 0, 1, 32 * KIB) + bytes(32 * KIB)))

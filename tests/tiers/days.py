@@ -68,7 +68,7 @@ def run(day: Day, settings: Settings | None = None) -> Trace:
             controller = Controller(settings or Settings(), allowed, seconds)
         readings = day.measure(seconds / HOUR, rng)
         decision = controller.decide(readings, allowed, seconds)
-        if not trace.steps or decision.step != trace.steps[-1][1].step:
+        if not trace.steps or decision.terms != trace.steps[-1][1].terms:
             trace.steps.append((seconds / HOUR, decision))
         if tick % 10 == 0:
             for name, curve in trace.curves.items():

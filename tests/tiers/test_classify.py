@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from edge.config.errors import ConfigError
 from edge.config.load import load
+from edge.config.schema import Tier
+from edge.relay.resources import fitting_counts
 from edge.tiers import classify as rules
 from edge.tiers.classify import RULES, classify
 from edge.tiers.fitness import BOOTSTRAP, CACHE, INFERENCE, RELAYING, ROLES, Fitness
@@ -18,7 +20,7 @@ RANK = {RELAY: 0, LIGHT: 1, FULL: 2}
 
 def wishes(**flags: str):  # type: ignore[no-untyped-def]
     given = {f"tier-{name.replace('_', '-')}": [text] for name, text in flags.items()}
-    return load(None, {"KWAAINET_CONFIG": "/dev/null"}, given).tier
+    return load(None, {"KWAAINET_CONFIG": "/dev/null"}, given)[Tier]
 
 
 DEFAULTS = wishes()
@@ -42,7 +44,7 @@ def machine(**facts: object) -> Profile:
 
 
 def decide(mode: str = "auto", **facts: object) -> Fitness:
-    return classify(machine(**facts), mode, DEFAULTS)
+    return classify(machine(**facts), mode, DEFAULTS, fitting_counts)
 
 
 PROFILES = st.builds(
@@ -64,7 +66,7 @@ PROFILES = st.builds(
 
 @given(PROFILES, st.sampled_from(["auto", FULL, LIGHT, RELAY]))
 def test_every_machine_gets_a_decision_that_fits_together(profile: Profile, mode: str) -> None:
-    decision = classify(profile, mode, DEFAULTS)
+    decision = classify(profile, mode, DEFAULTS, fitting_counts)
     low, high = decision.blocks
     assert decision.mode == mode or mode == "auto"
     assert decision.tier == {FULL: 1, LIGHT: 2, RELAY: 3}[decision.mode]
@@ -83,7 +85,7 @@ def test_every_machine_gets_a_decision_that_fits_together(profile: Profile, mode
 
 @given(PROFILES)
 def test_blocks_fit_into_the_memory_and_leave_room(profile: Profile) -> None:
-    decision = classify(profile, "auto", DEFAULTS)
+    decision = classify(profile, "auto", DEFAULTS, fitting_counts)
     if decision.blocks[1]:
         assert profile.memory is not None or profile.memory_limit is not None
         least = min(each for each in (profile.memory, profile.memory_limit) if each is not None)
@@ -99,19 +101,19 @@ def test_what_is_unknown_never_raises_a_machine(profile: Profile, fact: str) -> 
         return  # the cgroup's limit is a memory too
     if fact == "cores" and profile.cpu_limit is not None:
         return
-    known = classify(profile, "auto", DEFAULTS).mode
+    known = classify(profile, "auto", DEFAULTS, fitting_counts).mode
     setattr(profile, fact, None)
-    assert RANK[classify(profile, "auto", DEFAULTS).mode] <= RANK[known]
+    assert RANK[classify(profile, "auto", DEFAULTS, fitting_counts).mode] <= RANK[known]
 
 
 @given(PROFILES, st.sampled_from(["memory", "cores", "copy_speed", "disk_free"]))
 def test_more_of_it_never_lowers_a_machine(profile: Profile, fact: str) -> None:
-    before = classify(profile, "auto", DEFAULTS).mode
+    before = classify(profile, "auto", DEFAULTS, fitting_counts).mode
     value = getattr(profile, fact)
     if value is None:
         return
     setattr(profile, fact, value * 2)
-    assert RANK[classify(profile, "auto", DEFAULTS).mode] >= RANK[before]
+    assert RANK[classify(profile, "auto", DEFAULTS, fitting_counts).mode] >= RANK[before]
 
 
 def test_a_mini_pc_is_full() -> None:
@@ -216,7 +218,7 @@ def test_a_mode_that_is_asked_for_is_given_and_the_difference_said() -> None:
 
 def test_each_part_can_be_forced() -> None:
     def forced(profile: Profile, **flags: str) -> Fitness:
-        return classify(profile, "auto", wishes(**flags))
+        return classify(profile, "auto", wishes(**flags), fitting_counts)
 
     assert forced(machine(memory=None), memory="8G").mode == FULL
     assert forced(machine(), memory="64M").mode == RELAY

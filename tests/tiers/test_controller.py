@@ -40,7 +40,7 @@ class Clock:
 
 def test_a_calm_machine_does_what_it_is_good_for() -> None:
     decision = Clock(Hold("machine", "a router", RELAY)).after(1)
-    assert decision.step == (RELAY, True, 0)
+    assert decision.terms == (RELAY, True, 0)
     assert (decision.cause, decision.reason) == ("machine", "a router")
 
 
@@ -57,11 +57,11 @@ def test_a_calm_machine_does_what_it_is_good_for() -> None:
 )
 def test_a_reading_must_last_before_it_counts(reading, step, cause, patience) -> None:
     clock = Clock()
-    assert clock.after(patience, **reading).step == (FULL, True, 0)
+    assert clock.after(patience, **reading).terms == (FULL, True, 0)
     clock.after(1, **dict.fromkeys(reading, 0.0))  # a moment of calm begins it anew
-    assert clock.after(patience, **reading).step == (FULL, True, 0)
+    assert clock.after(patience, **reading).terms == (FULL, True, 0)
     decision = clock.after(1, **reading)
-    assert decision.step == step
+    assert decision.terms == step
     assert decision.cause == cause
     assert not decision.urgent
 
@@ -95,9 +95,9 @@ def test_what_comes_meanwhile_is_heeded_and_what_has_gone_is_kept() -> None:
     clock.after(CALM + 1, wan=0.0)  # its hold is over, its stay is not
     clock.allowed = [BEST, Hold("schedule", "night", LIGHT, rate=64 << 10)]
     decision = clock.after(1, wan=0.0)
-    assert decision.step == (RELAY, False, 64 << 10)
+    assert decision.terms == (RELAY, False, 64 << 10)
     assert decision.cause == "wan,schedule"
-    assert clock.after(STAY, wan=0.0).step == (LIGHT, True, 64 << 10)
+    assert clock.after(STAY, wan=0.0).terms == (LIGHT, True, 64 << 10)
 
 
 def test_a_reading_that_is_lost_holds_nothing_for_long() -> None:
@@ -139,9 +139,9 @@ def test_a_power_level_is_left_upwards_with_a_margin() -> None:
 
 
 def test_modes_by_battery() -> None:
-    assert Clock().after(1, battery=0.6, charging=True).step == (LIGHT, True, 0)
-    assert Clock().after(1, battery=0.4, charging=True).step == (RELAY, True, REDUCED)
-    assert Clock().after(1, battery=0.1, charging=True).step == (PAUSED, False, REDUCED)
+    assert Clock().after(1, battery=0.6, charging=True).terms == (LIGHT, True, 0)
+    assert Clock().after(1, battery=0.4, charging=True).terms == (RELAY, True, REDUCED)
+    assert Clock().after(1, battery=0.1, charging=True).terms == (PAUSED, False, REDUCED)
 
 
 # --- windows ---
@@ -209,7 +209,7 @@ def test_whatever_happens(best: str, moments) -> None:
     """Never above the limits, always with a reason, no step up before the stay is over."""
     machine = Hold("machine", "a machine", best)
     controller = Controller(Settings(), [machine], 0.0)
-    changed, now, last = 0.0, 0.0, controller.decision
+    changed, now, last = 0.0, 0.0, controller.step
     for passed, values, owner in moments:
         now += passed
         allowed = [machine, *owner]
@@ -225,7 +225,7 @@ def test_whatever_happens(best: str, moments) -> None:
             if rule.patience == 0 and value is not None and value > rule.enter:
                 assert decision.mode == PAUSED
                 assert decision.urgent
-        if decision.step != last.step:
+        if decision.terms != last.terms:
             if not decision.within(last):
                 assert now - changed >= STAY
             changed = now
@@ -238,7 +238,7 @@ def test_whatever_happens(best: str, moments) -> None:
 def test_no_flapping(moments) -> None:
     """Between one step up and the next there is at least the stay."""
     controller = Controller(Settings(), [BEST], 0.0)
-    now, ups, last = 0.0, [0.0], controller.decision
+    now, ups, last = 0.0, [0.0], controller.step
     for passed, values in moments * 5:
         now += passed
         decision = controller.decide(as_readings(values), [BEST], now)
@@ -252,4 +252,4 @@ def test_no_flapping(moments) -> None:
 def test_what_is_calm_for_long_enough_ends_every_hold(values) -> None:
     clock = Clock()
     clock.after(60, **values)
-    assert clock.after(CALM + STAY + 1).step == (FULL, True, 0)
+    assert clock.after(CALM + STAY + 1).terms == (FULL, True, 0)

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 
 from edge.config.load import load
+from edge.config.schema import Tier
+from edge.relay.resources import fitting_counts
 from edge.tiers.classify import CACHE_LEAST, classify
 from edge.tiers.fitness import CACHE, INFERENCE
 from edge.tiers.profile import FLASH, RAM, Profile
 
 DATA = tomllib.loads(Path(__file__).with_name("devices.toml").read_text())
 DEVICES = DATA["device"]
-DEFAULTS = load(None, {"KWAAINET_CONFIG": "/dev/null"}, {}).tier
+DEFAULTS = load(None, {"KWAAINET_CONFIG": "/dev/null"}, {})[Tier]
 FREE = 64 << 30  # bytes of a disk: a large part of any that is sold, and room for a full cache
 ASKED = ("memory", "cores", "fpu", "copy_speed", "disk", "gpu", "system")  # of every machine
 UNITS = {"M": 1 << 20, "G": 1 << 30}
@@ -37,7 +39,7 @@ def profile_of(device: dict) -> Profile:
 
 @pytest.mark.parametrize("device", DEVICES, ids=name_of)
 def test_a_device_gets_its_mode(device: dict) -> None:
-    decision = classify(profile_of(device), "auto", DEFAULTS)
+    decision = classify(profile_of(device), "auto", DEFAULTS, fitting_counts)
     assert (decision.mode, list(decision.blocks)) == (device["mode"], device.get("blocks", [0, 0]))
     assert (INFERENCE in decision.roles) == (decision.mode != "relay")
     assert (CACHE in decision.roles) == (decision.cache_size >= CACHE_LEAST)

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from edge import budget
+from edge import machine
 from edge.tiers.child import Child
 from edge.tiers.probe import probe, probe_with_speed, speed
 from edge.tiers.probe.proc import Proc
@@ -138,7 +138,7 @@ def test_this_machine(tmp_path: Path) -> None:
     assert profile.cores == os.cpu_count()
     assert profile.machine == os.uname().machine
     assert profile.disk_free is not None
-    assert min(profile.memory, profile.memory_limit or profile.memory) == budget.memory()
+    assert min(profile.memory, profile.memory_limit or profile.memory) == machine.memory()
 
 
 def test_no_rights_are_needed(tmp_path: Path) -> None:

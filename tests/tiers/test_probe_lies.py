@@ -10,13 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.config.load import load
+from edge.config.schema import Tier
+from edge.relay.resources import fitting_counts
 from edge.tiers.classify import classify
 from edge.tiers.probe import probe
 from edge.tiers.probe.tree import MAX_BYTES, Tree
 from edge.tiers.profile import Profile
 from tests.tiers.trees import CONTAINER, JETSON, NAS, NAS_LINKS, PI, PI_LINKS, ROUTER, plant
 
-DEFAULTS = load(None, {"KWAAINET_CONFIG": "/dev/null"}, {}).tier
+DEFAULTS = load(None, {"KWAAINET_CONFIG": "/dev/null"}, {})[Tier]
 PATHS = sorted({*ROUTER, *PI, *JETSON, *NAS, *CONTAINER})
 LIES = st.one_of(
     st.binary(max_size=200),
@@ -68,7 +70,7 @@ def believable(profile: Profile) -> None:
         assert profile.memory_available <= profile.memory
     for name in ("model", "system", "container"):
         assert name not in found or (str(found[name]).isprintable() and len(found[name]) <= 120)
-    assert classify(profile, "auto", DEFAULTS).reasons
+    assert classify(profile, "auto", DEFAULTS, fitting_counts).reasons
 
 
 @settings(max_examples=150, deadline=None)

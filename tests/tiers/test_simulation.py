@@ -58,7 +58,7 @@ def test_a_short_memory_closes_then_pauses_and_a_sudden_one_pauses_at_once() -> 
 
 def test_windows_follow_the_wall_clock_through_the_night_summer_time_ends() -> None:
     """02:30 comes twice, so the window from 22:00 is open again for half an hour."""
-    found = [(round(hour, 2), decision.step) for hour, decision in steps(AUTUMN)]
+    found = [(round(hour, 2), decision.terms) for hour, decision in steps(AUTUMN)]
     night, late, off = (FULL, True, 0), (FULL, True, 4 << 20), (PAUSED, False, 0)
     saturday = [(0, night), (3.5, late), (7, off), (23, night)]
     assert found == [*saturday, (27.5, late), (28, night), (28.5, late), (32, off)]

@@ -9,17 +9,18 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
-from examples import SPARSE, STATUS
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from edge.http import server
+from edge.http.errors import HttpError
 from edge.http.server import MAX_CLIENTS, MAX_HEAD, HttpServer, answer
-from edge.status import http as server
-from edge.status.errors import StatusError
-from edge.status.metrics import MAX_VALUES, metrics
+from edge.status.exposition import MAX_VALUES
+from edge.status.metrics import metrics
 from tests.counterparts.base import Setup, asynchronous, free_port
 from tests.counterparts.edge_node import EdgeNode
+from tests.status.examples import SPARSE, STATUS
 
 PAGES = {"/page": lambda: (200, "text/plain", b"a page\n"), "/ill": lambda: (503, "text/x", b"no")}
 GET = b"GET /page HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -143,9 +144,7 @@ async def test_a_port_that_is_taken() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         served = HttpServer(PAGES)
-        with pytest.raises(
-            StatusError, match=rf"cannot serve HTTP at 127\.0\.0\.1:{port}: Address"
-        ):
+        with pytest.raises(HttpError, match=rf"cannot serve HTTP at 127\.0\.0\.1:{port}: Address"):
             served.configure([("127.0.0.1", port)])
         await served.stop()
 
