@@ -16,14 +16,10 @@ from unittest import mock
 from edge import crypto, log
 from edge.budget import Budget
 from edge.relay.accounting import PEER_ENTRY
-from edge.relay.client import OwnReservation, RelayClient
-from edge.relay.resources import Resources
+from edge.relay.autorelay import AutoRelay, OwnReservation
 from edge.relay.service import RelayService
 from edge.swarm import ping
-from edge.swarm.addresses import OwnAddresses
 from edge.swarm.connection import Connection
-from edge.swarm.dialer import Dialer
-from edge.swarm.identify import IdentifyService
 from edge.swarm.swarm import Swarm
 from edge.swarm.transport import Receiver, SocketTransport
 from edge.units import MIB
@@ -31,6 +27,7 @@ from edge.wire import circuit, identify, multistream, noise, yamux
 from edge.wire.multiaddr import Multiaddr
 from edge.wire.protobuf import delimited
 from edge.wire.upgrade import MUXERS, Upgrade
+from tests.hosts import host_around
 
 ADDRESS = Multiaddr.from_string("/ip4/5.1.1.10/tcp/4001")
 PROTOCOLS = (
@@ -172,11 +169,11 @@ class Network:
         self.swarm = swarm = Swarm(
             crypto.Ed25519Key.from_seed(bytes(32)), None, Budget(64 * MIB, 0)
         )
-        addresses = OwnAddresses([ADDRESS], list, list)
-        IdentifyService(swarm, addresses)
+        host = host_around(swarm, [ADDRESS])
         swarm.handle(ping.PROTOCOL_ID, ping.serve)
-        self.relay = RelayService(swarm, Resources(), addresses.usable_by)
-        self.client = RelayClient(swarm, Dialer(swarm), addresses)
+        self.relay = RelayService(host)
+        self.relay.configure(host.config)
+        self.autorelay = AutoRelay(host)
 
     def run(self, data: bytes) -> None:
         """Play the program `data`; what is logged as an error meanwhile is a failure."""
@@ -196,7 +193,7 @@ class Network:
         program = Program(data)
         peers = [Peer(self.swarm, number) for number in range(2)]
         for peer in peers:  # so that stop is served, too
-            self.client.reservations[peer.id] = OwnReservation(self.loop.time(), 1e9, [], None)
+            self.autorelay.reservations[peer.id] = OwnReservation(self.loop.time(), 1e9, [], None)
         while program:
             number = program.number()
             step = (number >> 1) % (len(self._steps) + 1)
@@ -221,12 +218,12 @@ class Network:
         assert not self.failures, self.failures
         assert not self.swarm.connections and not self.swarm.pending
         assert not self.relay.circuits and not self.relay.reservations
-        assert not self.relay._per_group and not self.relay._circuits_per_group
-        assert not self.client.reservations
+        assert not self.relay.reservations._per_group and not self.relay.circuits._per_group
+        assert not self.autorelay.reservations
         leased = {name: pool.used for name, pool in self.swarm.budget.pools.items() if pool.used}
         tables = leased.pop("tables", 0)
         assert not leased, leased
-        assert tables == PEER_ENTRY * len(self.relay.accounts._table)
+        assert tables == PEER_ENTRY * len(self.relay.accounts)
 
     # --- what a peer can do ---
 

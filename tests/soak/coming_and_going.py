@@ -31,11 +31,8 @@ from pathlib import Path
 from typing import Any
 
 from edge import crypto, log
-from edge.relay.client import RelayClient
-from edge.swarm.addresses import OwnAddresses
-from edge.swarm.dialer import Dialer
+from edge.relay.autorelay import AutoRelay
 from edge.swarm.errors import SwarmError
-from edge.swarm.identify import IdentifyService
 from edge.swarm.limits import Limits
 from edge.swarm.stream import Stream
 from edge.swarm.swarm import Swarm
@@ -47,6 +44,8 @@ from tests.counterparts.base import Setup
 from tests.counterparts.edge_node import EdgeNode
 from tests.counterparts.go_peer import P2pd
 from tests.counterparts.ours_peer import OurPeer
+from tests.hosts import host_around
+from tests.relay.hosts import config
 from tests.soak.hostile import KINDS, another_address, one
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -88,10 +87,9 @@ class Visitor:
         self.holds_slot = False
         self._relay = relay
         self._town = town
-        self._dialer = Dialer(self.swarm)
-        self._addresses = OwnAddresses([], list, list)
-        self._identify = IdentifyService(self.swarm, self._addresses)
-        self._client = RelayClient(self.swarm, self._dialer, self._addresses)
+        host = host_around(self.swarm)
+        self._dialer = host.dialer
+        self._autorelay = AutoRelay(host)
         self._sock = socket.socket()
         for protocol in (_FOREIGN, *random.sample([_OWN], random.randint(0, 1))):
             self.swarm.handle(protocol, _echo)
@@ -140,12 +138,11 @@ class Visitor:
         await connection.upgraded()
 
     async def _listen(self) -> None:
-        self._client.configure([self._relay])
-        self._client.wanted = 1
-        self.swarm.spawn(self._client.run())
+        self._autorelay.configure(config(client="yes", relays=[self._relay], reservations=1))
+        self.swarm.spawn(self._autorelay.run())
         while True:
             known = self._town.listening
-            (known.add if self._client.reservations else known.discard)(self)
+            (known.add if self._autorelay.reservations else known.discard)(self)
             await asyncio.sleep(0.2)
 
     async def _dial_others(self) -> None:

@@ -89,8 +89,3 @@ async def served() -> AsyncIterator[Served]:
     yield made
     await made.swarm.stop()
     assert made.swarm.budget.used == 0, "all leases have come back"
-
-
-def local(connection: Connection) -> Multiaddr:
-    assert connection.local is not None
-    return connection.local

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 
 from edge import crypto
-from edge.relay.resources import Resources
 from edge.relay.service import RelayService
 from edge.swarm import ping
-from edge.swarm.addresses import OwnAddresses
-from edge.swarm.identify import IdentifyService
 from edge.swarm.swarm import Swarm
 from edge.swarm.work import CONTROL, INTERACTIVE
 from edge.units import MIB
 from edge.wire.multiaddr import Multiaddr
 from tests.counterparts.base import Setup, asynchronous, until
 from tests.counterparts.ours_peer import OurPeer
+from tests.hosts import host_around
+from tests.relay.hosts import config
 from tests.soak.hostile import one
-from tests.swarm.served import PING, local, served, until_heard
+from tests.swarm.served import PING, served, until_heard
 
 
 @asynchronous(30)
@@ -115,10 +114,10 @@ async def test_who_leaves_while_waiting_leaves_nothing() -> None:
 async def test_a_flood_waits_and_a_circuit_goes_on() -> None:
     """A relay of ours in this process, two of our peers as processes, and floods of pings."""
     swarm = Swarm(crypto.Ed25519Key.generate())
-    addresses = OwnAddresses([], lambda: swarm.listening, list)
-    IdentifyService(swarm, addresses)
+    host = host_around(swarm)
     swarm.handle(ping.PROTOCOL_ID, ping.serve)
-    relay = RelayService(swarm, Resources(), lambda connection: [local(connection)])
+    relay = RelayService(host)
+    relay.configure(config(service="yes"))
     bound = swarm.listen(Multiaddr.from_string("/ip4/127.0.0.1/tcp/0"))
     end = bound.host_port()
     assert end is not None
@@ -153,5 +152,5 @@ async def test_a_flood_waits_and_a_circuit_goes_on() -> None:
             return swarm.connection_count == 2 and not swarm.pending
 
         await until(two_are_left)
-    relay.stop()
+    await relay.stop()
     await swarm.stop()

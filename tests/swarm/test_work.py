@@ -8,22 +8,21 @@ import time
 from collections.abc import AsyncIterator
 
 from edge import crypto
-from edge.relay.client import RelayClient
-from edge.relay.resources import Resources
+from edge.relay.autorelay import AutoRelay
 from edge.relay.service import RelayService
 from edge.swarm import ping
-from edge.swarm.addresses import OwnAddresses
 from edge.swarm.connection import Connection
 from edge.swarm.dialer import Dialer
-from edge.swarm.identify import IdentifyService
 from edge.swarm.stream import Stream
 from edge.swarm.swarm import Swarm
 from edge.swarm.work import BULK, BULK_SHARE, CONTROL, CONTROL_SHARE, INTERACTIVE
 from edge.units import KIB, MIB
 from edge.wire.multiaddr import Multiaddr
 from tests.counterparts.base import asynchronous, until
+from tests.hosts import host_around
+from tests.relay.hosts import config
 from tests.soak.hostile import asked, one
-from tests.swarm.served import local, served
+from tests.swarm.served import served
 
 LOOPBACK = Multiaddr.from_string("/ip4/127.0.0.1/tcp/0")
 TAKE, ECHO, CALL = "/take", "/echo", "/call"
@@ -177,24 +176,22 @@ async def test_handlers_of_interactive_work_start_though_strangers_have_to_wait(
 
 
 class Peer:
-    """A swarm of its own that holds a slot on the relay at `at`, reads TAKE, and dials."""
+    """A swarm of its own that holds a reservation on the relay at `at`, reads TAKE, and dials."""
 
     def __init__(self, at: Multiaddr) -> None:
         self.swarm = Swarm(crypto.Ed25519Key.generate())
         self._at = at
-        addresses = OwnAddresses([], lambda: [], list)
-        IdentifyService(self.swarm, addresses)
-        self.dialer = Dialer(self.swarm)
-        self.client = RelayClient(self.swarm, self.dialer, addresses)
-        self.client.wanted = 1
+        host = host_around(self.swarm)
+        self.dialer = host.dialer
+        self._autorelay = AutoRelay(host)
         self.swarm.handle(TAKE, take)
 
     async def reserve(self) -> None:
-        self.client.configure([self._at])
-        self.swarm.spawn(self.client.run())
+        self._autorelay.configure(config(client="yes", relays=[self._at], reservations=1))
+        self.swarm.spawn(self._autorelay.run())
 
         async def held() -> bool:
-            return bool(self.client.reservations)
+            return bool(self._autorelay.reservations)
 
         await until(held)
 
@@ -236,11 +233,11 @@ async def relaying() -> AsyncIterator[tuple[Swarm, list[asyncio.Task[None]]]]:
     for each in server.work:
         each.share.clock = time.thread_time
         each.share.wait()
-    addresses = OwnAddresses([], lambda: server.listening, list)
-    IdentifyService(server, addresses)
+    host = host_around(server)
     server.handle(ping.PROTOCOL_ID, ping.serve)
     server.handle(TAKE, labour, work=BULK)
-    relay = RelayService(server, Resources(), lambda connection: [local(connection)])
+    relay = RelayService(host)
+    relay.configure(config(service="yes"))
     at = bound.with_peer(server.peer_id)
     listener, dialer, sender = Peer(at), Peer(at), Peer(at)
     await listener.reserve()
@@ -253,7 +250,7 @@ async def relaying() -> AsyncIterator[tuple[Swarm, list[asyncio.Task[None]]]]:
         for task in pouring:
             task.cancel()
         await asyncio.gather(*pouring, return_exceptions=True)
-        relay.stop()
+        await relay.stop()
         for peer in (listener, dialer, sender):
             await peer.swarm.stop()
         await server.stop()
