@@ -29,7 +29,7 @@ test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers, com
 	@tools/need @test
 	.venv/bin/pytest $(PARALLEL) -m "not alone" $(ARGS)
 	.venv/bin/pytest -m alone $(ARGS)
-	$(MAKE) compiled
+	$(MAKE) --no-print-directory compiled
 
 # Without what has no compiled module below it: files, names, interfaces.
 COMPILED = tests/wire tests/crypto tests/relay tests/swarm tests/real_peers/test_pairings.py \

@@ -43,7 +43,7 @@ def test_control_first_then_relaying(sock: socket.socket) -> None:
     marks = Marks(Settings())
     marks.new_socket(sock)
     assert (dscp(sock), option(sock, socket.SO_PRIORITY)) == (8, 1)
-    marks.carries_circuit(sock)
+    marks.carries_work(sock)
     assert (dscp(sock), option(sock, socket.SO_PRIORITY)) == (1, 1)
     marks.again(sock)
     assert dscp(sock) == 1
