@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from edge.commands import Arguments
     from edge.config.load import Config
-    from edge.tiers.fitness import Fitness
+    from edge.rooms import Fitness
 
 _BACKEND = "KWAAINET_CRYPTO"
 
@@ -110,18 +110,16 @@ async def _serve(config: "Config", fitness: "Fitness | None") -> int:
     import time
 
     from edge import clock, log, machine
-    from edge.node import Node
+    from edge import node as composition
 
+    log.set_level(config[Node].log_level)
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
-    score = machine.raise_oom_score()
-    node = Node(config, fitness)
-    sizing = machine.this_sizing()
+    score, sizing = machine.raise_oom_score(), machine.this_sizing()
     log.info("machine", profile=sizing.name, why=sizing.why, oom_score=score)
-    if fitness is not None:
-        log.info("tier", fit=fitness.mode, tier=fitness.tier, reason=fitness.reasons[0])
     if clock.now_if_plausible(clock.build_time()) is None:
         log.warning("clock-wrong", year=time.gmtime().tm_year)
+    node = composition.Node(config, fitness)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: node.reload(dict(os.environ)))

@@ -12,7 +12,7 @@ from edge.config.document import _default
 from edge.config.schema import ENVIRONMENT, every_option
 from edge.config.uci import Service
 from edge.tiers import classify
-from tests.test_rooms import EDGE, room_imports
+from tests.test_rooms import BASE, EDGE, room_imports
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -43,8 +43,6 @@ UNEXPLAINED = {
     "MAX_AGENT",  # characters of a text for people
     "MAX_ADDRESSES",  # of a reservation; a message's own limit comes first
 }
-# One box in the picture.
-BASE = {"atomic", "budget", "clock", "lock", "log", "machine", "slim", "units", "version", "zone"}
 
 
 def name_of(path: Path) -> str:

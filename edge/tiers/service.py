@@ -53,6 +53,8 @@ class ModeService:
         self._host = host
         self._line = line
         self._fitness = fitness
+        if fitness is not None:
+            log.info("tier", fit=fitness.mode, tier=fitness.tier, reason=fitness.reasons[0])
         self._best = Hold("machine", _reason(config[Node].mode, fitness), RELAY)
         self._schedule = schedule(config)
         self._adaptive = True

@@ -45,6 +45,7 @@ class EdgeNode(PeerProcess):
         listen = [word for addr in self.setup.listen for word in ("--listen", with_port(addr))]
         command = [*self.program, "run", "--data-dir", str(self.data_dir)]
         env = {"PATH": "/usr/sbin:/usr/bin", "PYTHONPATH": str(self.checkout)}
+        env["PYTHONSAFEPATH"] = "yes"  # not the working directory first
         env["KWAAINET_ADAPT_ENABLED"] = "no"
         await self._spawn(*command, *listen, *self.options, env=env, pipes=True)
         await self._until_ready()
