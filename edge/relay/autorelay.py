@@ -51,9 +51,13 @@ _ASSUMED_TTL = _RENEWAL / 0.75  # no relay's default is as short
 
 
 class OwnReservation:
-    """A reservation of ours on a relay: until when and from when to renew it, in loop time."""
+    """A reservation of ours on a relay: until when and from when to renew it, in loop time.
 
-    __slots__ = ("addresses", "expires", "limit", "renew_at", "ttl")
+    `relay_at`: the addresses that the relay had by its identify, None before it has identified
+    itself.
+    """
+
+    __slots__ = ("addresses", "expires", "limit", "relay_at", "renew_at", "ttl")
 
     def __init__(
         self, now: float, ttl: float, addresses: list[Multiaddr], limit: messages.Limit | None
@@ -63,6 +67,7 @@ class OwnReservation:
         self.expires = now + ttl
         self.addresses = addresses  # of ours, through the relay
         self.limit = limit
+        self.relay_at: set[Multiaddr] | None = None
 
 
 class Backoff:
@@ -110,7 +115,7 @@ class AutoRelay:
         self._busy: set[PeerId] = set()
         self._wake = asyncio.Event()
         host.swarm.closed.append(self._on_close)
-        host.identify.identified.append(lambda _: self._wake.set())
+        host.identify.identified.append(self._on_identified)
         host.addresses.changed.append(self._wake.set)
         host.network_changed.append(self._start_afresh)
 
@@ -242,7 +247,9 @@ class AutoRelay:
         if not addresses:
             addresses = [connection.remote.with_peer(relay).via_circuit()]
         now = self._swarm.loop.time()
-        self.reservations[relay] = OwnReservation(now, ttl, addresses, answer.limit)
+        held = self.reservations[relay] = OwnReservation(now, ttl, addresses, answer.limit)
+        if connection.info is not None:
+            held.relay_at = set(connection.info.addresses)
         self._backoff.forget(relay)
         self._swarm.protect(relay, _RELAY)
         if before is None:
@@ -261,6 +268,19 @@ class AutoRelay:
             log.info("reservation-lost", relay=relay)
             self._swarm.unprotect(relay, _RELAY)
             self._publish()
+
+    def _on_identified(self, connection: Connection) -> None:
+        """A relay may serve us now; one that has moved tells by a renewal where peers find us."""
+        info, peer = connection.info, connection.peer
+        assert info is not None
+        assert peer is not None
+        held = self.reservations.get(peer)
+        if held is not None:
+            addresses = set(info.addresses)
+            if held.relay_at not in (None, addresses):
+                held.renew_at = self._swarm.loop.time()
+            held.relay_at = addresses
+        self._wake.set()
 
     def _on_close(self, connection: Connection) -> None:
         peer = connection.peer

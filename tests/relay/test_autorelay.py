@@ -139,6 +139,19 @@ async def test_one_is_renewed_when_it_is_time() -> None:
 
 
 @asynchronous(30)
+async def test_a_relay_that_moves_is_followed() -> None:
+    """It pushes identify; a renewal tells where it is to be found."""
+    async with relaying() as relay, reserving(relay.at) as node:
+        await so(lambda: len(node.autorelay.reservations) == 1)
+        (connection,) = node.swarm.all_connections()
+        await so(lambda: connection.info is not None)
+        moved = Multiaddr.from_string("/ip4/203.0.113.7/tcp/4001")
+        relay.host.addresses.configure([moved])
+        there = moved.with_peer(relay.swarm.peer_id).via_circuit()
+        await so(lambda: there in node.host.addresses.circuits)
+
+
+@asynchronous(30)
 async def test_relays_that_are_met_serve_when_those_configured_do_not(hours: None) -> None:
     nobody = PublicKey(type=1, data=crypto.Ed25519Key.generate().public).peer_id()
     dead = Multiaddr.from_string(f"/ip4/127.0.0.1/tcp/{free_port()}").with_peer(nobody)
