@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge.config.load import load
+from edge.relay.resources import fitting_counts
 from edge.tiers.classify import CACHE_LEAST, classify
 from edge.tiers.decision import CACHE, INFERENCE
 from edge.tiers.profile import FLASH, RAM, Profile
@@ -37,7 +38,7 @@ def profile_of(device: dict) -> Profile:
 
 @pytest.mark.parametrize("device", DEVICES, ids=name_of)
 def test_a_device_gets_its_mode(device: dict) -> None:
-    decision = classify(profile_of(device), "auto", DEFAULTS)
+    decision = classify(profile_of(device), "auto", DEFAULTS, fitting_counts)
     assert (decision.mode, list(decision.blocks)) == (device["mode"], device.get("blocks", [0, 0]))
     assert (INFERENCE in decision.roles) == (decision.mode != "relay")
     assert (CACHE in decision.roles) == (decision.cache_size >= CACHE_LEAST)
