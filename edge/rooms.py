@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from edge.budget import Budget
     from edge.commands import Command
     from edge.config.load import Config
-    from edge.tiers.fitness import Fitness as Fitness
+    from edge.tiers.fitness import Fitness as Fitness  # noqa: PLC0414 - for run.py
     from edge.view import View
 
 ROOMS = (  # in the order in which `kwaainet status` shows them

@@ -34,8 +34,8 @@ from edge.config.kinds import (
     TimeZone,
 )
 from edge.log import escape
+from edge.units import KIB, MIB, TIB
 
-KIB, MIB, TIB = 1 << 10, 1 << 20, 1 << 40
 MINUTE, HOUR, DAY = 60, 3600, 86400
 ENVIRONMENT = "KWAAINET_"
 

@@ -124,7 +124,7 @@ class Connection:
         self.remote = remote
         self.local = local
         self.group = b""
-        self.limited = False  # a circuit with Duration or Data
+        self.limited = False  # whether the relay it goes through ends it after some time or bytes
         self.peer: PeerId | None = None
         self.info: IdentifyInfo | None = None
         self.closed: str | None = None

@@ -37,8 +37,8 @@ class Limits:
         self.max_connections_per_ip = 32  # a /64 counts as one IPv6 address
         self.max_pending_handshakes = 64
         self.max_streams_per_connection = 256
-        self.max_window = 1 << 20  # bytes a stream's receive window may grow to
-        self.buffer_size = 256 * 1024  # bytes read at once
+        self.max_window = MIB  # bytes a stream's receive window may grow to
+        self.buffer_size = 256 * KIB  # bytes read at once
         self.socket_buffer = 0  # bytes the kernel holds for a socket, each way; 0: as it likes
         self.handshake_timeout = 10.0
         self.idle_timeout = 120.0  # without streams, reservations or anyone who asked for it

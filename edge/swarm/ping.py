@@ -26,7 +26,7 @@ async def serve(stream: Stream) -> None:
     """Echo until the peer finishes, once a turn of the loop; a few streams of a connection.
 
     All pings that have come are echoed together: answered one by one, a flood of them would cost
-    far more than reading it, which is what its sender is held to (edge.swarm.pace).
+    far more than reading it, which is what its sender is held to (edge.swarm.cpu_share).
     """
     streams = stream.connection.session.streams.values()
     if sum([getattr(one.owner, "protocol", "") == PROTOCOL_ID for one in streams]) > _MAX_STREAMS:

@@ -4,7 +4,6 @@ import pytest
 
 from edge.config.kinds import Integer
 from edge.config.schema import Adapt, Node, Relay, Section
-from edge.relay.admission import Admission
 from edge.relay.resources import Resources
 from edge.swarm.limits import Limits
 from edge.tiers.controller import Settings
@@ -28,7 +27,6 @@ def values(settings: object) -> dict[str, object]:
     [
         (Limits(), Node),
         (Resources(), Relay),
-        (Admission(), Relay),
         (Settings(), Adapt),
     ],
 )

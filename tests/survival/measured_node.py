@@ -20,7 +20,7 @@ def look(node: Node) -> dict[str, object]:
     return {
         "at": f"{swarm.listening[0]}/p2p/{swarm.peer_id}",
         "traced": tracemalloc.get_traced_memory()[0],
-        "leased": {room.name: room.used for room in node.host.budget.rooms},
+        "leased": {name: pool.used for name, pool in node.host.budget.pools.items()},
         "status": node.status.report(),
         "streams": sum(len(c.session.streams) for c in swarm.all_connections()),
         "identified": sum(c.info is not None for c in swarm.all_connections()),

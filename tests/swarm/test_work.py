@@ -272,6 +272,19 @@ async def flooded(end: tuple[str, int]) -> None:
         await one(end, "ping-streams")
 
 
+@asynchronous(60)
+async def test_a_circuit_is_interactive_work_of_both_its_connections() -> None:
+    async with relaying() as (server, pouring):
+        pouring[1].cancel()
+        await moved(server, INTERACTIVE, MIB)
+        carrying = [c for c in server.all_connections() if c.work == INTERACTIVE]
+        assert len(carrying) == server.work[INTERACTIVE].open == 2
+        assert all(connection.load.share is None for connection in carrying), "nobody pays"
+        carrying[0].close("test")
+        assert server.work[INTERACTIVE].open == 0
+        assert [connection.work for connection in carrying] == [CONTROL, CONTROL]
+
+
 @asynchronous(120)
 async def test_bulk_and_interactive_work_get_their_shares_beside_a_flood() -> None:
     async with relaying() as (server, pouring):

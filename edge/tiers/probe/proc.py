@@ -7,12 +7,12 @@ class-thermal} of the Linux kernel. ps.py has the same methods.
 from __future__ import annotations
 
 from edge.tiers.probe.tree import fields, number
+from edge.units import KIB, TIB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from edge.tiers.probe.tree import Tree
 
-KIB, TIB = 1 << 10, 1 << 40
 MEMORY_LEAST, MEMORY_MOST = 4 << 20, 64 * TIB  # plausible bytes of a machine's memory
 CORES_MOST = 4096
 MHZ_LEAST, MHZ_MOST = 20, 20000
