@@ -112,14 +112,13 @@ async def _serve(config: "Config", fitness: "Fitness | None") -> int:
     from edge import clock, log, machine
     from edge import node as composition
 
-    log.set_level(config[Node].log_level)
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     score, sizing = machine.raise_oom_score(), machine.this_sizing()
+    node = composition.Node(config, fitness)
     log.info("machine", profile=sizing.name, why=sizing.why, oom_score=score)
     if clock.now_if_plausible(clock.build_time()) is None:
         log.warning("clock-wrong", year=time.gmtime().tm_year)
-    node = composition.Node(config, fitness)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: node.reload(dict(os.environ)))

@@ -53,8 +53,6 @@ class ModeService:
         self._host = host
         self._line = line
         self._fitness = fitness
-        if fitness is not None:
-            log.info("tier", fit=fitness.mode, tier=fitness.tier, reason=fitness.reasons[0])
         self._best = Hold("machine", _reason(config[Node].mode, fitness), RELAY)
         self._schedule = schedule(config)
         self._adaptive = True
@@ -91,6 +89,9 @@ class ModeService:
 
     async def run(self) -> None:
         """Look at the machine, for ever."""
+        fit = self._fitness
+        if fit is not None:
+            log.info("tier", fit=fit.mode, tier=fit.tier, reason=fit.reasons[0])
         while True:
             self.look()
             await asyncio.sleep(PAUSED_TICK if self.step.mode == PAUSED else TICK)
