@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from edge import crypto
@@ -22,8 +22,9 @@ from edge.swarm.swarm import Swarm
 from edge.units import MIB
 from edge.wire import circuit, identify
 from edge.wire.multiaddr import Multiaddr
-from edge.wire.peerid import PeerId
+from edge.wire.peerid import PeerId, PublicKey
 from edge.wire.protobuf import delimited
+from tests.counterparts.base import until
 from tests.hosts import host_around
 
 LOOPBACK = Multiaddr.from_string("/ip4/127.0.0.1/tcp/0")
@@ -39,6 +40,21 @@ def _texts(value: object) -> list[str]:
     if isinstance(value, list | tuple):
         return [str(each) for each in value]
     return [{True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)]
+
+
+async def so(condition: Callable[[], bool]) -> None:
+    """Wait until it is; what others do in this process has no event."""
+
+    async def asked() -> bool:
+        return condition()
+
+    await until(asked, every=0.01)
+
+
+def peer_id(number: int) -> PeerId:
+    """Nobody's, and always the same."""
+    key = crypto.Ed25519Key.from_seed(number.to_bytes(32, "big"))
+    return PublicKey(type=1, data=key.public).peer_id()
 
 
 class Relay:

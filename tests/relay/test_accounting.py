@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from edge.budget import Budget, Pool
-from edge.crypto import Ed25519Key
 from edge.relay.accounting import PEER_ENTRY, Accounts, Usage, decrement
 from edge.units import MIB
-from edge.wire.peerid import PeerId, PublicKey
-
-
-def peer_id(number: int) -> PeerId:
-    key = Ed25519Key.from_seed(number.to_bytes(32, "big"))
-    return PublicKey(type=1, data=key.public).peer_id()
-
+from edge.wire.peerid import PeerId
+from tests.relay.hosts import peer_id
 
 A, B, C, D = (peer_id(number) for number in range(4))
 

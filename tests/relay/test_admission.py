@@ -8,7 +8,6 @@ from typing import cast
 import pytest
 
 from edge.config.schema import Relay
-from edge.crypto import Ed25519Key
 from edge.relay import admission
 from edge.relay.admission import Admission, Network
 from edge.swarm.addresses import OwnAddresses
@@ -16,17 +15,12 @@ from edge.swarm.connection import Connection
 from edge.wire.identify import IdentifyInfo
 from edge.wire.ip import parse_ip4, parse_ip6
 from edge.wire.multiaddr import Multiaddr
-from edge.wire.peerid import PeerId, PublicKey
+from edge.wire.peerid import PeerId
 from tests.counterparts.base import asynchronous
-from tests.relay.hosts import config
+from tests.relay.hosts import config, peer_id
 
 HERE = Multiaddr.from_string("/ip4/192.0.2.1/tcp/4001")
 LOCAL = Multiaddr.from_string("/ip4/10.0.0.1/tcp/4001")
-
-
-def peer_id(number: int) -> PeerId:
-    key = Ed25519Key.from_seed(number.to_bytes(32, "big"))
-    return PublicKey(type=1, data=key.public).peer_id()
 
 
 A, B = peer_id(1), peer_id(2)

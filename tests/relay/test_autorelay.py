@@ -19,8 +19,7 @@ from edge.wire.multiaddr import Multiaddr
 from edge.wire.peerid import PeerId, PublicKey
 from tests.counterparts.base import asynchronous, free_port
 from tests.hosts import host_around
-from tests.relay.hosts import Reserver, config, relaying
-from tests.relay.test_reload import so
+from tests.relay.hosts import Reserver, config, relaying, so
 
 
 @asynccontextmanager

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from edge.crypto import Ed25519Key
 from edge.relay.autorelay import LONGEST_BACKOFF, REFUSED_BACKOFF, UNREACHED_BACKOFF, Backoff
-from edge.wire.peerid import PeerId, PublicKey
-
-
-def peer_id(number: int) -> PeerId:
-    key = Ed25519Key.from_seed(number.to_bytes(32, "big"))
-    return PublicKey(type=1, data=key.public).peer_id()
-
+from tests.relay.hosts import peer_id
 
 A, B = peer_id(1), peer_id(2)
 

@@ -13,8 +13,8 @@ from edge.relay.shaping import Shaper
 from edge.swarm.errors import StreamReset
 from edge.units import KIB, MIB
 from tests.counterparts.base import asynchronous
+from tests.relay.hosts import so
 from tests.relay.spliced import Ends, Pair, ends
-from tests.relay.test_reload import so
 
 WINDOW = 256 * KIB
 

@@ -13,8 +13,8 @@ from edge.relay.resources import CIRCUIT, Resources
 from edge.relay.shaping import Shaper
 from edge.units import MIB
 from tests.counterparts.base import asynchronous
+from tests.relay.hosts import so
 from tests.relay.spliced import Ends, Pair, ends
-from tests.relay.test_reload import so
 
 HERE, THERE = b"here", b"there"
 

@@ -8,21 +8,16 @@ from typing import cast
 import pytest
 
 from edge.budget import Budget
-from edge.crypto import Ed25519Key
 from edge.relay.accounting import PEER_ENTRY
 from edge.relay.admission import Admission
 from edge.relay.reservations import Reservations
 from edge.relay.resources import Resources
 from edge.swarm.addresses import OwnAddresses
 from edge.units import MIB
-from edge.wire.peerid import PeerId, PublicKey
+from edge.wire.peerid import PeerId
+from tests.relay.hosts import peer_id
 
 HERE, THERE = b"here", b"there"
-
-
-def peer_id(number: int) -> PeerId:
-    key = Ed25519Key.from_seed(number.to_bytes(32, "big"))
-    return PublicKey(type=1, data=key.public).peer_id()
 
 
 A, B, C, D = (peer_id(number) for number in range(4))

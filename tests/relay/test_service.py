@@ -10,8 +10,7 @@ from edge.units import KIB
 from edge.wire import circuit, envelope
 from edge.wire.peerid import PeerId
 from tests.counterparts.base import asynchronous
-from tests.relay.hosts import Peer, Relay, peers, relaying
-from tests.relay.test_reload import so
+from tests.relay.hosts import Peer, Relay, peers, relaying, so
 
 RESERVE, CONNECT, STATUS = 0, 1, 2
 
