@@ -102,7 +102,8 @@ class Swarm:
     ) -> None:
         """Serve `protocol` with `handler(stream)`; `offered`: to which connections (None: all).
 
-        `work`: the class of work that the handler is, and the bytes of its streams.
+        `work`: the class of work that the handler and the bytes of its streams count as. Above
+        CONTROL `offered` is what admits it.
         """
         self._handlers.add(protocol, handler, offered, work)
         for tell in self.protocols_changed:
