@@ -98,7 +98,7 @@ apk: ## dist/apk/TARGET for apk (OpenWrt 25.12 and later), signed likewise
 docs: docs-pictures ## all of docs/ that is generated: options, a plot of the modes, pictures
 	@tools/venv test
 	@mkdir -p build
-	.venv/bin/python -m edge.config.document >build/configuration.md
+	.venv/bin/python -m edge.config.render >build/configuration.md
 	.venv/bin/python -m tests.tiers.plot >build/modes.svg
 	mv build/configuration.md build/modes.svg docs/
 

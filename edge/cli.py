@@ -175,13 +175,13 @@ def _synopsis(command: Command) -> str:
 
 
 def _help_on(command: Command) -> list[str]:
-    from edge.config import document
+    from edge.config import render
 
     out = [f"Usage: kwaainet {_synopsis(command)} [FLAG ...]", "", command.help, ""]
     for name, operand, text in command.switches:
         out += [f"  --{name} {operand}".rstrip(), f"      {text}"]
     if command.name == "run":
-        return out + document.flags()
+        return out + render.flags()
     return [*out, "  --config FILE, --data-dir DIR and the other options of `kwaainet help run`"]
 
 

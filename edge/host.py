@@ -123,7 +123,8 @@ class Host:
         self._set_memory_limit(node.memory_limit or self._share)
         self.limits.fill_in(self.budget)
         self.addresses.configure(parsed(node.external_address))
-        self.reconnector.configure(parsed([peer.address for peer in config.all(Peer)]))
+        if self._watcher is not None:
+            self._stay_connected()
         self.retry()
 
     def start(self) -> None:
@@ -132,8 +133,14 @@ class Host:
             self.swarm.listen(address)
         self.addresses.refresh()
         self._watcher = interfaces.Watcher(self.swarm.loop, self.learn_addresses_anew)
+        self._stay_connected()
         self.swarm.spawn(self.reconnector.run())
         self.swarm.spawn(self._save_now_and_then())
+
+    def _stay_connected(self) -> None:
+        """To the configured peers; they are dialed once there are addresses to tell them."""
+        peers = self.config.all(Peer)
+        self.reconnector.configure(parsed([peer.address for peer in peers]))
 
     async def stop(self) -> None:
         """Close all connections, and what was started."""

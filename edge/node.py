@@ -77,9 +77,9 @@ class Node:
         at_the_end = self._at_the_end
         self._ends.callback(self._unlock)
         self._ends.callback(self.host.store.save, force=True)
-        await self.status.start()
-        at_the_end(self.status.stop)
         at_the_end(self.host.stop)
+        at_the_end(self.status.stop)
+        await self.status.start()
         self.host.start()
         self.status.serve_http(self.config)
         for service in self.services:

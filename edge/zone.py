@@ -22,7 +22,7 @@ class ZoneError(ValueError):
     """The text is not a POSIX TZ string; the message names the mistake."""
 
 
-class Rule:
+class Transition:
     """The yearly moment of a change. `kind`: "J", "" (day numbers) or "M" (`week`, `weekday`).
 
     `seconds`: local time since that day's midnight, from -167 to 167 hours.
@@ -62,8 +62,8 @@ class Zone:
         text: str,
         offset: int,
         summer: int | None = None,
-        start: Rule | None = None,
-        end: Rule | None = None,
+        start: Transition | None = None,
+        end: Transition | None = None,
     ) -> None:
         self.text = text
         self.offset = offset
@@ -205,7 +205,7 @@ class _Parser:
                 seconds += self._number(0, 59)
         return sign * seconds
 
-    def _rule(self) -> Rule:
+    def _rule(self) -> Transition:
         self._expect(",")
         kind, week, weekday = "", 0, 0
         if self._take("J"):
@@ -219,4 +219,4 @@ class _Parser:
         else:
             day = self._number(0, 365)
         seconds = self._time(167) if self._take("/") else 2 * _HOUR
-        return Rule(kind, day, week, weekday, seconds)
+        return Transition(kind, day, week, weekday, seconds)

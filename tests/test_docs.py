@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from edge import cli
-from edge.config.document import _default
+from edge.config.render import _default
 from edge.config.schema import ENVIRONMENT, every_option
-from edge.config.uci import Service
+from edge.config.uci import InitScript
 from edge.tiers import classify
 from tests.test_rooms import BASE, EDGE, room_imports
 
@@ -113,7 +113,7 @@ def test_commands_have_verbs_and_flags_that_exist(page: Path) -> None:
 def test_options_exist(page: Path) -> None:
     if page.name == "status.md":
         return  # its words are keys of the report, which tests/status compares
-    names = set(OPTIONS) | {option.name for option in Service.options()} | OTHER_NAMES
+    names = set(OPTIONS) | {option.name for option in InitScript.options()} | OTHER_NAMES
     for word in code_in(page):
         name, _, value = word.partition(" = ")
         if value or re.fullmatch(r"[a-z]+(_[a-z]+)+", word):
@@ -141,7 +141,7 @@ def test_the_services_options_are_those_of_the_router_page() -> None:
     documented = {option.strip("`"): default for option, default, _ in rows("openwrt.md", "option")}
     assert documented == {
         option.name: str(int(option.initial()))  # type: ignore[call-overload]
-        for option in Service.options()
+        for option in InitScript.options()
     }
 
 

@@ -15,14 +15,14 @@ def _check_config(config: "Config", args: "Arguments") -> int:
         print("\n".join(hard(config)))
         return 0
 
-    from edge.config import document
+    from edge.config import render
 
     everything = "show" in args.switches
     if not everything:
         print("OK")
         for name in config.ignored:
             print(f"# ignored: environment {escape(name)}")
-    for line in document.toml(config, everything=everything):
+    for line in render.toml(config, everything=everything):
         print(line)
     return 0
 

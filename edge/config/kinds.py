@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SOFT = "soft"  # takes effect at SIGHUP; connections and reservations are kept
+SOFT = "soft"  # takes effect at SIGHUP, for what exists as well
 HARD = "hard"  # takes effect at the next start
 
 MAX_TEXT = 4096  # characters of a string
@@ -312,7 +312,7 @@ class Address(_String):
     kind = "multiaddr"
     placeholder = "ADDR"
 
-    def __init__(self, rule: "Rule", reload: str, help_text: str) -> None:
+    def __init__(self, rule: "AddressRule", reload: str, help_text: str) -> None:
         super().__init__(None, reload, help_text)  # no default address
         self.rule = rule
 
@@ -461,7 +461,7 @@ class Addresses(_List):
     placeholder = "ADDR"
 
     def __init__(
-        self, default: "tuple[str, ...]", rule: "Rule", reload: str, help_text: str
+        self, default: "tuple[str, ...]", rule: "AddressRule", reload: str, help_text: str
     ) -> None:
         super().__init__(default, reload, help_text)
         self.rule = rule
@@ -541,7 +541,7 @@ class Networks(_List):
             raise RefusedError(value, self.item_expected()) from None
 
 
-class Rule:
+class AddressRule:
     """The multiaddrs that an option accepts; `allows` gets the components of a valid one."""
 
     __slots__ = ("allows", "expected")
@@ -592,7 +592,7 @@ def _names_relay(parts: list[str]) -> bool:
     return _names_peer(parts) and "p2p-circuit" not in parts
 
 
-LISTEN = Rule("/ip4/ADDRESS/tcp/PORT or /ip6/ADDRESS/tcp/PORT", _listens)
-EXTERNAL = Rule("/ip4|ip6|dns|dns4|dns6/ADDRESS/tcp/PORT", _reachable)
-PEER = Rule("a multiaddr that ends in /p2p/PEER_ID", _names_peer)
-RELAY = Rule("a multiaddr that ends in /p2p/PEER_ID, without /p2p-circuit", _names_relay)
+LISTEN = AddressRule("/ip4/ADDRESS/tcp/PORT or /ip6/ADDRESS/tcp/PORT", _listens)
+EXTERNAL = AddressRule("/ip4|ip6|dns|dns4|dns6/ADDRESS/tcp/PORT", _reachable)
+PEER = AddressRule("a multiaddr that ends in /p2p/PEER_ID", _names_peer)
+RELAY = AddressRule("a multiaddr that ends in /p2p/PEER_ID, without /p2p-circuit", _names_relay)

@@ -6,7 +6,7 @@ overrides the option: the file stays invalid without the flag.
 
 import os
 
-from edge.config import text
+from edge.config import env_flags
 from edge.config.kinds import HARD, SOFT, Path
 from edge.config.layer import Found, Layer
 from edge.config.schema import ENVIRONMENT, SECTIONS, Node, Section
@@ -102,8 +102,8 @@ def load(
     merged = Layer()
     if path is not None:
         merged.put(_read(path))
-    merged.put(text.read_environment(environ, FILE_VARIABLE))
-    merged.put(text.read_flags(flags))
+    merged.put(env_flags.read_environment(environ, FILE_VARIABLE))
+    merged.put(env_flags.read_flags(flags))
     sections: list[Section] = []
     for section in SECTIONS:
         sections += _sections(section, merged) if section.MANY else [_section(section, merged)]

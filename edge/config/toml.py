@@ -3,13 +3,13 @@
 from edge.config.errors import ConfigError, RefusedError, shown
 from edge.config.files import read_text
 from edge.config.layer import Found, Layer, missing
-from edge.config.lines import lines
 from edge.config.schema import MAX_REPEATED, Section, section_named
+from edge.config.toml_lines import lines
 from edge.log import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from edge.config.lines import Path
+    from edge.config.toml_lines import Path
 
 
 def read(path: str) -> Layer:

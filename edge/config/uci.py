@@ -23,7 +23,7 @@ _MORE_BOOLS = {"enabled": "yes", "disabled": "no"}  # as in OpenWrt's get_bool()
 
 
 # fmt: off
-class Service(Section):
+class InitScript(Section):
     NAME = "kwaainet"
     HELP = "The OpenWrt service: settings of its init script."
 
@@ -67,7 +67,7 @@ class _File:
             found = self.options(cls, section)
             if cls.MANY:
                 self.add(layer, cls, section, found)
-            elif cls is not Service:
+            elif cls is not InitScript:
                 layer.values.update({(cls.NAME, name): each for name, each in found.items()})
         return layer
 
@@ -85,7 +85,7 @@ class _File:
         others.append(found)
 
     def section_at(self, section: "UciSection") -> type[Section]:
-        sections: tuple[type[Section], ...] = (*SECTIONS, Service)
+        sections: tuple[type[Section], ...] = (*SECTIONS, InitScript)
         known = {each.NAME: each for each in sections}
         if section.type in known:
             return known[section.type]

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Callable
 
 from edge import crypto
-from edge.config.lines import lines
+from edge.config.toml_lines import lines
 from edge.config.uci_syntax import UciSyntaxError
 from edge.config.uci_syntax import parse as parse_uci
 from edge.status.errors import StatusError

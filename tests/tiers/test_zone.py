@@ -84,7 +84,7 @@ rules = st.one_of(
 times = st.builds("{}:{:02}".format, st.integers(0, 24), st.integers(0, 59))
 
 
-def rules_of(text: str) -> list[zones.Rule]:
+def rules_of(text: str) -> list[zones.Transition]:
     zone = Zone.from_string(text)
     assert zone._start is not None and zone._end is not None
     return [zone._start, zone._end]
@@ -103,7 +103,7 @@ def test_any_string_is_understood_as_the_c_library_does(hours, changes, utc) -> 
     (one, early), (two, late) = changes
     text = f"AAA{hours}BBB,{one}/{early},{two}/{late}"
     for year in (at.year - 1, at.year, at.year + 1):
-        changed = sorted(zones.Rule.at(rule, year) for rule in rules_of(text))
+        changed = sorted(zones.Transition.at(rule, year) for rule in rules_of(text))
         if not 14 * DAY < changed[1] - changed[0] < 350 * DAY:
             return  # changes that meet or pass each other: each reads those in its own way
     with libc(text) as theirs:

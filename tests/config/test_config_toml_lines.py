@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.config.lines import lines
+from edge.config.toml_lines import lines
 
 
 def paths(value: object, path: tuple[str | int, ...] = ()) -> set[tuple[str | int, ...]]:

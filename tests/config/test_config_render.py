@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import document
+from edge.config import render
 from edge.config.errors import ConfigError, RefusedError
 from edge.config.kinds import Option
 from edge.config.load import load
@@ -17,8 +17,8 @@ NO_FILE = {"KWAAINET_CONFIG": "/dev/null"}
 
 
 def test_the_page_in_docs_is_current() -> None:
-    made = document.markdown()
-    assert PAGE.read_text() == made, "run: python -m edge.config.document > docs/configuration.md"
+    made = render.markdown()
+    assert PAGE.read_text() == made, "run: python -m edge.config.render > docs/configuration.md"
 
 
 def allowed_on_the_page() -> dict[tuple[str, str], str]:
@@ -52,7 +52,7 @@ def test_the_page_shows_an_error_as_the_program_prints_it(
 
 
 def test_the_sample_file_sets_every_default(tmp_path: Path) -> None:
-    sample = document.markdown().partition("```toml\n")[2].partition("```")[0]
+    sample = render.markdown().partition("```toml\n")[2].partition("```")[0]
     file = tmp_path / "kwaainet.toml"
     file.write_text(sample)
     config = load(str(file), {}, {})
@@ -73,7 +73,7 @@ def test_a_config_written_as_toml_reads_back(tmp_path: Path) -> None:
     }
     config = load(None, NO_FILE, flags)
     file = tmp_path / "kwaainet.toml"
-    file.write_text("\n".join(document.toml(config, everything=True)))
+    file.write_text("\n".join(render.toml(config, everything=True)))
     again = load(str(file), {}, {})
     assert len(again.all(Peer)) == 2
     for section, copy in zip(config.sections(), again.sections(), strict=True):
@@ -85,7 +85,7 @@ def test_a_config_written_as_toml_reads_back(tmp_path: Path) -> None:
 def test_what_differs_is_shown_with_its_origin() -> None:
     environ = {**NO_FILE, "KWAAINET_RELAY_MAX_CIRCUITS": "256", "KWAAINET_MODE": "relay"}
     config = load(None, environ, {"relay-max-circuits": ["32"]})
-    assert document.toml(config, everything=False) == [
+    assert render.toml(config, everything=False) == [
         "[node]",
         'mode = "relay"  # environment KWAAINET_MODE',
         "[relay]",
@@ -97,12 +97,12 @@ def test_what_differs_is_shown_with_its_origin() -> None:
 def test_an_origin_cannot_break_out_of_its_comment(everything: bool, tmp_path: Path) -> None:
     file = tmp_path / "a\nmode = 'full'\n.toml"
     file.write_text("node.log_level = 'debug'")
-    written = "\n".join(document.toml(load(str(file), {}, {}), everything=everything))
+    written = "\n".join(render.toml(load(str(file), {}, {}), everything=everything))
     assert tomllib.loads(written)["node"].get("mode", "auto") == "auto"
 
 
 def test_help_lists_every_option_once_and_fits_a_terminal() -> None:
-    lines = document.flags()
+    lines = render.flags()
     assert max(len(line) for line in lines) <= 100
     flags = [line.split()[0] for line in lines if line.startswith("  --")]
     assert len(flags) == len(set(flags))

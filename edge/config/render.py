@@ -1,6 +1,6 @@
 """Renders the schema and a configuration: TOML, the command line's help, docs/configuration.md.
 
-`python -m edge.config.document > docs/configuration.md` writes the page.
+`python -m edge.config.render > docs/configuration.md` writes the page.
 """
 
 from edge.config.kinds import MAX_ITEMS, Choice, Integer, Option, Path
@@ -18,7 +18,7 @@ _HEAD = f"""\
 # Configuration
 
 Generated from `edge/config/schema.py` by
-`python -m edge.config.document > docs/configuration.md`.
+`python -m edge.config.render > docs/configuration.md`.
 
 An option can be set in four places. Each overrides those before it:
 
@@ -51,8 +51,8 @@ Sizes are bytes, or a number with `K`, `M`, `G` or `T` (powers of 1024); rates a
 second. Durations are seconds, or a number with `s`, `m`, `h` or `d`. A list has at most {MAX_ITEMS}
 items.
 
-SIGHUP reloads all sources. *Soft* options take effect at once, and connections and reservations
-are kept; *hard* options take effect at the next start.
+SIGHUP reloads all sources. *Soft* options take effect at once, for what exists as well; *hard*
+options take effect at the next start.
 """
 
 
