@@ -178,7 +178,9 @@ class Counterpart(PeerProcess):
 
 def free_port() -> int:
     """A free port on the loopback, below those the kernel gives to outgoing connections."""
-    for port in random.sample(range(20000, 32000), 200):
+    for port in random.SystemRandom().sample(
+        range(20000, 32000), 200
+    ):  # not as hypothesis seeds it
         with socket.socket() as sock, contextlib.suppress(OSError):
             sock.bind(("127.0.0.1", port))
             return port
