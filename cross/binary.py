@@ -52,7 +52,9 @@ def build(
     maps.mkdir(parents=True, exist_ok=True)
     done = dist / (f"kwaainet-{target.name}" + ("-debug" if debug else ""))
     with tempfile.TemporaryDirectory(prefix="kwaainet-cross-") as folder:
-        shutil.copy2(_link(target, split or contents.shipped(), Path(folder), debug), done)
+        linked = _link(target, split or contents.shipped(), Path(folder), debug)
+        partial = Path(shutil.copy2(linked, done.with_suffix(".partial")))
+        partial.rename(done)  # at once: one that runs keeps its file
         shutil.copy2(Path(folder) / "map", maps / f"{target.name}.map")
         shutil.copy2(Path(folder) / "sizes.json", maps / f"{target.name}.json")
     return done
