@@ -1,4 +1,4 @@
-"""What the relay adds to `kwaainet status`, `peers` and `run`, and to the metrics."""
+"""The relay in `kwaainet status`, `peers` and `run`, and in the metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `kwaainet run` tells the person who starts it: who the node is, and what is left to do."""
+"""The banner of `kwaainet run` on a terminal: the node's identity, and the steps left to do."""
 
 import sys
 
