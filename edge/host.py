@@ -16,7 +16,7 @@ from edge import clock, log
 from edge.allowance import Allowance
 from edge.budget import LEAST_TO_SERVE, Budget, default_limit
 from edge.config.errors import ConfigError
-from edge.config.schema import Node, Peer, Relay, Section
+from edge.config.schema import Node, Peer, Section
 from edge.crypto.identity import load_or_create
 from edge.machine import resident, this_sizing
 from edge.swarm import interfaces, ping
@@ -65,23 +65,26 @@ class Service(Protocol):
 
 
 class Host:
-    """`config`: the one in force. `share`: bytes of memory, where the configuration says auto.
+    """`config`: the one in force. `share`, `buffer_size`: bytes of memory to use where the
+    configuration says auto, and to read at once; 0 for what suits the machine.
 
     `allowance`: what may be done for others now. `utc()`: seconds since 1970, None while the clock
     cannot be right. Services register what they add: `answers` to the status socket, by verb;
-    `tallies`, counters of what was done for others since the start; `peer_reports`.
+    `tallies`, counters of what was done for others since the start (those in edge.tiers.ledger are
+    entered there); `peer_reports`.
     """
 
-    def __init__(self, config: Config, share: int = 0) -> None:
+    def __init__(self, config: Config, share: int = 0, buffer_size: int = 0) -> None:
         node = config[Node]
         self.config = config
+        self.data_dir = node.data_dir  # until a restart
         key = load_or_create(
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
         self._share = share or default_limit()
         self.budget = Budget(node.memory_limit or self._share, resident(), this_sizing(), resident)
         self.limits = Limits()
-        self.limits.buffer_size = config[Relay].buffer_size or fitting_buffer_size(self.budget)
+        self.limits.buffer_size = buffer_size or fitting_buffer_size(self.budget)
         self.swarm = Swarm(key, self.limits, self.budget)
         self.started_at = self.swarm.loop.time()
         self.allowance = Allowance()
@@ -136,6 +139,11 @@ class Host:
         self._stay_connected()
         self.swarm.spawn(self.reconnector.run())
         self.swarm.spawn(self._save_now_and_then())
+
+    def retire(self) -> None:
+        """Take on nothing new: the node stops."""
+        self.allowance.admits = False
+        self.swarm.close_listeners()
 
     def _stay_connected(self) -> None:
         """To the configured peers; they are dialed once there are addresses to tell them."""

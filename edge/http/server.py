@@ -58,23 +58,34 @@ class HttpServer:
     def configure(self, addresses: Sequence[tuple[str, int]]) -> None:
         """Listen at exactly these IP addresses and ports. Raises HttpError, and listens as before.
 
-        What is new is bound before what is old is closed.
+        A new address is bound before an old one is closed, unless the old one has its port: where
+        the page is to be seen by fewer, it must not stay open to all because of that.
         """
         wanted = dict.fromkeys(addresses)
+        old = {at: sock for at, sock in self._listeners.items() if at not in wanted}
         added: dict[tuple[str, int], socket.socket] = {}
+        closed: list[tuple[str, int]] = []
         try:
-            for address in wanted:
-                if address not in self._listeners:
-                    added[address] = _listen(*address)
+            for address in [address for address in wanted if address not in self._listeners]:
+                for other in [other for other in old if _overlap(other, address)]:
+                    self._close(other)
+                    del old[other]
+                    closed.append(other)
+                added[address] = _listen(*address)
         except HttpError:
             for sock in added.values():
                 sock.close()
+            for address in closed:
+                self._open(address, _listen(*address))
             raise
-        for address in [address for address in self._listeners if address not in wanted]:
+        for address in old:
             self._close(address)
         for address, sock in added.items():
-            self._listeners[address] = sock
-            self._loop.add_reader(sock, self._acceptable, sock)
+            self._open(address, sock)
+
+    def _open(self, address: tuple[str, int], sock: socket.socket) -> None:
+        self._listeners[address] = sock
+        self._loop.add_reader(sock, self._acceptable, sock)
 
     async def stop(self) -> None:
         """Let the clients go."""
@@ -164,6 +175,11 @@ def _response(status: int, kind: str, body: bytes, more: str = "") -> bytes:
         f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\n{more}Connection: close\r\n\r\n"
     )
     return head.encode("ascii") + body
+
+
+def _overlap(one: tuple[str, int], other: tuple[str, int]) -> bool:
+    """Whether one of the two addresses holds a socket of the other: their port and family."""
+    return one[1] == other[1] and (":" in one[0]) == (":" in other[0])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -103,8 +103,10 @@ class Swarm:
         """Serve `protocol` with `handler(stream)`; `offered`: to which connections (None: all).
 
         `work`: the class of work that the handler and the bytes of its streams count as. Above
-        CONTROL `offered` is what admits it.
+        CONTROL `offered` is what admits it. Raises ValueError if that is missing.
         """
+        if work > CONTROL and offered is None:
+            raise ValueError(f"{protocol}: work above CONTROL needs `offered`")
         self._handlers.add(protocol, handler, offered, work)
         for tell in self.protocols_changed:
             tell()
@@ -148,6 +150,10 @@ class Swarm:
     def listening(self) -> list[Multiaddr]:
         """Where connections are accepted."""
         return self._listener.addresses
+
+    def close_listeners(self) -> None:
+        """Accept nothing more; what is connected stays."""
+        self._listener.close()
 
     @property
     def accepting(self) -> bool:

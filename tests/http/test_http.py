@@ -149,6 +149,34 @@ async def test_a_port_that_is_taken() -> None:
         await served.stop()
 
 
+@asynchronous(30)
+async def test_an_address_that_narrows_leaves_nothing_open_to_all() -> None:
+    port = free_port()
+    served = HttpServer(PAGES)
+    served.configure([("0.0.0.0", port)])
+    served.configure([("127.0.0.1", port)])
+    assert served.listening == [("127.0.0.1", port)]
+    assert (await ask(port)).endswith(b"a page\n")
+    served.configure([("0.0.0.0", port)])
+    assert served.listening == [("0.0.0.0", port)]
+    await served.stop()
+
+
+@asynchronous(30)
+async def test_a_change_that_fails_leaves_all_as_it_was() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ports = free_port(), taken.getsockname()[1]
+        served = HttpServer(PAGES)
+        served.configure([("0.0.0.0", ports[0])])
+        with pytest.raises(HttpError):
+            served.configure([("127.0.0.1", port) for port in ports])
+        assert served.listening == [("0.0.0.0", ports[0])]
+        assert (await ask(ports[0])).endswith(b"a page\n")
+        await served.stop()
+
+
 # --- the page for Prometheus ---
 
 
