@@ -6,6 +6,7 @@ room for memory follow from it.
 
 import sys
 
+from edge import process
 from edge.commands import Command
 from edge.config.errors import ConfigError
 from edge.config.schema import Node
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from edge.commands import Arguments
     from edge.config.load import Config
+    from edge.node import Node as RunningNode
     from edge.rooms import Fitness
 
 _BACKEND = "KWAAINET_CRYPTO"
@@ -84,12 +86,12 @@ def _main(config: "Config", uvloop: bool, fitness: "Fitness | None") -> int:
         try:
             os.makedirs(path, mode=0o700, exist_ok=True)
         except OSError as error:
-            print(f"kwaainet: {path}: cannot be {what}: {error.strerror}", file=sys.stderr)
+            process.complain(f"kwaainet: {path}: cannot be {what}: {error.strerror}")
             return 1
     try:
         return _on_loop(_serve(config, fitness), uvloop)
     except (SwarmError, StatusError, HttpError, CryptoError, lock.Held) as error:
-        print(f"kwaainet: {error}", file=sys.stderr)
+        process.complain(f"kwaainet: {error}")
         return 1
 
 
@@ -123,17 +125,29 @@ async def _serve(config: "Config", fitness: "Fitness | None") -> int:
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: node.reload(dict(os.environ)))
     loop.add_signal_handler(signal.SIGUSR1, node.host.learn_addresses_anew)
+    process.release_signals()
     async with node:
-        if sys.stdout.isatty():
-            from edge.status.banner import banner
-
-            print(banner(node.status.report()), end="", flush=True)
-        swarm = node.host.swarm
-        listen = ",".join(str(address) for address in swarm.listening)
-        print(f"ready peer_id={swarm.peer_id} listen={listen}", flush=True)
+        _say_ready(node)
         await stopping.wait()
         log.info("stopping")
     return 0
+
+
+def _say_ready(node: "RunningNode") -> None:
+    """To whoever started it; a node whose standard output cannot be written serves all the same."""
+    from edge import log
+
+    swarm = node.host.swarm
+    listen = ",".join([str(address) for address in swarm.listening])
+    try:
+        if sys.stdout.isatty():
+            from edge.status.banner import banner
+
+            print(banner(node.status.report()), end="")
+        print(f"ready peer_id={swarm.peer_id} listen={listen}", flush=True)
+    except OSError as error:
+        process.discard(sys.stdout)
+        log.warning("ready-line-lost", error=error.strerror)
 
 
 def _id(config: "Config", args: "Arguments") -> int:
@@ -149,10 +163,10 @@ def _id(config: "Config", args: "Arguments") -> int:
         key = load_or_create(config.identity_file())
     except OSError as error:
         directory = escape(config[Node].data_dir)
-        print(f"{directory}: cannot be created: {error.strerror}", file=sys.stderr)
+        process.complain(f"{directory}: cannot be created: {error.strerror}")
         return 1
     except IdentityError as error:
-        print(error, file=sys.stderr)
+        process.complain(error)
         return 1
     print(PublicKey(type=ED25519, data=key.public).peer_id())
     return 0

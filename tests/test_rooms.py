@@ -11,7 +11,7 @@ EDGE = Path(__file__).parents[1] / "edge"
 # Modules that know no room.
 BASE = {
     *("allowance", "atomic", "budget", "clock", "commands", "lock", "log", "machine"),
-    *("slim", "text", "units", "version", "view", "zone"),
+    *("process", "slim", "text", "units", "version", "view", "zone"),
 }
 SERVICE = {"host", "swarm", "wire", "crypto", "config"} | BASE
 MAY_IMPORT = {

@@ -14,6 +14,7 @@
 #include <internal/pycore_import.h>
 #undef Py_BUILD_CORE
 #include <marshal.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -256,6 +257,20 @@ done:
     return status;
 }
 
+/* As edge/process.py does, which releases them: the interpreter takes a while to get there. */
+static void
+hold_signals(void)
+{
+    sigset_t held;
+
+    sigemptyset(&held);
+    sigaddset(&held, SIGHUP);
+    sigaddset(&held, SIGUSR1);
+    sigaddset(&held, SIGTERM);
+    sigaddset(&held, SIGINT);
+    sigprocmask(SIG_BLOCK, &held, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -263,6 +278,7 @@ main(int argc, char **argv)
     PyStatus status;
     long code;
 
+    hold_signals();
     status = configure(argc, argv);
     if (PyStatus_Exception(status)) {
         fprintf(stderr, "kwaainet: Python does not start: %s\n",
