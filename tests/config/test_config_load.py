@@ -333,6 +333,50 @@ def test_mistakes_in_the_environment(environ: dict[str, str], line: str) -> None
     assert str(caught.value) == line
 
 
+def links(service: str) -> dict[str, str]:
+    """What Kubernetes (services) and Docker (legacy links) tell a container of one."""
+    return {
+        f"{service}_SERVICE_HOST": "10.96.0.10",
+        f"{service}_SERVICE_PORT": "4001",
+        f"{service}_SERVICE_PORT_LIBP2P_TCP": "4001",
+        f"{service}_PORT": "tcp://10.96.0.10:4001",
+        f"{service}_PORT_4001_TCP": "tcp://10.96.0.10:4001",
+        f"{service}_PORT_4001_TCP_ADDR": "10.96.0.10",
+        f"{service}_PORT_4001_TCP_PORT": "4001",
+        f"{service}_PORT_4001_TCP_PROTO": "tcp",
+        f"{service}_PORT_53_UDP": "udp://[fd00::1]:53",
+        f"{service}_PORT_4001_TCP_START": "tcp://172.17.0.2:4001",
+        f"{service}_PORT_4001_TCP_PORT_END": "4009",
+        f"{service}_NAME": "/web/relay",
+        f"{service}_ENV_KWAAINET_MODE": "relay",
+    }
+
+
+@pytest.mark.parametrize(
+    "service", ["KWAAINET", "KWAAINET_RELAY", "KWAAINET_RELAY_2", "KWAAINET_STATUS", "KWAAINET_MOD"]
+)
+def test_links_to_services_of_our_name_are_ignored(service: str) -> None:
+    config = load(None, {**NO_FILE, **links(service)}, {})
+    assert config.ignored == list(links(service))
+    assert config[Node].mode == "auto"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KWAAINET_RELAY_PORT", "4001"),
+        ("KWAAINET_RELAY_SERVISE", "yes"),
+        ("KWAAINET_RELAY_SERVICES", "tcp://10.96.0.10:4001"),
+        ("KWAAINET_RELAY_NAME", "relay"),
+        ("KWAAINET_RELAY_SERVICE_PORT", "yes"),
+        ("KWAAINET_RELAY_PORT_4001", "tcp://10.96.0.10:4001"),
+    ],
+)
+def test_what_only_looks_like_a_link_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"^environment {name}: unknown variable; "):
+        load(None, {**NO_FILE, name: value}, {})
+
+
 def test_variables_of_other_programs_are_left_alone() -> None:
     # All of them used by KwaaiNet's own programs.
     others = ["KWAAINET_HOME", "KWAAINET_SOCKET", "KWAAINET_BLOCKS", "KWAAINET_GRPC_PORT"]
