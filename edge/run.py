@@ -90,7 +90,7 @@ def _main(config: "Config", uvloop: bool, fitness: "Fitness | None") -> int:
             return 1
     try:
         return _on_loop(_serve(config, fitness), uvloop)
-    except (SwarmError, StatusError, HttpError, CryptoError, lock.Held) as error:
+    except (SwarmError, StatusError, HttpError, CryptoError, lock.LockError) as error:
         process.complain(f"kwaainet: {error}")
         return 1
 
@@ -160,7 +160,7 @@ def _id(config: "Config", args: "Arguments") -> int:
 
     try:
         os.makedirs(config[Node].data_dir, mode=0o700, exist_ok=True)
-        key = load_or_create(config.identity_file())
+        key = load_or_create(config.identity_file(), process.complain)
     except OSError as error:
         directory = escape(config[Node].data_dir)
         process.complain(f"{directory}: cannot be created: {error.strerror}")

@@ -17,6 +17,7 @@ import socket
 import stat
 
 from edge import lock
+from edge.atomic import UNSUPPORTED
 from edge.status.errors import AlreadyRunning, StatusError
 from edge.status.path import NAME, socket_path
 from edge.swarm.errors import SwarmError
@@ -36,6 +37,7 @@ MAX_CLIENTS = 8
 TIMEOUT = 30.0  # seconds, for each of: a request to arrive, to be answered, the answer to leave
 _BACKLOG = 64  # waiting to be told that there are too many
 _ACCEPT_PAUSE = 1.0  # seconds, when no file descriptor is left
+_NO_SOCKETS = "its file system has no Unix sockets; set run_dir to a directory on one that has"
 _BUSY = b'{"error": "too many clients ask at once; try again"}\n'
 
 
@@ -78,9 +80,13 @@ class StatusServer:
         except lock.Held as held:
             self._close_directory()
             raise AlreadyRunning(str(held)) from None
+        except lock.Exposed as exposed:
+            self._close_directory()
+            raise StatusError(str(exposed)) from None
         except OSError as error:
             self._close_directory()
-            raise StatusError(f"no status socket in {self._run_dir}: {error.strerror}") from None
+            reason = _NO_SOCKETS if error.errno in UNSUPPORTED else error.strerror
+            raise StatusError(f"no status socket in {self._run_dir}: {reason}") from None
         except StatusError:
             self._close_directory()
             raise
