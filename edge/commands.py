@@ -1,4 +1,4 @@
-"""What a command of the program is made of; each room lists its own in its `commands.py`.
+"""The parts of a command of the program; each room lists its commands in its `commands.py`.
 
 A command's function imports what it needs when it is called: listing them all costs little.
 """

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from edge.tiers.fitness import Fitness
 
 GOODBYE = 3.0  # seconds a stop may take
+_LAST_MOMENT = 0.1  # seconds that each part of it has when others have used them up
 
 
 class Node:
@@ -62,6 +63,7 @@ class Node:
         ]
         self.status = StatusService(self.host, self.services, locked=self._lock >= 0)
         self._ends = AsyncExitStack()
+        self._deadline = 0.0
         self.host.settle_budget()
         self._configure(config)
 
@@ -126,8 +128,9 @@ class Node:
 
     def _at_the_end(self, stop: Callable[[], Awaitable[None]]) -> None:
         async def end() -> None:
+            now = asyncio.get_running_loop().time()
             try:
-                async with asyncio.timeout_at(self._deadline):
+                async with asyncio.timeout_at(max(self._deadline, now + _LAST_MOMENT)):
                     await stop()
             except Exception as error:  # noqa: BLE001 - whatever it is, the rest must end
                 log.error("stop-failed", error=f"{type(error).__name__}: {error}")

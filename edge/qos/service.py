@@ -158,7 +158,7 @@ class QosService:
         return self._state.reason != backoff.FREE
 
     def _ports(self) -> list[int]:
-        """Those that the node listens on."""
+        """The ports that the node listens on."""
         ends = [address.host_port() for address in self._host.swarm.listening]
         return [end[1] for end in ends if end is not None]
 

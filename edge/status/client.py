@@ -79,7 +79,7 @@ def connect(config: "Config", addr: str) -> int:
 
 
 def ask(config: "Config", verb: str) -> "Answer":
-    """What the running node answers to `verb`. Raises NotRunning and StatusError."""
+    """The running node's answer to `verb`. Raises NotRunning and StatusError."""
     return _ask_once(config[Node].run_dir, {"verb": verb})
 
 

@@ -1,4 +1,4 @@
-"""What the node knows of itself, gathered into the dictionaries that the status socket answers.
+"""The report on the node, gathered into the dictionaries that the status socket answers with.
 
 The keys are an interface for scripts: docs/status.md lists them; add, but do not rename. Sizes are
 bytes, times seconds, round trips milliseconds. Each service reports its own keys; where two have

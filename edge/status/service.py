@@ -39,7 +39,7 @@ class StatusService:
         )
 
     def report(self) -> dict[str, object]:
-        """What `kwaainet status --json` prints."""
+        """The answer that `kwaainet status --json` prints."""
         return report.status(self._host, self._services)
 
     async def start(self) -> None:

@@ -141,7 +141,7 @@ def _use_rows(answer: "Answer") -> list[tuple[str, str]]:
     connections = answer["connections"]
     open_text = f"{connections['open']} open with {counted(connections['peers'], 'peer')}"
     pending, most = connections["pending"], connections["max"]
-    rows = [("connections", f"{open_text}, {pending} pending, at most {most}")]
+    rows = [("connections", f"{open_text}, {pending} pending (limit {most})")]
     memory = answer["memory"]
     if "rss" in memory:
         limit = f" of {size(memory['limit'])}" if "limit" in memory else ""
@@ -150,9 +150,9 @@ def _use_rows(answer: "Answer") -> list[tuple[str, str]]:
         rows.append(("memory", f"{size(memory['rss'])}{limit}{rest}"))
     if memory.get("profile_reason"):
         why = shown(memory["profile_reason"])
-        rows.append(("machine", f"small, {why}: less for windows, buffers and tables"))
+        rows.append(("machine", f"{why}: smaller windows, buffers and tables"))
     if memory.get("short"):
-        rows.append(("machine", "next to no memory left: nothing new is taken on"))
+        rows.append(("machine", "nearly out of memory: new work is refused"))
     if "flash" in answer:
         rows.append(("flash", f"{size(answer['flash']['written'])} written since start"))
     return rows

@@ -65,7 +65,7 @@ class IdentifyService:
         addresses.changed.append(self.push_soon)
 
     def message(self, connection: Connection) -> bytes:
-        """What the peer on `connection` is told about us, encoded."""
+        """Our identify message to the peer on `connection`, encoded."""
         same_for_many = self._current(connection)
         observed = Identify(observed_addr=connection.remote.without_peer().bytes).encode()
         assert len(same_for_many) + len(observed) <= MAX_OWN_MESSAGE
@@ -80,7 +80,7 @@ class IdentifyService:
             )
 
     def _current(self, connection: Connection) -> bytes:
-        """What the peer on `connection` is told, all of it but the observed address."""
+        """Our identify message to the peer on `connection` without the observed address."""
         addresses = tuple(self._addresses.advertised_to(connection)[:_MAX_OWN_ADDRESSES])
         return self._message(addresses, tuple(self._swarm.protocols(connection)))
 

@@ -1,4 +1,4 @@
-"""What one connection carries, by class of work, and who is charged for the time that it takes."""
+"""The load of one connection: the work it carries, and the share its time is charged to."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Load:
             self._reclass(highest)
 
     def charge(self, share: CpuShare, began: float) -> None:
-        """What came has been dealt with since `CpuShare.worked` said `began`."""
+        """Charge the time since `CpuShare.worked` said `began`, spent on what came in."""
         self.cost += share.spent(began)
 
     def pace(self) -> None:

@@ -114,7 +114,7 @@ class Swarm:
         return self._handlers.offers(protocol, connection)
 
     def protocols(self, connection: Connection) -> list[str]:
-        """What the peer on `connection` is told we speak."""
+        """The protocols that the peer on `connection` is told of."""
         return self._handlers.offered(connection)
 
     def spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
@@ -155,7 +155,7 @@ class Swarm:
         return self._listener.accepting
 
     def prepare(self, sock: socket.socket) -> None:
-        """What every socket gets: listeners before they are bound, others before they connect."""
+        """Set up a socket: a listener before it is bound, any other before it connects."""
         size = self.limits.socket_buffer
         if size:  # on the listener too: the window's scale is agreed on with the first packet
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
@@ -276,7 +276,7 @@ class Swarm:
         self._handlers.stream_ready(stream)
 
     def readmit(self) -> None:
-        """What `admits` says has changed: close the connections that it refuses now."""
+        """Close the connections that `admits`, whose rules have changed, refuses now."""
         for connection in self.all_connections():
             refusal = self.admits(connection) if connection.closed is None else None
             if refusal is not None:

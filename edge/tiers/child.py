@@ -43,7 +43,7 @@ class Child:
         os.close(into)
 
     def answer(self, seconds: float) -> dict[str, Any] | None:
-        """What it found; None if it failed or took longer than `seconds`."""
+        """The child's answer; None if it failed or took longer than `seconds`."""
         received = self._received(time.monotonic() + seconds)
         os.close(self._end)
         if received is None:

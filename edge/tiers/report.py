@@ -1,4 +1,4 @@
-"""What `kwaainet tier` prints: what was found, what was decided, why. Lines of text, no I/O."""
+"""The text of `kwaainet tier`: facts, decision, reasons. Lines of text, no I/O."""
 
 from edge.text import bold, counted, pairs, shown, size, wrapped
 from edge.tiers.view import blocks_text, range_text
@@ -33,8 +33,8 @@ def tier_lines(answer: "Answer", colour: bool = False) -> list[str]:
 
 
 def _relay_share(decision: "Answer") -> str:
-    slots, circuits = decision["relay_reservations"], decision["relay_circuits"]
-    return f"{size(decision['relay_memory'])}, {slots} reservations, {circuits} circuits at most"
+    held, circuits = decision["relay_reservations"], decision["relay_circuits"]
+    return f"{size(decision['relay_memory'])}, {held} reservations, {circuits} circuits at most"
 
 
 def _found(profile: "Answer") -> list[tuple[str, str]]:

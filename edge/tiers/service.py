@@ -66,7 +66,7 @@ class ModeService:
 
     @property
     def step(self) -> Step:
-        """What the node does now."""
+        """The step in force."""
         return self._controller.step
 
     @property

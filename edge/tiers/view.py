@@ -1,4 +1,4 @@
-"""What status, the banner and the metrics show of the mode and of what the machine is fit for."""
+"""The mode and the machine's fitness in status, banner and metrics."""
 
 from edge.text import shown, size
 from edge.tiers.modes import MODES
