@@ -105,6 +105,7 @@ class Host:
         self.network_changed: list[Callable[[], None]] = [
             self.dialer.forget_failures,
             self.reconnector.retry,
+            self.swarm.listen_anew,
         ]
         self._alone_since = self.started_at
         self.swarm.opened.append(self._on_open)
@@ -129,8 +130,8 @@ class Host:
 
     def start(self) -> None:
         """Listen, and keep to the network. Raises SwarmError."""
-        for address in parsed(self.config[Node].listen):
-            self.swarm.listen(address)
+        self.swarm.listen_at(parsed(self.config[Node].listen))
+        self.swarm.listening_changed.append(self.addresses.refresh)
         self.addresses.refresh()
         self._watcher = interfaces.Watcher(self.swarm.loop, self.learn_addresses_anew)
         self._stay_connected()

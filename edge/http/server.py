@@ -15,6 +15,7 @@ import socket
 from contextlib import suppress
 
 from edge import log
+from edge.again import Again
 from edge.http.errors import HttpError
 
 TYPE_CHECKING = False
@@ -48,6 +49,8 @@ class HttpServer:
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         self._listeners: dict[tuple[str, int], socket.socket] = {}  # by what was asked for
+        self._missing: list[tuple[str, int]] = []
+        self._again = Again(self._loop, self._listen_anew)
         self._clients: set[asyncio.Task[None]] = set()
 
     @property
@@ -56,34 +59,61 @@ class HttpServer:
         return [sock.getsockname()[:2] for sock in self._listeners.values()]
 
     def configure(self, addresses: Sequence[tuple[str, int]]) -> None:
-        """Listen at exactly these IP addresses and ports. Raises HttpError, and listens as before.
+        """Listen at exactly these IP addresses and ports; at what is missing once it is there.
 
-        What is new is bound before what is old is closed.
+        What is new is bound before what is old is closed. Raises HttpError if there are some and
+        none can be had, and listens as before.
         """
         wanted = dict.fromkeys(addresses)
+        kept = [address for address in wanted if address in self._listeners]
         added: dict[tuple[str, int], socket.socket] = {}
-        try:
-            for address in wanted:
-                if address not in self._listeners:
+        errors: dict[tuple[str, int], str] = {}
+        for address in wanted:
+            if address not in kept:
+                try:
                     added[address] = _listen(*address)
-        except HttpError:
-            for sock in added.values():
-                sock.close()
-            raise
+                except HttpError as error:
+                    errors[address] = str(error)
+        if errors and not (kept or added):
+            raise HttpError("; ".join(errors.values()))
         for address in [address for address in self._listeners if address not in wanted]:
             self._close(address)
         for address, sock in added.items():
-            self._listeners[address] = sock
-            self._loop.add_reader(sock, self._acceptable, sock)
+            self._open(address, sock)
+        self._missing = list(errors)
+        self._again.stop()
+        if errors:
+            for line in errors.values():
+                log.warning("http-not-served", error=line)
+            self._again.start()
+
+    def listen_anew(self) -> None:
+        """Try what is missing: the network may be another one."""
+        self._again.now()
 
     async def stop(self) -> None:
         """Let the clients go."""
+        self._again.stop()
         tasks = list(self._clients)
         for address in list(self._listeners):
             self._close(address)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _listen_anew(self) -> bool:
+        """Whether nothing is missing any more."""
+        before, self._missing = self._missing, []
+        for address in before:
+            try:
+                self._open(address, _listen(*address))
+            except HttpError:
+                self._missing.append(address)
+        return not self._missing
+
+    def _open(self, address: tuple[str, int], sock: socket.socket) -> None:
+        self._listeners[address] = sock
+        self._loop.add_reader(sock, self._acceptable, sock)
 
     def _close(self, address: tuple[str, int]) -> None:
         sock = self._listeners.pop(address)
@@ -167,6 +197,16 @@ def _response(status: int, kind: str, body: bytes, more: str = "") -> bytes:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    try:
+        sock = _bound(host, port)
+    except OSError as error:
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise HttpError(f"cannot serve HTTP at {where}: {error.strerror}") from None
+    log.info("http", host=host, port=sock.getsockname()[1])
+    return sock
+
+
+def _bound(host: str, port: int) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -175,9 +215,7 @@ def _listen(host: str, port: int) -> socket.socket:
         sock.bind((host, port))
         sock.listen(_BACKLOG)
         sock.setblocking(False)
-    except OSError as error:
+    except OSError:
         sock.close()
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        raise HttpError(f"cannot serve HTTP at {where}: {error.strerror}") from None
-    log.info("http", host=host, port=sock.getsockname()[1])
+        raise
     return sock

@@ -57,6 +57,7 @@ class StatusService:
             from edge.status.pages import pages
 
             self.http = HttpServer(pages(self.report, self._well))
+            self._host.network_changed.append(self.http.listen_anew)
         self.http.configure([_ip_port(address) for address in wanted])
 
     def configure(self, config: Config) -> None:

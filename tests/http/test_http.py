@@ -149,6 +149,32 @@ async def test_a_port_that_is_taken() -> None:
         await served.stop()
 
 
+@asynchronous(30)
+async def test_one_of_several_that_is_taken_is_served_once_it_is_free() -> None:
+    port, other, third = free_port(), free_port(), free_port()
+    served = HttpServer(PAGES)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        served.configure([("127.0.0.1", port), ("127.0.0.1", other)])
+        assert (await ask(other)).endswith(b"a page\n")
+        with pytest.raises(HttpError):
+            served.configure([("127.0.0.1", port)])
+        assert served.listening == [("127.0.0.1", other)]
+        served.listen_anew()
+        assert served.listening == [("127.0.0.1", other)]
+    served.listen_anew()
+    assert (await ask(port)).endswith(b"a page\n")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", third))
+        taken.listen()
+        served.configure([("127.0.0.1", other), ("127.0.0.1", third)])
+        served.configure([("127.0.0.1", other)])
+    served.listen_anew()  # what is no longer wanted is not tried
+    assert served.listening == [("127.0.0.1", other)]
+    await served.stop()
+
+
 # --- the page for Prometheus ---
 
 
