@@ -3,9 +3,10 @@
 It is no web server: one request a connection, GET and HEAD, no body read. A request has to come
 within seconds and a few kilobytes, and few clients are served at a time; who exceeds that is closed
 on. Whoever reaches the address may read the pages, so it is off unless the owner turns it on, and
-then on the loopback interface alone unless he names another.
+then on the loopback interface alone unless he names another. A page in the owner's browser cannot
+reach it by a name of its own that it leads here (DNS rebinding): names have to be configured.
 
-Source: RFC 9112 (HTTP/1.1) sections 2, 3 and 9.6
+Source: RFC 9112 (HTTP/1.1) sections 2, 3 and 9.6; RFC 9110 sections 7.2 and 15.5.20
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _PHRASES = {
     400: "Bad Request",
     404: "Not Found",
     405: "Method Not Allowed",
+    421: "Misdirected Request",
     431: "Request Header Fields Too Large",
     503: "Service Unavailable",
     505: "HTTP Version Not Supported",
@@ -42,9 +44,13 @@ _PHRASES = {
 
 
 class HttpServer:
-    """Serves `pages`, path to page. `timeout`: seconds, TIMEOUT but for tests."""
+    """Serves `pages`, path to page. `timeout`: seconds, TIMEOUT but for tests.
+
+    `names`: by which it may be asked for, besides IP addresses and localhost.
+    """
 
     def __init__(self, pages: Mapping[str, Page], timeout: float = TIMEOUT) -> None:
+        self.names: frozenset[str] = frozenset()
         self._pages = pages
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
@@ -150,7 +156,7 @@ class HttpServer:
             async with asyncio.timeout(self._timeout):
                 head = await _head(client)
                 if head is not None:
-                    await loop.sock_sendall(client, answer(head, self._pages))
+                    await loop.sock_sendall(client, answer(head, self._pages, self.names))
 
 
 async def _head(client: socket.socket) -> bytes | None:
@@ -165,8 +171,8 @@ async def _head(client: socket.socket) -> bytes | None:
     return bytes(received)
 
 
-def answer(head: bytes, pages: Mapping[str, Page]) -> bytes:
-    """The bytes that answer a request's head."""
+def answer(head: bytes, pages: Mapping[str, Page], names: frozenset[str] = frozenset()) -> bytes:
+    """The bytes that answer a request's head; `names`: see HttpServer."""
     line, _, _ = head.partition(b"\r\n")
     words = line.split(b" ")
     if b"\r\n\r\n" not in head:
@@ -178,10 +184,42 @@ def answer(head: bytes, pages: Mapping[str, Page]) -> bytes:
         return _response(505, _PLAIN, b"only HTTP/1 is spoken here\n")
     if method not in (b"GET", b"HEAD"):
         return _response(405, _PLAIN, b"only GET and HEAD\n", "Allow: GET, HEAD\r\n")
+    hosts = _hosts(head)
+    if len(hosts) > 1:
+        return _response(400, _PLAIN, b"more than one host is named\n")
+    if hosts and not _is_ours(hosts[0], names):
+        return _response(421, _PLAIN, b"not served by this name; see http_names\n")
     page = pages.get(target.partition(b"?")[0].decode("ascii", "replace"))
     status, kind, body = page() if page is not None else (404, _PLAIN, _index(pages))
     response = _response(status, kind, body)
     return response if method == b"GET" else response[: len(response) - len(body)]
+
+
+def _hosts(head: bytes) -> list[str]:
+    """Values of Host, which a browser always sends; programs that speak HTTP/1.0 may not."""
+    fields = [line.partition(b":") for line in head.split(b"\r\n")[1:]]
+    return [
+        value.decode("ascii", "replace").strip(" \t").lower()
+        for name, _, value in fields
+        if name.strip(b" \t").lower() == b"host"
+    ]
+
+
+def _is_ours(host: str, names: frozenset[str]) -> bool:
+    """Whether `host`, with a port or without, is an IP address, localhost or one of `names`."""
+    if host.startswith("["):
+        literal, _, _ = host[1:].partition("]")
+        return _is_ip(socket.AF_INET6, literal.partition("%")[0])
+    name = host.partition(":")[0].removesuffix(".")
+    return name in ("", "localhost") or name in names or _is_ip(socket.AF_INET, name)
+
+
+def _is_ip(family: int, text: str) -> bool:
+    try:
+        socket.inet_pton(family, text)
+    except (OSError, ValueError):  # ValueError: a zero byte
+        return False
+    return True
 
 
 def _index(pages: Mapping[str, Page]) -> bytes:

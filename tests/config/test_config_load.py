@@ -122,6 +122,7 @@ AN_ITEM = {  # of the lists that are empty by default
     "deny_peers": PEER_A.rpartition("/")[2],
     "allow_networks": "192.0.2.0/24",
     "deny_networks": "2001:db8::/32",
+    "http_names": "router.lan",
 }
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import socket
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ from tests.counterparts.edge_node import EdgeNode
 from tests.status.examples import SPARSE, STATUS
 
 PAGES = {"/page": lambda: (200, "text/plain", b"a page\n"), "/ill": lambda: (503, "text/x", b"no")}
-GET = b"GET /page HTTP/1.1\r\nHost: here\r\n\r\n"
+GET = b"GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n"
 STEP = {"cause": "machine", "new_work": True, "rate": 0, "seconds": 1}
 
 
@@ -51,6 +52,46 @@ def test_what_is_asked_and_answered(head: bytes, status: int, body: bytes) -> No
     assert reply.startswith(f"HTTP/1.1 {status} ".encode())
     assert reply.partition(b"\r\n\r\n")[2] == body
     assert b"\r\nConnection: close\r\n" in reply
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "127.0.0.1",
+            "127.0.0.1:9464",
+            "192.168.1.1:80",
+            "[::1]",
+            "[::1]:9464",
+            "[fe80::1%eth0]:1",
+        ),
+        *("localhost", "LOCALHOST:9464", "localhost.", "router.lan", "Router.LAN:9464", "", "\t::"),
+    ],
+)
+def test_hosts_that_are_served(host: str) -> None:
+    head = f"GET /page HTTP/1.1\r\nhost:{host} \r\nX: y\r\n\r\n".encode()
+    assert answer(head, PAGES, frozenset(["router.lan"])).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "evil.example:9464", "router.lan.evil.example", "127.0.0.1.evil.example"),
+        *("xlocalhost", "localhost.evil.example", "[evil.example]", "[", "127.1", "0", "\0"),
+        *("lan", "user@localhost", "evil.example#localhost", "\xff"),
+    ],
+)
+def test_a_name_that_a_page_elsewhere_leads_here_is_refused(host: str) -> None:
+    """DNS rebinding: the browser takes it for the page's own, and says so in Host."""
+    head = b"GET /page HTTP/1.1\r\nHost: " + host.encode("latin-1") + b"\r\n\r\n"
+    reply = answer(head, PAGES, frozenset(["router.lan"]))
+    assert reply.startswith(b"HTTP/1.1 421 ")
+    assert reply.endswith(b"\r\n\r\nnot served by this name; see http_names\n")
+
+
+def test_two_hosts_are_none() -> None:
+    head = b"GET /page HTTP/1.1\r\nHost: localhost\r\nHost : evil.example\r\n\r\n"
+    assert answer(head, PAGES).startswith(b"HTTP/1.1 400 ")
 
 
 @given(st.binary(max_size=200).map(lambda data: data + b"\r\n\r\n"))
@@ -234,12 +275,13 @@ def test_no_more_label_values_than_are_allowed_and_no_way_out_of_one() -> None:
 async def test_a_node_serves_both_pages_where_it_is_told_to() -> None:
     port = free_port()
     options = ["--status-http", "yes", "--status-http-listen", f"/ip4/127.0.0.1/tcp/{port}"]
+    options += ["--status-http-names", "router.lan"]
     listen = [f"/ip4/127.0.0.1/tcp/{free_port()}"]
     async with EdgeNode(Setup(listen=listen), options):
 
-        def page(path: str) -> tuple[http.client.HTTPResponse, str]:
+        def page(path: str, **headers: str) -> tuple[http.client.HTTPResponse, str]:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-            connection.request("GET", path)
+            connection.request("GET", path, headers=headers)
             response = connection.getresponse()
             return response, response.read().decode()
 
@@ -250,6 +292,12 @@ async def test_a_node_serves_both_pages_where_it_is_told_to() -> None:
         assert response.status == 200
         assert json.loads(text)["status"] == "ok"
         assert json.loads(text)["mode"] == "relay"
+        response, _ = await asyncio.to_thread(
+            partial(page, "/metrics", Host=f"evil.example:{port}")
+        )
+        assert response.status == 421
+        response, _ = await asyncio.to_thread(partial(page, "/metrics", Host="Router.lan"))
+        assert response.status == 200
 
 
 @asynchronous(60)
