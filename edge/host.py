@@ -18,7 +18,7 @@ from edge.budget import LEAST_TO_SERVE, Budget, default_limit
 from edge.config.errors import ConfigError
 from edge.config.schema import Node, Peer, Relay, Section
 from edge.crypto.identity import load_or_create
-from edge.machine import resident, this_sizing
+from edge.machine import file_limit, resident, this_sizing
 from edge.swarm import interfaces, ping
 from edge.swarm.addresses import OwnAddresses
 from edge.swarm.dialer import Dialer
@@ -123,6 +123,7 @@ class Host:
         copy_options(node, self.limits)
         self._set_memory_limit(node.memory_limit or self._share)
         self.limits.fill_in(self.budget)
+        self._fit_files()
         self.addresses.configure(parsed(node.external_address))
         if self._watcher is not None:
             self._stay_connected()
@@ -172,6 +173,12 @@ class Host:
     def _on_close(self, _: Connection) -> None:
         if not self.swarm.connection_count:
             self._alone_since = self.swarm.loop.time()
+
+    def _fit_files(self) -> None:
+        wanted, files = self.limits.max_connections, file_limit()
+        if not self.limits.fit_files(files):
+            most = self.limits.max_connections
+            log.warning("few-files", limit=files, max_connections=most, wanted=wanted)
 
     # --- memory ---
 

@@ -13,7 +13,7 @@ import stat
 from edge import log
 from edge.atomic import NO_MODES, set_mode
 
-_OWN = ("identity.key", "status.sock")  # what makes a directory the node's
+_OWN = ("identity.key", "status.sock", "kwaainet.toml")  # what makes a directory the node's
 _ADVICE = "give the node one of its own, mode 0700, such as a new one below it"
 _EMPTY = ("lost+found",)  # of the root of a file system
 

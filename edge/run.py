@@ -116,6 +116,7 @@ async def _serve(config: "Config", fitness: "Fitness | None") -> int:
 
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
+    machine.raise_file_limit()
     score, sizing = machine.raise_oom_score(), machine.this_sizing()
     node = composition.Node(config, fitness)
     log.info("machine", profile=sizing.name, why=sizing.why, oom_score=score)
