@@ -301,9 +301,11 @@ class Path(_String):
         return f"a path of 1 to {MAX_TEXT} printable characters"
 
     def check(self, value: object) -> str:
-        if isinstance(value, str) and 0 < len(value) <= MAX_TEXT and value.isprintable():
-            return value
-        raise self.refuse(value)
+        if not (isinstance(value, str) and 0 < len(value) <= MAX_TEXT and value.isprintable()):
+            raise self.refuse(value)
+        if value[0] in "~$":  # whose home it is depends on who runs what, and so would the identity
+            raise RefusedError(value, "a path in full: only a shell knows what ~ and $ stand for")
+        return value
 
 
 class Address(_String):

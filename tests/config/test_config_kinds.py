@@ -54,6 +54,8 @@ NAMES = kinds.Names((), SOFT, "")
         (BOOL, "false", False),
         (CHOICE, "b", "b"),
         (PATH, "/var/lib/übung x", "/var/lib/übung x"),
+        (PATH, "./~", "./~"),
+        (PATH, "/srv/~a/$b", "/srv/~a/$b"),
         (LISTEN, "", []),
         (LISTEN, "/ip4/0.0.0.0/tcp/0", ["/ip4/0.0.0.0/tcp/0"]),
         (LISTEN, "/ip4/1.2.3.4/tcp/1, /ip6/::1/tcp/2", ["/ip4/1.2.3.4/tcp/1", "/ip6/::1/tcp/2"]),

@@ -1,8 +1,10 @@
 """Sources over each other, the exact line of every mistake, origins, what a reload may change."""
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -431,11 +433,58 @@ def test_data_dir_follows_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     xdg = {**NO_FILE, "XDG_DATA_HOME": "/data"}
     assert load(None, xdg, {})[Node].data_dir == "/data/kwaainet"
-    monkeypatch.setenv("HOME", "/home/me")
-    config = load(None, NO_FILE, {"data-dir": ["auto"]})
+    config = load(None, {**NO_FILE, "HOME": "/home/me"}, {"data-dir": ["auto"]})
     assert config[Node].data_dir == "/home/me/.local/share/kwaainet"
     assert config.identity_file() == "/home/me/.local/share/kwaainet/identity.key"
     assert load(None, NO_FILE, {"data-dir": ["/x"]})[Node].data_dir == "/x"
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"HOME": "/home/a"}, "/home/a/.local/share/kwaainet"),
+        ({"HOME": "/home/a", "XDG_DATA_HOME": "/data"}, "/data/kwaainet"),
+        ({"HOME": "/home/a", "XDG_DATA_HOME": "data"}, "/home/a/.local/share/kwaainet"),
+        ({"HOME": "/home/a", "XDG_DATA_HOME": "~/data"}, "/home/a/.local/share/kwaainet"),
+        ({"HOME": "/home/a", "XDG_DATA_HOME": ""}, "/home/a/.local/share/kwaainet"),
+        *[({"HOME": home}, "/home/b/.local/share/kwaainet") for home in ("", "a", ".", "~")],
+        ({}, "/home/b/.local/share/kwaainet"),
+        ({"XDG_DATA_HOME": "/data"}, "/data/kwaainet"),
+    ],
+)
+def test_homes_that_are_none_are_passed_over(
+    environ: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """XDG: all paths in the variables must be absolute, and relative ones ignored."""
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: SimpleNamespace(pw_dir="/home/b"))
+    assert load(None, {**NO_FILE, **environ}, {})[Node].data_dir == expected
+
+
+@pytest.mark.parametrize("pw_dir", ["", "relative"])
+def test_a_user_without_a_home_is_told_what_to_set(
+    pw_dir: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: SimpleNamespace(pw_dir=pw_dir))
+    line = r"data_dir: this user has no home directory; set data_dir, or \$HOME$"
+    with pytest.raises(ConfigError, match=line):
+        load(None, NO_FILE, {})
+    monkeypatch.setitem(sys.modules, "pwd", None)  # as in the static binary
+    with pytest.raises(ConfigError, match=line):
+        load(None, NO_FILE, {})
+    assert load(None, NO_FILE, {"data-dir": ["/x"]})[Node].data_dir == "/x"
+
+
+@pytest.mark.parametrize("path", ["~/kwaainet", "$HOME/kwaainet"])
+def test_what_only_a_shell_expands_is_refused_in_every_source(path: str, toml: Load) -> None:
+    rest = f'got "{path}"; expected a path in full: only a shell knows what ~ and $ stand for'
+    assert refused(toml, f'[node]\ndata_dir = "{path}"\n') == (
+        f"kwaainet.toml:2: [node] data_dir: {rest}"
+    )
+    for environ, flags in (({"KWAAINET_DATA_DIR": path}, {}), ({}, {"data-dir": [path]})):
+        with pytest.raises(ConfigError, match=re.escape(rest)):
+            load(None, {**NO_FILE, **environ}, flags)
 
 
 def test_diff_sorts_by_what_a_reload_can_do(toml: Load) -> None:
