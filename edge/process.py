@@ -2,7 +2,7 @@
 
 `begin` comes before anything else is imported, so this module needs next to nothing.
 
-Source: signal(7), pthread_sigmask(3)
+Source: signal(7), pthread_sigmask(3), core(5), PR_SET_DUMPABLE(2const)
 """
 
 import _signal  # type: ignore[import-not-found]  # signal without the enum module
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # What a node acts on. Without a handler each would end it, or, as process 1, be lost.
 _HELD = (_signal.SIGHUP, _signal.SIGUSR1, _signal.SIGTERM, _signal.SIGINT)
+
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 
 def begin() -> None:
@@ -38,6 +40,24 @@ def _open_standard_streams() -> None:
             assert opened == number, "the lowest that is free"
             os.set_inheritable(number, True)
             setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115 - for good
+
+
+def forbid_dumps() -> None:
+    """Keep the private key out of core files, and from other processes of the same user.
+
+    A limit alone does not do for a kernel that pipes dumps to a program, as systemd's.
+    """
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        from _image import forbid_dumps as forbid  # type: ignore[import-not-found]  # built in there
+    except ImportError:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    else:
+        forbid()
 
 
 def complain(line: object) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edge.rooms import Fitness
 
 _BACKEND = "KWAAINET_CRYPTO"
+_PURE = "pure Python"  # as edge.crypto.BACKEND names it
 
 
 def _run(config: "Config", args: "Arguments") -> int:
@@ -59,7 +60,7 @@ def _load_crypto(config: "Config") -> None:
     try:
         import edge.crypto
 
-        if wanted == "native" and edge.crypto.BACKEND == "pure Python":
+        if wanted == "native" and edge.crypto.BACKEND == _PURE:
             import edge.crypto.native  # raises what is missing
     except ImportError as missing:
         origin = config.origin("node", "crypto")
@@ -118,10 +119,12 @@ async def _serve(config: "Config", fitness: "Fitness | None") -> int:
     stopping = asyncio.Event()
     machine.raise_file_limit()
     score, sizing = machine.raise_oom_score(), machine.this_sizing()
+    process.forbid_dumps()  # after the score, which is then root's to write
     node = composition.Node(config, fitness)
     log.info("machine", profile=sizing.name, why=sizing.why, oom_score=score)
     if clock.now_if_plausible(clock.build_time()) is None:
         log.warning("clock-wrong", year=time.gmtime().tm_year)
+    _tell_of_ciphers(config)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: node.reload(dict(os.environ)))
@@ -132,6 +135,17 @@ async def _serve(config: "Config", fitness: "Fitness | None") -> int:
         await stopping.wait()
         log.info("stopping")
     return 0
+
+
+def _tell_of_ciphers(config: "Config") -> None:
+    """Say so if they are slow, and take a time that tells of the keys, and nobody wanted that."""
+    from edge import crypto, log
+
+    if config[Node].crypto == "auto" and crypto.BACKEND == _PURE:
+        try:
+            import edge.crypto.native  # noqa: F401 - says what is missing
+        except ImportError as missing:
+            log.warning("ciphers-pure", missing=missing)
 
 
 def _say_ready(node: "RunningNode") -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.counterparts.base import Setup, asynchronous
+from tests.counterparts.edge_node import EdgeNode
+
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "KWAAINET_CONFIG": "/dev/null"}
 
@@ -99,6 +102,39 @@ def test_children_are_not_deaf(tmp_path: Path) -> None:
     options = ["--qos-hooks", str(tmp_path), "--qos-wan", "lo"]
     done = python("-m", "edge", "hooks", "stop", *options)
     assert re.search(r"qos-hook .*SigBlk:\\t0{16}", done.stderr), done.stderr
+
+
+# --- secrets ---
+
+
+def test_the_process_leaves_no_dump() -> None:
+    """Neither by the limit, nor where a kernel pipes dumps to a program whatever the limit is."""
+    program = (
+        "import ctypes, resource; from edge import process; process.forbid_dumps();"
+        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), *resource.getrlimit(resource.RLIMIT_CORE))"
+    )
+    assert python("-c", program).stdout == "0 0 0\n"
+
+
+@asynchronous(60)
+async def test_a_node_leaves_no_dump_and_still_answers() -> None:
+    node = EdgeNode(Setup(within=("prlimit", "--core=unlimited:unlimited")))
+    async with node:
+        assert node.process is not None
+        limits = Path(f"/proc/{node.process.pid}/limits").read_text()  # noqa: ASYNC240
+        assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE)
+        assert (await node.status())["memory"]["rss"] > 1 << 20
+
+
+@pytest.mark.parametrize(("chosen", "lines"), [("auto", 1), ("pure", 0)])
+def test_a_fall_back_to_the_pure_ciphers_is_told_of(
+    chosen: str, lines: int, tmp_path: Path
+) -> None:
+    program = "import sys; sys.modules['cryptography'] = None\n"
+    program += early("edge.node", signal.SIGTERM)
+    done = python("-c", program, *run(tmp_path, "--crypto", chosen))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(" warning ciphers-pure missing=") == lines
 
 
 # --- standard streams ---

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -144,7 +145,16 @@ image_names(PyObject *self, PyObject *unused)
     return names;
 }
 
+/* forbid_dumps(): as edge/process.py has it, by prctl(2). */
+static PyObject *
+image_forbid_dumps(PyObject *self, PyObject *unused)
+{
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    return Py_NewRef(Py_None);
+}
+
 static PyMethodDef methods[] = {
+    {"forbid_dumps", image_forbid_dumps, METH_NOARGS, NULL},
     {"find", image_find, METH_O, NULL},
     {"code", image_code, METH_O, NULL},
     {"names", image_names, METH_NOARGS, NULL},
