@@ -18,7 +18,7 @@ from edge.budget import LEAST_TO_SERVE, Budget, default_limit
 from edge.config.errors import ConfigError
 from edge.config.schema import Node, Peer, Section
 from edge.crypto.identity import load_or_create
-from edge.machine import resident, this_sizing
+from edge.machine import file_limit, resident, this_sizing
 from edge.swarm import interfaces, ping
 from edge.swarm.addresses import OwnAddresses
 from edge.swarm.dialer import Dialer
@@ -108,6 +108,7 @@ class Host:
         self.network_changed: list[Callable[[], None]] = [
             self.dialer.forget_failures,
             self.reconnector.retry,
+            self.swarm.listen_anew,
         ]
         self._alone_since = self.started_at
         self.swarm.opened.append(self._on_open)
@@ -125,6 +126,7 @@ class Host:
         copy_options(node, self.limits)
         self._set_memory_limit(node.memory_limit or self._share)
         self.limits.fill_in(self.budget)
+        self._fit_files()
         self.addresses.configure(parsed(node.external_address))
         if self._watcher is not None:
             self._stay_connected()
@@ -132,8 +134,8 @@ class Host:
 
     def start(self) -> None:
         """Listen, and keep to the network. Raises SwarmError."""
-        for address in parsed(self.config[Node].listen):
-            self.swarm.listen(address)
+        self.swarm.listen_at(parsed(self.config[Node].listen))
+        self.swarm.listening_changed.append(self.addresses.refresh)
         self.addresses.refresh()
         self._watcher = interfaces.Watcher(self.swarm.loop, self.learn_addresses_anew)
         self._stay_connected()
@@ -179,6 +181,12 @@ class Host:
     def _on_close(self, _: Connection) -> None:
         if not self.swarm.connection_count:
             self._alone_since = self.swarm.loop.time()
+
+    def _fit_files(self) -> None:
+        wanted, files = self.limits.max_connections, file_limit()
+        if not self.limits.fit_files(files):
+            most = self.limits.max_connections
+            log.warning("few-files", limit=files, max_connections=most, wanted=wanted)
 
     # --- memory ---
 

@@ -43,7 +43,7 @@ class Node:
     """One running node, between `start` and `stop`; also an asynchronous context manager.
 
     `config`: what it was started or last reloaded with. `fitness`: what the machine is fit for,
-    None if nobody asked or could tell. Raises ConfigError, CryptoError, lock.Held.
+    None if nobody asked or could tell. Raises ConfigError, CryptoError, lock.LockError.
     """
 
     def __init__(self, config: Config, fitness: Fitness | None = None) -> None:

@@ -23,7 +23,7 @@ def kwaainet(*args: str, cwd: Path | None = None, **environ: str) -> tuple[int, 
     env["KWAAINET_CONFIG"] = "/dev/null"
     env["PYTHONPATH"] = str(Path(__file__).parents[1])
     done = subprocess.run(
-        [sys.executable, "-m", "edge.cli", *args],
+        [sys.executable, "-m", "edge", *args],
         capture_output=True,
         text=True,
         timeout=30,
@@ -79,7 +79,7 @@ def test_help_on_a_command() -> None:
 def test_output_cut_by_its_reader_is_no_traceback() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "edge.cli", "help", "run"]
+    command = [sys.executable, "-m", "edge", "help", "run"]
     program = subprocess.run(
         command, stdout=writer, stderr=subprocess.PIPE, timeout=30, check=False
     )

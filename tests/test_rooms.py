@@ -10,8 +10,8 @@ from edge.rooms import ROOMS
 EDGE = Path(__file__).parents[1] / "edge"
 # Modules that know no room.
 BASE = {
-    *("allowance", "atomic", "budget", "clock", "commands", "lock", "log", "machine"),
-    *("slim", "text", "units", "version", "view", "zone"),
+    *("again", "allowance", "atomic", "budget", "clock", "commands", "lock", "log", "machine"),
+    *("process", "slim", "text", "units", "version", "view", "zone"),
 }
 SERVICE = {"host", "swarm", "wire", "crypto", "config"} | BASE
 MAY_IMPORT = {

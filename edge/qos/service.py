@@ -163,9 +163,10 @@ class QosService:
         return self._state.reason != backoff.FREE
 
     def _ports(self) -> list[int]:
-        """The ports that the node listens on."""
-        ends = [address.host_port() for address in self._host.swarm.listening]
-        return [end[1] for end in ends if end is not None]
+        """The ports that the node listens on, or will as soon as it can."""
+        swarm = self._host.swarm
+        ends = [address.host_port() for address in [*swarm.listening, *swarm.missing]]
+        return [end[1] for end in ends if end is not None and end[1]]
 
     async def _tell_hooks(self) -> None:
         """Beside the watch, which a slow hook must not hold up; it is told what is so by then."""

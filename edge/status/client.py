@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 
+from edge import process
 from edge.config.schema import Node
 from edge.status import view
 from edge.status.errors import NotRunning, StatusError
@@ -164,7 +165,7 @@ def _reported(run: "Callable[[], int]") -> int:
     try:
         return run()
     except StatusError as error:
-        print(f"kwaainet: {error}", file=sys.stderr)
+        process.complain(f"kwaainet: {error}")
         return NO_NODE if isinstance(error, NotRunning) else FAILED
 
 

@@ -83,7 +83,7 @@ def process_memory(path: str = "/proc/self/status") -> dict[str, int]:
                 name, _, rest = line.partition(":")
                 if name in _MEMORY:
                     found[_MEMORY[name]] = int(rest.split()[0]) * _KIB
-    except FileNotFoundError:  # no /proc in this jail
+    except OSError:  # no /proc in this jail, or no descriptor left
         return {}
     return found
 

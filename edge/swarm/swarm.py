@@ -30,7 +30,7 @@ from edge.wire.noise import Identity
 from edge.wire.upgrade import MUXERS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from edge.crypto import Ed25519Key
     from edge.swarm.handlers import Handler, Offered
@@ -86,6 +86,7 @@ class Swarm:
         self._tasks: set[asyncio.Task[None]] = set()
         self._handlers = Handlers(self._shared, self.spawn)
         self._listener = Listener(self._shared, self.prepare, self._accepted)
+        self.listening_changed = self._listener.changed  # told when a missing address has come
         self._relief = Relief(self._shared, self.all_connections, self._protected)
         self._swept_at = self.loop.time()
         self._sweep_due = self._swept_at + _SWEEP
@@ -146,6 +147,17 @@ class Swarm:
         """
         return self._listener.listen(address)
 
+    def listen_at(self, addresses: Iterable[Multiaddr]) -> None:
+        """Listen at each of `addresses`, at those that cannot be had now as soon as they can.
+
+        Raises SwarmError if there are some and none can be had.
+        """
+        self._listener.listen_at(addresses)
+
+    def listen_anew(self) -> None:
+        """Try the addresses that could not be had: the network may be another one."""
+        self._listener.listen_anew()
+
     @property
     def listening(self) -> list[Multiaddr]:
         """Where connections are accepted."""
@@ -154,6 +166,11 @@ class Swarm:
     def close_listeners(self) -> None:
         """Accept nothing more; what is connected stays."""
         self._listener.close()
+
+    @property
+    def missing(self) -> list[Multiaddr]:
+        """Where connections will be accepted once the address is there."""
+        return self._listener.missing
 
     @property
     def accepting(self) -> bool:

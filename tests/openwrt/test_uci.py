@@ -77,6 +77,7 @@ AN_ITEM = {
     "deny_peers": PEER.rpartition("/")[2],
     "allow_networks": "192.0.2.0/24",
     "deny_networks": "2001:db8::/32",
+    "http_names": "router.lan",
 }
 
 
