@@ -27,6 +27,7 @@ from edge.relay.stop import open_stop
 from edge.wire import circuit as messages
 from edge.wire.envelope import seal_voucher
 from edge.wire.errors import RemoteProtocolError
+from edge.wire.multiaddr import fitting
 from edge.wire.protobuf import delimited
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ _MESSAGE_TIME = 15.0  # seconds for a peer to send its message
 _SWEEP = 5.0  # seconds, times the slowdown
 _FAR_AWAY = 4_102_444_800  # the year 2100: the end of a reservation while the clock is wrong
 _RESERVATION = "reservation"
+# Bytes of an answer for addresses, the rest being the voucher's; and what each takes of them beside
+# its own: the peer id behind it, and its field.
+_ADDRESS_ROOM = messages.MAX_MESSAGE - 512
+_ADDRESS_OVERHEAD = 48
 
 
 class RelayService:
@@ -222,10 +227,11 @@ class RelayService:
         if not admitted or not self._add(peer, connection, ttl):
             await self._refuse(stream, messages.RESERVATION_REFUSED)
             return
+        told = fitting(addresses, _ADDRESS_ROOM, _ADDRESS_OVERHEAD, messages.MAX_ADDRESSES)
         answer = _status(messages.OK)
         answer.reservation = messages.Reservation(
             expire=expire,
-            addrs=[address.with_peer(self._swarm.peer_id).bytes for address in addresses],
+            addrs=[address.with_peer(self._swarm.peer_id).bytes for address in told],
             voucher=seal_voucher(self._swarm.key, peer, expire),
         )
         answer.limit = self._limit()
