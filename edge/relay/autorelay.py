@@ -327,7 +327,7 @@ def credible(
     found.sort(key=lambda address: address.host_port() is None)
     if not found and connection.initiator:
         found = [connection.remote]
-    return found[:_MAX_ADDRESSES]
+    return [address for address in found if address.scope() != ip.LINK_LOCAL][:_MAX_ADDRESSES]
 
 
 def _host(address: Multiaddr) -> tuple[bool, bytes]:

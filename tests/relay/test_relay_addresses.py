@@ -50,6 +50,8 @@ def reached(at: str, initiator: bool = True, direct: bool = True) -> Connection:
         # One of the own network, by its public IP.
         ("/ip4/192.168.1.1/tcp/4001", [], [AT, NAMED], [AT]),
         ("/ip4/192.168.1.1/tcp/4001", [], ["/ip4/127.0.0.1/tcp/1"], ["/ip4/192.168.1.1/tcp/4001"]),
+        # Nor by an address that works on one link alone.
+        ("/ip6/fe80::1/tcp/1", [], ["/ip6/fe80::1/tcp/1", AT], [AT]),
         # TCP first, as all can dial it.
         (AT, [], ["/ip4/5.1.1.10/udp/1/quic-v1", AT], [AT, "/ip4/5.1.1.10/udp/1/quic-v1"]),
         (AT, [], [f"/ip4/5.1.1.10/tcp/{n}" for n in range(1, 9)],
@@ -67,13 +69,14 @@ def test_a_connection_that_tells_nothing_of_where_it_is_brings_none() -> None:
     lies = [address("/ip4/8.8.8.8/tcp/53")]
     assert credible(lies, reached(AT, initiator=False), []) == []
     assert credible([address(AT)], reached(AT, direct=False), []) == []
+    assert credible([], reached("/ip6zone/eth0/ip6/fe80::1/tcp/4001"), []) == []
     assert credible([address(AT)], reached("/ip4/5.1.1.10/tcp/50123", initiator=False), []) == [
         address(AT)
     ]
 
 
 def test_one_that_a_peer_id_and_a_circuit_do_not_fit_behind_is_left_out() -> None:
-    long = Multiaddr(address(AT).bytes + bytes(480))
+    long = address(AT + f"/sni/{'x' * 240}" * 2)
     assert credible([long, address(AT)], reached(AT), []) == [address(AT)]
 
 
