@@ -95,6 +95,8 @@ class AddressInfo(Message):
 class PeerRecord(Message):
     """A peer's signed statement of its addresses. `seq` only grows; it need not be a time."""
 
+    TOLERANT = True
+
     __slots__ = ("addresses", "peer_id", "seq")
     FIELDS = (
         Field(1, "peer_id", BYTES, limit=64),

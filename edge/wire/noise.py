@@ -31,6 +31,8 @@ _KEY = 32
 class Extensions(Message):
     """NoiseExtensions, without WebTransport's certificate hashes."""
 
+    TOLERANT = True
+
     __slots__ = ("stream_muxers",)
     stream_muxers: list[str]
     FIELDS = (Field(2, "stream_muxers", STRING, 64, 16),)
