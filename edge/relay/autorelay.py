@@ -56,10 +56,10 @@ class OwnReservation:
     """A reservation of ours on a relay: until when and from when to renew it, in loop time.
 
     `relay_at`: the addresses that the relay had by its identify, None before it has identified
-    itself.
+    itself. `dialable`: where it can be reached anew.
     """
 
-    __slots__ = ("addresses", "expires", "limit", "relay_at", "renew_at", "ttl")
+    __slots__ = ("addresses", "dialable", "expires", "limit", "relay_at", "renew_at", "ttl")
 
     def __init__(
         self, now: float, ttl: float, addresses: list[Multiaddr], limit: messages.Limit | None
@@ -70,6 +70,7 @@ class OwnReservation:
         self.addresses = addresses  # of ours, through the relay
         self.limit = limit
         self.relay_at: set[Multiaddr] | None = None
+        self.dialable: list[Multiaddr] = []
 
 
 class Backoff:
@@ -117,6 +118,7 @@ class AutoRelay:
         self._busy: set[PeerId] = set()
         self._wake = asyncio.Event()
         host.swarm.closed.append(self._on_close)
+        host.swarm.leaving.append(self._on_leaving)
         host.identify.identified.append(self._on_identified)
         host.addresses.changed.append(self._wake.set)
         host.network_changed.append(self._start_afresh)
@@ -199,7 +201,7 @@ class AutoRelay:
         now = self._swarm.loop.time()
         for relay, held in list(self.reservations.items()):
             if held.renew_at <= now:
-                self._ask(relay, self._configured.get(relay, []))
+                self._ask(relay, self._configured.get(relay) or held.dialable)
 
     def _seek(self) -> None:
         """Ask more relays, configured ones first, until enough requests are under way."""
@@ -213,9 +215,10 @@ class AutoRelay:
         found = list(self._configured.items())
         for connection in self._swarm.all_connections():
             info, peer = connection.info, connection.peer
-            if info is None or peer is None or peer in self._configured or not connection.direct:
+            if info is None or peer is None or peer in self._configured:
                 continue
-            if messages.HOP_ID in info.protocols:
+            usable = connection.direct and not connection.leaving
+            if usable and messages.HOP_ID in info.protocols:
                 found.append((peer, list(info.addresses)))
         return found
 
@@ -248,6 +251,7 @@ class AutoRelay:
         addresses = [address.with_peer(relay).via_circuit() for address in usable]
         now = self._swarm.loop.time()
         held = self.reservations[relay] = OwnReservation(now, ttl, addresses, answer.limit)
+        held.dialable = usable
         if connection.info is not None:
             held.relay_at = set(connection.info.addresses)
         self._backoff.forget(relay)
@@ -286,6 +290,15 @@ class AutoRelay:
         peer = connection.peer
         if peer in self.reservations and self._swarm.connection_to(peer) is None:
             self._give_up(peer)
+            self._wake.set()
+
+    def _on_leaving(self, connection: Connection) -> None:
+        """The relay takes no renewals on `connection`: reserve anew on another one, at once."""
+        peer = connection.peer
+        assert peer is not None
+        held = self.reservations.get(peer)
+        if held is not None and self._swarm.connection_to(peer) is None:
+            held.renew_at = self._swarm.loop.time()
             self._wake.set()
 
     def _publish(self) -> None:

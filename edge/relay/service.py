@@ -73,7 +73,8 @@ class RelayService:
         self._swarm = swarm
         swarm.admits = self.admission.denied
         swarm.handle(messages.HOP_ID, self._serve_hop, self.admission.offered)
-        swarm.closed.append(self._on_close)
+        swarm.closed.append(self._on_loss)
+        swarm.leaving.append(self._on_loss)
         swarm.pools.buffers.reclaimers.append(self.circuits.end_a_stalled_one)
         host.identify.identified.append(self._on_identified)
         host.allowance.changed.append(self._follow_allowance)
@@ -169,6 +170,10 @@ class RelayService:
         if peer is None:
             return []
         return [link for link in self._swarm.connections.get(peer, ()) if link.direct]
+
+    def _to_target(self, peer: PeerId) -> list[Connection]:
+        """The connections of `peer` on which a circuit can be offered to it."""
+        return [link for link in self._direct(peer) if not link.leaving]
 
     def _disconnect(self, peer: PeerId, reason: str) -> None:
         """Close the connections of `peer`: a client learns in no other way what it has lost."""
@@ -306,11 +311,12 @@ class RelayService:
         self.reservations.remove(peer)
         self._swarm.unprotect(peer, _RESERVATION)
 
-    def _on_close(self, connection: Connection) -> None:
+    def _on_loss(self, connection: Connection) -> None:
+        """`connection` is gone, or its peer takes no circuits on it any more."""
         peer = connection.peer
         assert peer is not None
-        if peer in self.reservations and not self._direct(peer):
-            self._expire(peer, connection.closed)
+        if peer in self.reservations and not self._to_target(peer):
+            self._expire(peer, connection.closed or "goes away")
 
     # --- circuits ---
 
@@ -382,7 +388,7 @@ class RelayService:
             limit=self._limit(),
         )
         sleeps = self.reservations.may_sleep(target)
-        return await open_stop(self._direct(target), request, sleeps)
+        return await open_stop(self._to_target(target), request, sleeps)
 
 
 def _status(status: int) -> messages.HopMessage:

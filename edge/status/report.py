@@ -108,8 +108,7 @@ def _addresses(host: Host) -> Status:
 
 
 def _peer(peer: PeerId, links: Sequence[Connection], host: Host) -> Status:
-    best = host.swarm.connection_to(peer)
-    assert best is not None
+    best = host.swarm.connection_to(peer) or links[0]
     row: Status = {
         "peer_id": str(peer),
         "remote": str(best.remote),

@@ -57,6 +57,9 @@ class Host(Protocol):
     def connection_promoted(self, connection: Connection) -> None:
         """The highest class of work that it carries has risen."""
 
+    def connection_leaving(self, connection: Connection) -> None:
+        """Its peer takes no new streams on it any more."""
+
     def stream_ready(self, stream: Stream) -> None:
         """A stream that the peer opened has agreed on its protocol."""
 
@@ -167,6 +170,11 @@ class Connection:
         if self._wire is None:
             raise ConnectionClosed(self.closed or "not upgraded yet")
         return self._wire.session
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the peer has said that it takes no new streams: this connection is to end."""
+        return self._wire is not None and self._wire.session.going_away
 
     # --- Receiver ---
 
@@ -532,7 +540,9 @@ class Connection:
             self.touch()
 
     def _session_event(self, kind: int) -> None:
-        if kind == yamux.SESSION_PONG and self._pinged_at:
+        if kind == yamux.SESSION_GO_AWAY:
+            self._host.connection_leaving(self)
+        elif kind == yamux.SESSION_PONG and self._pinged_at:
             self.session.rtt = max(1, _now() - self._pinged_at)
             self._pinged_at = 0
 

@@ -72,6 +72,8 @@ class Swarm:
         self.pending: set[Connection] = set()
         self.opened: list[Callable[[Connection], None]] = []
         self.closed: list[Callable[[Connection], None]] = []
+        # Told of an open connection on which its peer takes no new streams any more.
+        self.leaving: list[Callable[[Connection], None]] = []
         # Told when the highest class of work that a connection carries rises above CONTROL.
         self.work_begun: list[Callable[[Connection], None]] = []
         # Told when peers may use other protocols than before.
@@ -271,6 +273,11 @@ class Swarm:
         for tell in self.work_begun:
             tell(connection)
 
+    def connection_leaving(self, connection: Connection) -> None:
+        """Told by a connection when its peer takes no new streams on it any more."""
+        for tell in self.leaving:
+            tell(connection)
+
     def stream_ready(self, stream: Stream) -> None:
         """Told by a connection when its peer has opened `stream` and agreed on a protocol."""
         self._handlers.stream_ready(stream)
@@ -284,8 +291,9 @@ class Swarm:
                 connection.close(refusal)
 
     def connection_to(self, peer: PeerId) -> Connection | None:
-        """The best open connection to `peer`: direct before relayed, then the newest."""
-        return max(self.connections.get(peer, ()), key=_most_wanted, default=None)
+        """The best connection for new streams to `peer`: direct before relayed, then the newest."""
+        usable = [each for each in self.connections.get(peer, ()) if not each.leaving]
+        return max(usable, key=_most_wanted, default=None)
 
     def all_connections(self) -> list[Connection]:
         """Every open connection."""
@@ -352,7 +360,8 @@ class Swarm:
             connection.idle_since += seconds
 
     def _is_idle(self, connection: Connection, now: float) -> bool:
-        if connection.busy or connection.peer in self._protected:
+        protected = connection.peer in self._protected and not connection.leaving
+        if connection.busy or protected:
             connection.idle_since = now
         return now - connection.idle_since > self.limits.idle_timeout
 
@@ -383,5 +392,5 @@ def _most_wanted(connection: Connection) -> tuple[bool, float]:
     return connection.direct, connection.opened_at
 
 
-def _least_wanted(connection: Connection) -> tuple[int, float]:
-    return len(connection.session.streams), connection.opened_at
+def _least_wanted(connection: Connection) -> tuple[bool, int, float]:
+    return not connection.leaving, len(connection.session.streams), connection.opened_at

@@ -4,7 +4,8 @@ A sender writes one message, or several to be merged. Protobuf messages merge by
 the bodies are joined before they are decoded.
 
 Bounds: a message has at most 8 KiB (go-libp2p's signedIDSize), all messages on a stream 16 KiB. In
-these, what is too long or too many is left out, and the rest is kept. Own messages stay below 4 KiB, the limit of rust-libp2p.
+these, what is too long or too many is left out, and the rest is kept. Own messages stay below
+4 KiB, the limit of rust-libp2p.
 
 Sources: https://github.com/libp2p/specs/blob/master/identify/README.md; field 8 and the merging
 are go-libp2p's.
