@@ -45,6 +45,7 @@ def status(host: Host, services: Iterable[Service]) -> Status:
         },
         "refusals": {"connections": by_reason(swarm.refusals)},
         "flash": {"written": atomic.flash.written},
+        **swarm.clones.report(),
     }
     for service in services:
         for key, value in service.report().items():

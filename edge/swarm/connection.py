@@ -48,8 +48,11 @@ def _now() -> int:
 class Host(Protocol):
     """Whom a connection tells what happens to it: the swarm."""
 
-    def connection_open(self, connection: Connection) -> str | None:
-        """The upgrade is done; returns why the connection cannot stay, or None."""
+    def connection_open(self, connection: Connection, to_itself: bool) -> str | None:
+        """The upgrade is done; returns why the connection cannot stay, or None.
+
+        `to_itself`: this process is at both ends.
+        """
 
     def connection_closed(self, connection: Connection) -> None:
         """It has ended."""
@@ -506,7 +509,7 @@ class Connection:
         self.load.upgraded(invited=self.initiator or not self.direct)
         self.peer = upgrade.remote_peer
         self.opened_at = self.idle_since = self.loop.time()
-        refusal = self._host.connection_open(self)
+        refusal = self._host.connection_open(self, upgrade.to_itself)
         if refusal is not None:
             self.close(refusal)
             return

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from edge import log
 from edge.budget import Budget, default_limit
 from edge.machine import resident
+from edge.swarm.clones import Clones
 from edge.swarm.connection import Connection
 from edge.swarm.errors import LimitReached
 from edge.swarm.handlers import Handlers
@@ -82,6 +83,7 @@ class Swarm:
         # Told of every socket before it carries anything.
         self.new_socket: Callable[[socket.socket], None] = lambda _: None
         self.slowdown = 1.0
+        self.clones = Clones(self.loop.time)
         self._protected: dict[PeerId | None, set[str]] = {}
         self._per_group: dict[bytes, int] = {}
         self._open = 0
@@ -221,13 +223,15 @@ class Swarm:
         connection.start()
         return connection
 
-    def connection_open(self, connection: Connection) -> str | None:
+    def connection_open(self, connection: Connection, to_itself: bool) -> str | None:
         """The upgrade is done; returns why the connection cannot stay, or None."""
         peer = connection.peer
         assert peer is not None
         self.pending.discard(connection)
         self.pools.handshakes.give(HANDSHAKE)
         refusal = "own-peer-id" if peer == self.peer_id else self.admits(connection)
+        if peer == self.peer_id and not to_itself:
+            self.clones.met(connection.remote)
         if refusal is None and not self.pools.connections.take(CONNECTION):
             refusal = "memory-connections"
         if refusal is not None:

@@ -159,6 +159,11 @@ class Handshake:
         """The offered muxers."""
         return self._identity.muxers
 
+    @property
+    def to_itself(self) -> bool:
+        """Whether the peer has the static key of this side's own identity."""
+        return self._remote_static == self._identity.public
+
     def start(self) -> bytes:
         """The initiator's first message: -> e."""
         if not self._initiator or self._step:
