@@ -152,24 +152,23 @@ def _read_addresses(
 ) -> None:
     info.seq = known.seq
     info.addresses = known.addresses
-    record = _signed_addresses(message, peer)
+    record = _signed_addresses(message, peer, known.seq)
     if record is not None:
-        if record[0] > known.seq:
-            info.seq, info.addresses = record
+        info.seq, info.addresses = record
     elif known.seq < 0 and message.listen_addrs:
         info.addresses = tuple(parse_many(message.listen_addrs, MAX_ADDRESSES))
 
 
 def _signed_addresses(
-    message: Identify, peer: "PeerId"
+    message: Identify, peer: "PeerId", after: int
 ) -> "tuple[int, tuple[Multiaddr, ...]] | None":
     if not message.signed_peer_record:
         return None
     try:
-        signer, seq, addresses = open_peer_record(message.signed_peer_record)
+        _, seq, addresses = open_peer_record(message.signed_peer_record, peer, after)
     except RemoteProtocolError:
         return None  # as in go-libp2p: the connection authenticates unsigned addresses
-    return (seq, tuple(addresses)) if signer == peer else None
+    return seq, tuple(addresses)
 
 
 def _printable(text: "str | None") -> str:

@@ -24,7 +24,7 @@ TAG = 16
 MAX_MESSAGE = 65535  # bytes of a Noise message with its tag
 MAX_PLAINTEXT = MAX_MESSAGE - TAG
 FRAME_OVERHEAD = 2 + TAG
-MAX_HANDSHAKE = 6144  # an 8192-bit RSA key and its signature fit three times over
+MAX_HANDSHAKE = 6144  # a 4096-bit RSA key and its signature fit five times over
 _KEY = 32
 
 

@@ -64,6 +64,16 @@ def test_only_a_newer_record_replaces_the_one_known() -> None:
     assert (info.seq, info.addresses) == (7, (SIGNED,))
 
 
+@pytest.mark.parametrize(("signer", "seq"), [(OTHER, 9), (KEY, 7), (KEY, 6)])
+def test_a_record_that_cannot_count_costs_no_signature(
+    signer: Ed25519Key, seq: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = read_identify(message(seal_peer_record(KEY, 7, [SIGNED])), PEER)
+    foreign = message(seal_peer_record(signer, seq, [NEWER]))
+    monkeypatch.delattr(PublicKey, "verify")
+    assert read_identify(foreign, PEER, known).addresses == (SIGNED,)
+
+
 def test_a_record_may_come_in_a_message_of_its_own() -> None:
     """As go-libp2p sends it when the whole is longer than 2 KiB."""
     record = seal_peer_record(KEY, 7, [SIGNED])
