@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from edge import clock, log
+from edge.swarm.cpu_share import Charged
 from edge.swarm.errors import SwarmError
 from edge.version import AGENT
 from edge.wire.envelope import seal_peer_record
@@ -116,7 +117,9 @@ class IdentifyService:
         return message
 
     def _on_open(self, connection: Connection) -> None:
-        self._swarm.spawn(self._ask(connection))
+        """What the peer says is charged as what it sends: it may take a signature to verify."""
+        share, asking = connection.load.share, self._ask(connection)
+        self._swarm.spawn(asking if share is None else Charged(share, asking))
 
     def _on_close(self, connection: Connection) -> None:
         self._told.pop(connection, None)
