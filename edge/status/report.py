@@ -44,6 +44,7 @@ def status(host: Host, services: Iterable[Service]) -> Status:
         },
         "refusals": {"connections": by_reason(swarm.refusals)},
         "flash": {"written": atomic.flash.written},
+        **swarm.clones.report(),
     }
     for service in services:
         for key, value in _reported(service).items():
@@ -117,8 +118,7 @@ def _addresses(host: Host) -> Status:
 
 
 def _peer(peer: PeerId, links: Sequence[Connection], host: Host) -> Status:
-    best = host.swarm.connection_to(peer)
-    assert best is not None
+    best = host.swarm.connection_to(peer) or links[0]
     row: Status = {
         "peer_id": str(peer),
         "remote": str(best.remote),
