@@ -138,7 +138,7 @@ class Node:
         log.info("reloaded", changes="; ".join(str(change) for change in soft) or "none")
 
     def _parts(self) -> Iterator[tuple[str, Callable[[Config], None]]]:
-        """What follows the configuration, in this order."""
+        """The parts that follow the configuration, in this order."""
         yield "Host", self.host.configure
         for service in self.services:
             yield type(service).__name__, service.configure

@@ -213,7 +213,7 @@ class Bool(Option):
     placeholder = "yes|no"
 
     def expected(self) -> str:
-        return "true or false (as text also yes, no, on, off, 1, 0)"
+        return "true or false"
 
     def check(self, value: object) -> bool:
         if isinstance(value, bool):

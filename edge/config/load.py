@@ -87,7 +87,7 @@ class Change:
         self.new = new
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.old} -> {self.new}"
+        return f"{self.name}: {self.old or 'none'} -> {self.new or 'none'}"
 
 
 def load(

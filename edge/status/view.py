@@ -89,7 +89,7 @@ def ping_summary(sent: int, rtts: "Sequence[float]") -> str:
     if not rtts:
         return text
     mean = sum(rtts) / len(rtts)
-    return f"{text}; least {min(rtts):.1f}, mean {mean:.1f}, most {max(rtts):.1f} ms"
+    return f"{text}; min/avg/max {min(rtts):.1f}/{mean:.1f}/{max(rtts):.1f} ms"
 
 
 def connect_lines(answer: "Answer") -> list[str]:
