@@ -98,6 +98,7 @@ async def _serve(config: "Config", fitness: "Fitness | None") -> int:
         _say_ready(node)
         await stopping.wait()
         log.info("stopping")
+    process.hold_signals()
     return 0
 
 
