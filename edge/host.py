@@ -206,17 +206,8 @@ class Host:
         # What strangers can fill and what has a fixed capacity is leased as a whole.
         tables = self.swarm.pools.tables
         tables.take(SMALL_TABLES + fitting_peers(tables, budget.sizing) * REMEMBERED)
-        least = budget.baseline + LEAST_TO_SERVE
-        if budget.limit >= least:
-            return
-        if not config[Node].memory_limit:
-            budget.limit = least
-            return
-        origin = config.origin("node", "memory_limit")
-        raise ConfigError(
-            f"{origin}: [node] memory_limit: got {budget.limit // MIB}M; expected"
-            f" {-(-least // MIB)}M or more, as the node itself takes {budget.baseline // MIB}M here"
-        )
+        refuse_low_memory(config, budget.baseline)
+        budget.limit = max(budget.limit, budget.baseline + LEAST_TO_SERVE)
 
     # --- remembered peers ---
 
@@ -234,6 +225,17 @@ class Host:
         while True:
             await asyncio.sleep(_SAVE_INTERVAL * self.swarm.slowdown)
             self.store.save_in_background()
+
+
+def refuse_low_memory(config: Config, taken: int) -> None:
+    """Raises ConfigError if a node that takes `taken` bytes by itself could not serve anyone."""
+    limit, least = config[Node].memory_limit, taken + LEAST_TO_SERVE
+    if 0 < limit < least:
+        origin = config.origin("node", "memory_limit")
+        raise ConfigError(
+            f"{origin}: [node] memory_limit: got {limit // MIB}M; expected"
+            f" {-(-least // MIB)}M or more, as the node itself takes {taken // MIB}M here"
+        )
 
 
 def parsed(texts: Iterable[str]) -> list[Multiaddr]:

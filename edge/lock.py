@@ -15,6 +15,7 @@ from edge.atomic import NO_MODES, set_mode
 
 _OWN = ("identity.key", "status.sock", "kwaainet.toml")  # what makes a directory the node's
 _ADVICE = "give the node one of its own, mode 0700, such as a new one below it"
+_MODELESS = "mount that with umask=077, or name a directory on one with modes"
 _EMPTY = ("lost+found",)  # of the root of a file system
 
 
@@ -74,7 +75,7 @@ def _make_private(directory: int, path: str) -> None:
         raise Exposed(f"{was}; {_ADVICE}")
     try:
         if not set_mode(directory, 0o700):
-            raise Exposed(f"{was}: {NO_MODES}; mount that with umask=077, or {_ADVICE}")
+            raise Exposed(f"{was}: {NO_MODES}; {_MODELESS}")
     except OSError as error:
         raise Exposed(f"{was}: {error.strerror}; {_ADVICE}") from None
     log.warning("directory-tightened", path=path, was=f"{mode:04o}", now="0700")

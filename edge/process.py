@@ -21,12 +21,17 @@ _PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 def begin() -> None:
     """Make signals wait until `release_signals`, and have all three standard streams open."""
-    _signal.pthread_sigmask(_signal.SIG_BLOCK, _HELD)
+    hold_signals()
     _open_standard_streams()
 
 
+def hold_signals() -> None:
+    """Let signals wait: there are no handlers yet, or none any more."""
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, _HELD)
+
+
 def release_signals() -> None:
-    """Take the signals that came since `begin`, and from now on each as it comes."""
+    """Take the signals that came meanwhile, and from now on each as it comes."""
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _HELD)
 
 

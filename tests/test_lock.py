@@ -98,7 +98,7 @@ def test_a_file_system_without_modes(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """A stand-in for one: FAT takes the call for nothing."""
     tmp_path.chmod(0o755)
     monkeypatch.setattr(os, "fchmod", lambda *_: None)
-    with pytest.raises(lock.Exposed, match=r"keeps no modes.*; mount that with umask=077, or give"):
+    with pytest.raises(lock.Exposed, match=r"keeps no modes.*; mount that with umask=077, or name"):
         lock.hold(str(tmp_path))
 
 

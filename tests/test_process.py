@@ -64,6 +64,16 @@ def test_signals_before_the_handlers_are_kept_for_them(
     assert done.stderr.splitlines()[-1].endswith("info stopping")
 
 
+def test_signals_after_the_handlers_are_of_no_use(tmp_path: Path) -> None:
+    """The interpreter takes a while to end, and what a stop sends twice is no failure of it."""
+    late = (
+        "import atexit, os; atexit.register(lambda: [os.kill(os.getpid(), n) for n in (1, 10, 15)])"
+    )
+    program = f"{late}\n{early('edge.node', signal.SIGTERM)}"
+    done = python("-c", program, *run(tmp_path))
+    assert (done.returncode, done.stdout[:6]) == (0, "ready ")
+
+
 @pytest.mark.netns
 def test_process_1_loses_no_early_signal(tmp_path: Path) -> None:
     """The kernel drops what process 1 has no handler for, unless it is blocked."""

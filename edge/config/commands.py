@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 
 def _check_config(config: "Config", args: "Arguments") -> int:
+    from edge import preflight
+
+    preflight.check(config)
     if "hard" in args.switches:
         print("\n".join(hard(config)))
         return 0

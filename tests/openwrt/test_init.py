@@ -42,7 +42,7 @@ jail: 'kwaainet' 'procfs' 'sysfs' 'ronly'
 mount: '/var/etc/kwaainet' '/etc/resolv.conf' '/etc/hosts' '/tmp/resolv.conf' '/etc/TZ' '/tmp/TZ'
 mount_rw: '/etc/kwaainet' '/var/run/kwaainet'
 """
-LIMITED = "config node\n\toption memory_limit '32M'\n"
+LIMITED = "config node\n\toption memory_limit '64M'\n"
 ELSEWHERE = "config node\n\toption data_dir '/mnt/usb'\n\toption run_dir '/var/run/there'\n"
 
 pytestmark = pytest.mark.netns
