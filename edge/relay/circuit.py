@@ -70,6 +70,10 @@ class Leg:
     def held(self) -> int:
         return len(self.other.pending)
 
+    @property
+    def engaged(self) -> bool:
+        return True
+
     def data_received(self, start: int, end: int) -> None:
         target = self.other
         length = end - start
