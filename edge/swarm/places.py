@@ -5,8 +5,9 @@ and the networks around it have their limits, as where one address is free a who
 the handshake it is who comes. A newcomer to a full table takes the place of the connection that is
 worth least, so that nobody keeps others out by being early: one that carries no admitted work, that
 nobody wants kept, of a foreigner before one of this network's own, of the origin that has most
-before others, the oldest. Peers that the owner has listed are never displaced, and the last tenth
-of the table is theirs. Connections that this node dials always have a place.
+before others, the oldest. Foreigners have nine tenths of the table; whoever has not identified
+itself so far is one, unless the owner has listed it. Who is listed is never displaced. Connections
+that this node dials always have a place.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 # How much a peer is favoured. OWN is what it says of itself: it decides who goes first, no more.
 FOREIGN, OWN, LISTED = range(3)
 PATIENCE = 2.0  # seconds that a newcomer has to come to something before it gives way to another
-_KEPT = 10  # one part in so many of the table is for those who are listed
+_KEPT = 10  # one part in so many of the table is not for foreigners
 # The networks of a group, by its length, as (their bytes, how many times the limit of one address):
 # IPv4's /32 and /24, and IPv6's /64, /56 and /48, of which the last two are given to households.
 _WIDTHS = {4: ((4, 1), (3, 4)), 8: ((8, 1), (7, 2), (6, 4))}
@@ -79,16 +80,23 @@ class Places:
         assert peer is not None
         if len(self._table.get(peer, ())) >= limits.max_connections_per_peer:
             return True  # that of its peer's oldest
-        invited = newcomer.initiator or self.favour(newcomer) == LISTED
-        kept = 0 if invited else limits.max_connections // _KEPT
-        if count < limits.max_connections - kept:
+        most = limits.max_connections
+        share = most - most // _KEPT
+        too_many = count >= share and self._foreign(newcomer) and self._foreigners() >= share
+        if count < most and not too_many:
             return True
         displaced = self._least_valuable()
-        if displaced is None:
+        if displaced is None or (too_many and not self._foreign(displaced)):
             return newcomer.initiator
         self._shared.count_refusal("connection-displaced")
         displaced.close("another one needs its place")
         return True
+
+    def _foreign(self, connection: Connection) -> bool:
+        return not connection.initiator and self.favour(connection) == FOREIGN
+
+    def _foreigners(self) -> int:
+        return sum([self._foreign(one) for some in self._table.values() for one in some])
 
     def _least_valuable(self) -> Connection | None:
         before = self._shared.loop.time() - PATIENCE

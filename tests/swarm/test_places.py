@@ -50,7 +50,7 @@ class Link:
         self.peer = peer_id(of)
         self.opened_at = opened_at
         self.favour = favour
-        self.group = group(at or f"9.{of}.0.1")
+        self.group = group(at or f"9.{of // 256}.{of % 256}.1")
         self.work = work
         self.initiator = initiator
         self.direct = direct
@@ -188,13 +188,39 @@ def test_a_peer_with_all_it_may_have_displaces_itself_alone() -> None:
     assert not any(link.closed for link in links)
 
 
-@pytest.mark.parametrize(("limit", "kept"), [(9, 0), (10, 1), (1024, 102)])
-def test_a_tenth_is_kept_for_those_who_are_listed(limit: int, kept: int) -> None:
-    made = table(limit=limit)
-    for newcomer, free in ((Link(1, NOW), kept), (Link(1, NOW, OWN), kept), (Link(1, NOW, 2), 0)):
-        assert room(made, newcomer, limit - free - 1)
-        assert not room(made, newcomer, limit - free)
-    assert room(made, Link(1, NOW, initiator=True), limit)
+@pytest.mark.parametrize(("limit", "kept"), [(9, 0), (10, 1), (200, 20)])
+def test_foreigners_have_nine_tenths(limit: int, kept: int) -> None:
+    places = limit - kept
+    working = [Link(n, 1.0, work=BULK) for n in range(places)]
+    made = table(*working, limit=limit)
+    assert not room(made, Link(999, NOW), places)
+    for count in range(places, limit):
+        assert room(made, Link(999, NOW, LISTED), count)
+        assert room(made, Link(999, NOW, initiator=True), count)
+    working[-1].favour = OWN  # and so one of them less
+    assert room(made, Link(999, NOW), places) == bool(kept)
+    working[-1].favour, working[-1].initiator = FOREIGN, True
+    assert room(made, Link(999, NOW), places) == bool(kept)
+    assert not any(link.closed for link in working)
+
+
+def test_those_of_this_network_fill_the_table_before_they_displace_each_other() -> None:
+    links = [Link(n, 1.0 + n, OWN) for n in range(19)]
+    made = table(*links, limit=20)
+    assert room(made, Link(999, NOW), 19)
+    assert not any(link.closed for link in links)
+    assert room(made, Link(999, NOW), 20)
+    assert [link.closed is not None for link in links] == [True] + 18 * [False]
+
+
+def test_foreigners_who_have_their_part_displace_none_of_this_network() -> None:
+    own, working = Link(1, 1.0, OWN), [Link(n, 1.0, work=BULK) for n in range(2, 20)]
+    idle = Link(20, 2.0)
+    made = table(own, *working, limit=20)
+    assert not room(made, Link(999, NOW), 19)
+    assert room(made, Link(999, NOW, OWN), 19)
+    assert room(table(own, *working, idle, limit=20), Link(999, NOW), 20)
+    assert (own.closed, idle.closed is not None) == (None, True)
 
 
 # --- over sockets ---
