@@ -153,9 +153,9 @@ class Dialer:
 
     def _rule(self, peer: PeerId, effort: Effort) -> Callable[[Multiaddr], bool]:
         """Tells whether a resolved address may be dialled for `peer`."""
-        near: set[bytes] = set()
-        if not effort.trusted:
-            near.update(map(ip_group, self._own_ips()))
+        near = set(map(ip_group, () if effort.trusted else self._own_ips()))
+        # Where it has been dialled and found, and only takes no new streams any more.
+        there = [each.remote for each in self._swarm.connections.get(peer, ()) if each.initiator]
 
         def may_dial(address: Multiaddr) -> bool:
             if address.peer_id() not in (None, peer):
@@ -163,7 +163,8 @@ class Dialer:
             if not effort.again and self._rests(peer, _place(address)):
                 return False
             # The relay of a circuit is looked at when it is dialled.
-            return effort.trusted or address.is_circuit or _is_far(address, near)
+            known = effort.trusted or address.is_circuit or _place(address) in there
+            return known or _is_far(address, near)
 
         return may_dial
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 ROOMY = 128 * MIB  # of the memory limit, from which streams may have large windows
 
+_OTHER_FILES = 40  # descriptors for all else: listeners, files, who asks for the status
+
 
 class Limits:
     """Counts, seconds and bytes. The node replaces the defaults by its configuration's values."""
@@ -35,9 +37,7 @@ class Limits:
     def __init__(self) -> None:
         self.max_connections = 1024
         self.max_connections_per_peer = 8
-        self.max_connections_per_ip = (
-            32  # a /64 counts as one IPv6 address; others: edge.swarm.places
-        )
+        self.max_connections_per_ip = 32  # of an IPv6 /64 too; wider networks: edge.swarm.places
         self.max_pending_handshakes = 64
         self.max_streams_per_connection = 256
         self.max_window = MIB  # bytes a stream's receive window may grow to
@@ -45,10 +45,18 @@ class Limits:
         self.socket_buffer = 0  # bytes the kernel holds for a socket, each way; 0: as it likes
         self.handshake_timeout = 10.0
         self.negotiation_timeout = 10.0  # for a stream to agree on its protocol
-        self.idle_timeout = (
-            120.0  # without streams that have, reservations or anyone who asked for it
-        )
+        self.idle_timeout = 120.0  # without streams in use, reservations or anyone who asked for it
         self.keepalive_interval = 30.0
+
+    def fit_files(self, files: int) -> bool:
+        """Whether there are descriptors for all connections, of `files`; else there are now.
+
+        Handshakes need some beside them, and get a quarter where there are few.
+        """
+        wanted, room = self.max_connections, files - _OTHER_FILES
+        self.max_pending_handshakes = min(self.max_pending_handshakes, max(1, room // 4))
+        self.max_connections = min(wanted, max(1, room - self.max_pending_handshakes))
+        return self.max_connections == wanted
 
     def fill_in(self, budget: Budget) -> None:
         """Counts that are 0 (auto) and the sizes of windows become what there is memory for."""

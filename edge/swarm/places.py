@@ -108,8 +108,9 @@ class Places:
         """Those that came to us, and carry no admitted work; of a protected peer one is kept."""
         for peer, siblings in self._table.items():
             spare = [one for one in siblings if one.work == CONTROL and not one.initiator]
-            if peer in self._protected and len(spare) == len(siblings):
-                spare.remove(max(spare, key=most_wanted))
+            lasting = [one for one in siblings if not one.leaving]
+            if peer in self._protected and lasting and all(one in spare for one in lasting):
+                spare.remove(max(lasting, key=most_wanted))
             yield from spare
 
     def _value(self, connection: Connection) -> tuple[int, int, float]:

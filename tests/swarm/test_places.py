@@ -54,6 +54,7 @@ class Link:
         self.work = work
         self.initiator = initiator
         self.direct = direct
+        self.leaving = False
         self.closed: str | None = None
 
     def close(self, reason: str) -> None:
@@ -165,6 +166,10 @@ def test_of_a_protected_peer_one_connection_is_kept() -> None:
         made._table[peer_id(1)] = [cast(Any, one) for one in links if one.closed is None]
     assert [link.closed is None for link in links] == [False, True, False, False]
     assert not room(made, Link(2, NOW), 4)
+    newest = links[1]
+    newest.leaving = True  # what it is kept for needs new streams
+    assert room(made, Link(2, NOW), 4)
+    assert newest.closed
     at_work = [Link(1, 1.0, work=BULK), Link(1, 2.0)]
     assert room(table(*at_work, protected=[1]), Link(2, NOW), 2)
     assert at_work[1].closed
