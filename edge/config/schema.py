@@ -125,7 +125,7 @@ class Node(Section):
     max_connections_per_peer = Integer(8, 1, 1024, SOFT,
         "Maximum connections per peer.", unit="connections")
     max_connections_per_ip = Integer(32, 1, 65536, SOFT,
-        "Maximum incoming connections per IPv4 address or IPv6 /64; several peers may share it.",
+        "Maximum connections per IPv4 address or IPv6 /64; twice per /56, 4 times per /48, /24.",
         unit="connections")
     max_pending_handshakes = Integer(64, 1, 4096, SOFT,
         "Maximum incoming connections with an unfinished handshake.", unit="connections")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from edge.swarm.places import FOREIGN, LISTED, OWN
 from edge.wire.ip import LINK_LOCAL, parse_ip4, parse_ip6
 from edge.wire.peerid import PeerId
 
@@ -119,6 +120,13 @@ class Admission:
         return any(word in agent for word in OWN_AGENTS) or any(
             protocol.startswith(OWN_PROTOCOLS) for protocol in info.protocols
         )
+
+    def favour(self, connection: Connection) -> int:
+        """How much the peer on `connection` is favoured, where not all have a place."""
+        assert connection.peer is not None
+        if connection.peer in self.allow_peers:
+            return LISTED
+        return OWN if self.is_own(connection.peer, connection.info) else FOREIGN
 
     async def is_foreign(self, connection: Connection) -> bool:
         """Whether the peer on `connection` is of another network.

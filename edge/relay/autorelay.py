@@ -230,8 +230,9 @@ class AutoRelay:
             self._swarm.spawn(self._reserve(relay, addresses))
 
     async def _reserve(self, relay: PeerId, addresses: list[Multiaddr]) -> None:
+        trusted = addresses == self._configured.get(relay)
         try:
-            connection, answer = await self._client.reserve(relay, addresses)
+            connection, answer = await self._client.reserve(relay, addresses, trusted)
             self._add(relay, connection, answer)
         except (WireError, SwarmError, TimeoutError) as error:
             corrected = addresses != self._configured.get(relay, addresses)

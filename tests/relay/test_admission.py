@@ -12,6 +12,7 @@ from edge.relay import admission
 from edge.relay.admission import Admission, Network
 from edge.swarm.addresses import OwnAddresses
 from edge.swarm.connection import Connection
+from edge.swarm.places import FOREIGN, LISTED, OWN
 from edge.wire.identify import IdentifyInfo
 from edge.wire.ip import parse_ip4, parse_ip6
 from edge.wire.multiaddr import Multiaddr
@@ -219,3 +220,13 @@ async def test_a_peer_has_a_moment_to_identify_itself(monkeypatch: pytest.Monkey
     peer.closed = "gone"
     assert await admits().is_foreign(peer)
     assert not slept
+
+
+def test_what_a_peer_says_of_itself_favours_it_less_than_being_listed() -> None:
+    rules = admits(allow_peers=[A])
+    listed, other = connection(peer=A), connection(peer=B)
+    assert (rules.favour(listed), rules.favour(other)) == (LISTED, FOREIGN)
+    other.info = info("kwaainet-edge/0.1")
+    assert rules.favour(other) == OWN
+    listed.info = info("foreigner/1.0")
+    assert rules.favour(listed) == LISTED

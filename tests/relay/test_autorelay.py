@@ -155,7 +155,7 @@ async def test_relays_that_are_met_serve_when_those_configured_do_not(hours: Non
     nobody = PublicKey(type=1, data=crypto.Ed25519Key.generate().public).peer_id()
     dead = Multiaddr.from_string(f"/ip4/127.0.0.1/tcp/{free_port()}").with_peer(nobody)
     async with relaying() as met, reserving(dead) as node:
-        await node.host.dialer.connect(met.swarm.peer_id, [met.bound])
+        await node.host.dialer.connect(met.swarm.peer_id, [met.bound], trusted=True)
         await so(lambda: list(node.autorelay.reservations) == [met.swarm.peer_id])
 
 
@@ -181,9 +181,11 @@ async def test_a_request_that_fails_after_a_correction_does_not_count(
         dialled, corrected = asyncio.Event(), asyncio.Event()
         connect = node.host.dialer.connect
 
-        async def hang(peer: PeerId, addresses: list[Multiaddr], again: bool) -> Connection:
+        async def hang(
+            peer: PeerId, addresses: list[Multiaddr], again: bool, trusted: bool
+        ) -> Connection:
             if addresses == [relay.at]:
-                return await connect(peer, addresses, again)
+                return await connect(peer, addresses, again, trusted)
             dialled.set()
             await corrected.wait()
             raise DialError("timed out")

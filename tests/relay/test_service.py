@@ -182,7 +182,7 @@ async def test_bytes_and_circuits_are_counted_while_open_and_after() -> None:
     async with relaying() as relay, peers(relay, 2, own=True) as (listener, dialer):
         assert await listener.reserve() == circuit.OK
         through = relay.at.via_circuit(listener.id)
-        connection = await dialer.dialer.connect(listener.id, [through], again=True)
+        connection = await dialer.dialer.connect(listener.id, [through], again=True, trusted=True)
         await so(lambda: connection.info is not None)
         report = relay.service.report()
         there, back = report["bytes"]["to_listeners"], report["bytes"]["to_dialers"]
@@ -236,7 +236,7 @@ async def test_limits_are_told_to_both_ends_and_reported() -> None:
         listener, dialer = two
         assert await listener.reserve() == circuit.OK
         through = relay.at.via_circuit(listener.id)
-        connection = await dialer.dialer.connect(listener.id, [through], again=True)
+        connection = await dialer.dialer.connect(listener.id, [through], again=True, trusted=True)
         assert connection.limited
         (accepted,) = listener.swarm.connections[dialer.id]
         assert accepted.limited
