@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from edge.wire.ip import LINK_LOCAL, parse_ip4, parse_ip6
+from edge.wire.ip import LINK_LOCAL, parse_ip4, parse_ip6, unmapped
 from edge.wire.peerid import PeerId
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Network:
         return cls(ip, int(prefix))
 
     def __contains__(self, ip: bytes) -> bool:
+        ip = unmapped(ip)
         return len(ip) == self._length and int.from_bytes(ip, "big") >> self._shift == self._number
 
 
@@ -79,7 +80,11 @@ class Admission:
         if connection.peer in self.deny_peers:
             return "denied-peer"
         ip = connection.remote.ip() if connection.direct else None
-        if ip is not None and any(ip in network for network in self.deny_networks):
+        return None if ip is None else self.denied_ip(ip)
+
+    def denied_ip(self, ip: bytes) -> str | None:
+        """Why nobody at `ip` may connect, or None."""
+        if any(ip in network for network in self.deny_networks):
             return "denied-network"
         return None
 

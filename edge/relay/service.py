@@ -72,6 +72,7 @@ class RelayService:
         self._host = host
         self._swarm = swarm
         swarm.admits = self.admission.denied
+        swarm.admits_ip = self.admission.denied_ip
         swarm.handle(messages.HOP_ID, self._serve_hop, self.admission.offered)
         swarm.closed.append(self._on_loss)
         swarm.leaving.append(self._on_loss)
