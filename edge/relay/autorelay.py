@@ -20,7 +20,7 @@ from edge.config.schema import Relay
 from edge.host import parsed
 from edge.relay.client import RelayClient, RelayRefused
 from edge.swarm.addresses import PRIVATE, UNKNOWN
-from edge.swarm.errors import DialError, SwarmError
+from edge.swarm.errors import ConnectionClosed, DialError, SwarmError
 from edge.wire import circuit as messages
 from edge.wire import ip
 from edge.wire.errors import WireError
@@ -232,6 +232,8 @@ class AutoRelay:
     async def _reserve(self, relay: PeerId, addresses: list[Multiaddr]) -> None:
         try:
             connection, answer = await self._client.reserve(relay, addresses)
+            if connection.closed is not None:  # since it answered
+                raise ConnectionClosed(connection.closed)
             self._add(relay, connection, answer)
         except (WireError, SwarmError, TimeoutError) as error:
             corrected = addresses != self._configured.get(relay, addresses)

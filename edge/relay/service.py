@@ -122,9 +122,13 @@ class RelayService:
         self.reservations.keep(sleepers)
 
     def sweep(self) -> None:
-        """End reservations whose TTL is over and circuits that have lasted for `duration`."""
+        """End reservations whose TTL is over, or whose peer is gone, and circuits over time."""
         for peer in self.reservations.expired(self._swarm.loop.time()):
             self._expire(peer, "expired")
+        for peer in self.reservations:
+            held = self.reservations.get(peer)
+            if held is not None and not held.asleep and not self._to_target(peer):
+                self._expire(peer, "gone")
         self.circuits.end_those_over_time()
 
     def _tally(self) -> dict[str, int]:
@@ -226,8 +230,10 @@ class RelayService:
         connection = stream.connection
         peer = connection.peer
         assert peer is not None
+        if peer not in self.reservations and self.reservations.full(foreign=True):
+            await self.admission.is_foreign(connection)  # while it waits everything may change
         addresses = self.admission.usable_by(connection)
-        admitted = bool(addresses) and await self._admit(connection, peer)
+        admitted = bool(addresses) and self._admit(connection, peer)
         renewed = peer in self.reservations
         ttl, expire = self._ttl()
         if not admitted or not self._add(peer, connection, ttl):
@@ -244,18 +250,18 @@ class RelayService:
         log.info("relay-reservation", peer=peer, ttl=ttl, renewed=renewed, ip=connection.remote)
         await stream.write(delimited(answer.encode()))
         stream.dismiss()
-        for tell in self.reserved:
-            tell(peer)
+        if connection.closed is None:
+            for tell in self.reserved:
+                tell(peer)
 
-    async def _admit(self, connection: Connection, peer: PeerId) -> bool:
+    def _admit(self, connection: Connection, peer: PeerId) -> bool:
         """Whether `peer` gets a reservation; a foreigner may have to give one up for it."""
         table = self.reservations
-        if peer not in table:
-            if not self._host.allowance.admits:
-                return False
-            if table.full(foreign=True):
-                await self.admission.is_foreign(connection)
-        if not self.admission.may_relay(connection) or table.group_full(peer, connection.group):
+        if peer not in table and not self._host.allowance.admits:
+            return False
+        if not self.admission.may_relay(connection) or connection.leaving:
+            return False
+        if table.group_full(peer, connection.group):
             return False
         foreign = not self.admission.is_own(peer, connection.info)
         if peer in table or not table.full(foreign):
@@ -351,10 +357,9 @@ class RelayService:
     async def _open(self, stream: Stream, target: PeerId, usages: tuple[Usage, Usage]) -> bool:
         source = stream.connection.peer
         destination = await self._open_to_target(stream.connection, target)
-        over = self._host.allowance.paused or not self._serves(source, target)
-        if destination is not None and over:  # by what has changed meanwhile
-            destination.reset()
-        if destination is None or over:
+        if destination is None or not self._may_open(stream, destination):
+            if destination is not None:
+                destination.reset()
             await self._refuse(stream, messages.CONNECTION_FAILED)
             return False
         answer = _status(messages.OK)
@@ -364,9 +369,19 @@ class RelayService:
         except BaseException:
             destination.reset()
             raise
+        if not self._may_open(stream, destination):
+            stream.reset()
+            destination.reset()
+            return False
         self.circuits.splice(stream, destination, usages)
         log.info("relay-circuit", source=source, destination=target)
         return True
+
+    def _may_open(self, stream: Stream, destination: Stream) -> bool:
+        """Whether, after a wait, both ends of a circuit are still there, and permitted."""
+        ends = stream.connection.peer, destination.connection.peer
+        alive = stream.is_open and destination.is_open
+        return alive and not self._host.allowance.paused and self._serves(*ends)
 
     async def _open_to_target(self, caller: Connection, target: PeerId) -> Stream | None:
         """As `_open_stop`; a sleeper is woken for a peer of this network, who waits meanwhile."""
@@ -380,7 +395,9 @@ class RelayService:
                 return stream
         if self.wake is None or await self.admission.is_foreign(caller):
             return None
-        return await self._open_stop(source, target) if await self.wake(target) else None
+        if caller.closed is not None or not await self.wake(target):
+            return None
+        return await self._open_stop(source, target)
 
     async def _open_stop(self, source: PeerId, target: PeerId) -> Stream | None:
         request = messages.StopMessage(
