@@ -125,6 +125,14 @@ class Admission:
             protocol.startswith(OWN_PROTOCOLS) for protocol in info.protocols
         )
 
+    def rank(self, connection: Connection) -> int:
+        """Who gives way to whom where there is no room for both: 2 for the peers in `allow_peers`,
+        1 for others that say they are of this network, 0 for foreigners.
+        """
+        if connection.peer is None or not self.is_own(connection.peer, connection.info):
+            return 0
+        return 2 if connection.peer in self.allow_peers else 1
+
     async def is_foreign(self, connection: Connection) -> bool:
         """Whether the peer on `connection` is of another network.
 

@@ -342,9 +342,11 @@ class RelayService:
             await self._refuse(stream, messages.NO_RESERVATION)
             return
         group = stream.connection.group
-        admits = self._host.allowance.admits
-        usages = self.accounts.both(source, target) if admits else None
-        if usages is None or not self.circuits.begin(usages, group):
+        usages = self._begin(stream.connection, target)
+        if usages is None:
+            await self.admission.is_foreign(stream.connection)  # who is own may displace others
+            usages = self._begin(stream.connection, target, displace=True)
+        if usages is None:
             await self._refuse(stream, messages.RESOURCE_LIMIT_EXCEEDED)
             return
         opened = False
@@ -353,6 +355,27 @@ class RelayService:
         finally:
             if not opened:
                 self.circuits.abandon(usages, group)
+
+    def _begin(
+        self, caller: Connection, target: PeerId, displace: bool = False
+    ) -> tuple[Usage, Usage] | None:
+        """The accounts of both ends of a circuit that is to be opened; None: there is no room.
+
+        `displace`: end the circuit of one who comes after `caller`, if that makes room.
+        """
+        source = caller.peer
+        if source is None or caller.closed is not None or not self._host.allowance.admits:
+            return None
+        usages = self.accounts.both(source, target)
+        if usages is None or self.circuits.begin(usages, caller.group):
+            return usages
+        rank = self.admission.rank(caller)
+        if displace and self.circuits.make_room(
+            usages, caller.group, lambda other: self.admission.rank(other) < rank
+        ):
+            self._count_refusal("DISPLACED")
+            return usages if self.circuits.begin(usages, caller.group) else None
+        return None
 
     async def _open(self, stream: Stream, target: PeerId, usages: tuple[Usage, Usage]) -> bool:
         source = stream.connection.peer
