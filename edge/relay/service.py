@@ -52,8 +52,8 @@ _ADDRESS_OVERHEAD = 48
 class RelayService:
     """Serves hop to peers that others can reach through an address of this node.
 
-    `reserved` are told of every reservation granted or renewed. `wake(peer)` brings a sleeping peer
-    back; True when it has come.
+    `reserved` are told of every reservation granted or renewed. `wake(peer, caller)` brings a
+    sleeping peer back; True when it has come.
     """
 
     def __init__(self, host: Host) -> None:
@@ -68,7 +68,7 @@ class RelayService:
         self.circuits = Circuits(self.limits, self.shaper, pool, swarm.loop.time)
         self.refusals: dict[str, int] = {}  # by the name of the status answered
         self.reserved: list[Callable[[PeerId], None]] = []
-        self.wake: Callable[[PeerId], Awaitable[bool]] | None = None
+        self.wake: Callable[[PeerId, PeerId], Awaitable[bool]] | None = None
         self._host = host
         self._swarm = swarm
         swarm.admits = self.admission.denied
@@ -407,7 +407,7 @@ class RelayService:
         return alive and not self._host.allowance.paused and self._serves(*ends)
 
     async def _open_to_target(self, caller: Connection, target: PeerId) -> Stream | None:
-        """As `_open_stop`; a sleeper is woken for a peer of this network, who waits meanwhile."""
+        """As `_open_stop`; a sleeper is woken for a peer in `allow_peers`, who waits meanwhile."""
         source = caller.peer
         assert source is not None
         held = self.reservations.get(target)
@@ -416,9 +416,8 @@ class RelayService:
             held = self.reservations.get(target)
             if stream is not None or held is None or not held.asleep:
                 return stream
-        if self.wake is None or await self.admission.is_foreign(caller):
-            return None
-        if caller.closed is not None or not await self.wake(target):
+        may_wake = caller.closed is None and source in self.admission.allow_peers
+        if self.wake is None or not may_wake or not await self.wake(target, source):
             return None
         return await self._open_stop(source, target)
 

@@ -168,24 +168,23 @@ async def test_no_circuit_begins_in_a_pause_that_began_while_it_was_answered(
 
 @asynchronous(30)
 async def test_no_machine_is_woken_for_who_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with (
-        relaying() as relay,
-        peers(relay, 1, own=True) as (friend,),
-        peers(relay, 1) as (sleeper,),
-    ):
+    """The caller goes while the relay asks on a connection over which the sleeper is silent."""
+    async with relaying() as relay, peers(relay, 2) as (friend, sleeper):
         woken: list[PeerId] = []
 
-        async def wake(peer: PeerId) -> bool:
+        async def wake(peer: PeerId, _: PeerId) -> bool:
             woken.append(peer)
             return False
 
-        async def wait(connection: Connection) -> bool:
-            connection.close("ghost")
-            return False
+        async def silent(connections: list[Connection], *_: object) -> None:
+            for connection in [*connections, *relay.swarm.connections[friend.id]]:
+                connection.close("gone")
 
+        relay.configure(allow_peers=[friend.id])
         relay.service.wake = wake
         relay.service.keep_reservations(frozenset({sleeper.id}))
-        monkeypatch.setattr(relay.service.admission, "is_foreign", wait)
+        assert await sleeper.reserve() == circuit.OK
+        monkeypatch.setattr(service, "open_stop", silent)
         assert await status_of(lambda: friend.connect(sleeper)) is None
         assert not woken
 
