@@ -213,7 +213,7 @@ class Bool(Option):
     placeholder = "yes|no"
 
     def expected(self) -> str:
-        return "true or false (as text also yes, no, on, off, 1, 0)"
+        return "true or false"
 
     def check(self, value: object) -> bool:
         if isinstance(value, bool):
@@ -303,9 +303,11 @@ class Path(_String):
         return f"a path of 1 to {MAX_TEXT} printable characters"
 
     def check(self, value: object) -> str:
-        if isinstance(value, str) and 0 < len(value) <= MAX_TEXT and value.isprintable():
-            return value
-        raise self.refuse(value)
+        if not (isinstance(value, str) and 0 < len(value) <= MAX_TEXT and value.isprintable()):
+            raise self.refuse(value)
+        if value[0] in "~$":  # whose home it is depends on who runs what, and so would the identity
+            raise RefusedError(value, "a path in full: only a shell knows what ~ and $ stand for")
+        return value
 
 
 class Address(_String):
@@ -543,6 +545,23 @@ class Networks(_List):
             raise RefusedError(value, self.item_expected()) from None
 
 
+class Names(_List):
+    """Names of hosts in the DNS or the owner's network; the values are in lower case."""
+
+    kind = "list of host name"
+    placeholder = "NAME"
+
+    def item_expected(self) -> str:
+        return "a host name such as router.lan"
+
+    def check_item(self, value: object) -> str:
+        if isinstance(value, str) and value.isascii() and 0 < len(value) <= 253:
+            labels = value.lower().split(".")
+            if all(label.strip("-_") and _NAME.issuperset(label) for label in labels):
+                return value.lower()
+        raise RefusedError(value, self.item_expected())
+
+
 class AddressRule:
     """The multiaddrs that an option accepts; `allows` gets the components of a valid one.
 
@@ -588,6 +607,7 @@ def _toml_string(text: str) -> str:
 
 
 _TOML_ESCAPES = {'"': '\\"', "\\": "\\\\"}
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 _HOSTS = ("ip4", "ip6", "dns", "dns4", "dns6")
 
 

@@ -1,4 +1,4 @@
-"""Who may use the relay, at which addresses, and who comes first when it is full.
+"""The rules of admission: permission, addresses, and priority when the relay is full.
 
 The network's own peers (by agent or protocols in identify: KwaaiNet, hivemind, Petals) come before
 foreigners, who get at most a share of the reservations and lose them when one of ours needs one.

@@ -96,7 +96,7 @@ class OwnAddresses:
 
     @property
     def advertised(self) -> list[Multiaddr]:
-        """What anyone on the internet is told."""
+        """The addresses announced to everyone."""
         return self.confirmed + self.circuits
 
     @property
@@ -129,7 +129,7 @@ class OwnAddresses:
         return list(dict.fromkeys(found))
 
     def advertised_to(self, connection: Connection) -> list[Multiaddr]:
-        """What the peer on `connection` is told: as `usable_by`, and the circuits."""
+        """The addresses announced to the peer on `connection`: as `usable_by`, and the circuits."""
         return self.usable_by(connection) + self.circuits
 
     def _expand(self) -> Iterable[Multiaddr]:

@@ -46,7 +46,7 @@ def _now() -> int:
 
 
 class Host(Protocol):
-    """Whom a connection tells what happens to it: the swarm."""
+    """The owner of a connection, told of what happens to it: the swarm."""
 
     def connection_open(self, connection: Connection, to_itself: bool) -> str | None:
         """The upgrade is done; returns why the connection cannot stay, or None.

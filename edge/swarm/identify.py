@@ -71,7 +71,7 @@ class IdentifyService:
         addresses.changed.append(self.push_soon)
 
     def message(self, connection: Connection) -> bytes:
-        """What the peer on `connection` is told about us, encoded."""
+        """Our identify message to the peer on `connection`, encoded."""
         observed = Identify(observed_addr=connection.remote.without_peer().bytes)
         return self._current(connection) + observed.encode()
 
@@ -84,7 +84,7 @@ class IdentifyService:
             )
 
     def _current(self, connection: Connection) -> bytes:
-        """What the peer on `connection` is told, all of it but the observed address."""
+        """Our identify message to the peer on `connection` without the observed address."""
         protocols = tuple(self._swarm.protocols(connection))
         room = MAX_OWN_MESSAGE - _REST - sum([len(text) + _OVERHEAD for text in protocols])
         told = self._addresses.advertised_to(connection)

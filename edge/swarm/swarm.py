@@ -32,7 +32,7 @@ from edge.wire.noise import Identity
 from edge.wire.upgrade import MUXERS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from edge.crypto import Ed25519Key
     from edge.swarm.handlers import Handler, Offered
@@ -94,6 +94,7 @@ class Swarm:
         self._tasks: set[asyncio.Task[None]] = set()
         self._handlers = Handlers(self._shared, self.spawn)
         self._listener = Listener(self._shared, self.prepare, self._accepted)
+        self.listening_changed = self._listener.changed  # told when a missing address has come
         self._relief = Relief(self._shared, self.all_connections, self._protected)
         self._swept_at = self.loop.time()
         self._sweep_due = self._swept_at + _SWEEP
@@ -111,8 +112,10 @@ class Swarm:
         """Serve `protocol` with `handler(stream)`; `offered`: to which connections (None: all).
 
         `work`: the class of work that the handler and the bytes of its streams count as. Above
-        CONTROL `offered` is what admits it.
+        CONTROL `offered` is what admits it. Raises ValueError if that is missing.
         """
+        if work > CONTROL and offered is None:
+            raise ValueError(f"{protocol}: work above CONTROL needs `offered`")
         self._handlers.add(protocol, handler, offered, work)
         for tell in self.protocols_changed:
             tell()
@@ -122,7 +125,7 @@ class Swarm:
         return self._handlers.offers(protocol, connection)
 
     def protocols(self, connection: Connection) -> list[str]:
-        """What the peer on `connection` is told we speak."""
+        """The protocols that the peer on `connection` is told of."""
         return self._handlers.offered(connection)
 
     def spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
@@ -152,10 +155,30 @@ class Swarm:
         """
         return self._listener.listen(address)
 
+    def listen_at(self, addresses: Iterable[Multiaddr]) -> None:
+        """Listen at each of `addresses`, at those that cannot be had now as soon as they can.
+
+        Raises SwarmError if there are some and none can be had.
+        """
+        self._listener.listen_at(addresses)
+
+    def listen_anew(self) -> None:
+        """Try the addresses that could not be had: the network may be another one."""
+        self._listener.listen_anew()
+
     @property
     def listening(self) -> list[Multiaddr]:
         """Where connections are accepted."""
         return self._listener.addresses
+
+    def close_listeners(self) -> None:
+        """Accept nothing more; what is connected stays."""
+        self._listener.close()
+
+    @property
+    def missing(self) -> list[Multiaddr]:
+        """Where connections will be accepted once the address is there."""
+        return self._listener.missing
 
     @property
     def accepting(self) -> bool:
@@ -163,7 +186,7 @@ class Swarm:
         return self._listener.accepting
 
     def prepare(self, sock: socket.socket) -> None:
-        """What every socket gets: listeners before they are bound, others before they connect."""
+        """Set up a socket: a listener before it is bound, any other before it connects."""
         size = self.limits.socket_buffer
         if size:  # on the listener too: the window's scale is agreed on with the first packet
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
@@ -301,7 +324,7 @@ class Swarm:
         self._handlers.stream_ready(stream)
 
     def readmit(self) -> None:
-        """What `admits` says has changed: close the connections that it refuses now."""
+        """Close the connections that `admits`, whose rules have changed, refuses now."""
         for connection in [*self.pending, *self.all_connections()]:
             refusal = self.admits(connection) if connection.closed is None else None
             if refusal is not None:

@@ -25,6 +25,7 @@ RELAYS = kinds.Addresses((), kinds.RELAY, SOFT, "")
 PEER = kinds.Address(kinds.PEER, SOFT, "")
 PEER_IDS = kinds.PeerIds((), SOFT, "")
 NETWORKS = kinds.Networks((), SOFT, "")
+NAMES = kinds.Names((), SOFT, "")
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,8 @@ NETWORKS = kinds.Networks((), SOFT, "")
         (BOOL, "false", False),
         (CHOICE, "b", "b"),
         (PATH, "/var/lib/übung x", "/var/lib/übung x"),
+        (PATH, "./~", "./~"),
+        (PATH, "/srv/~a/$b", "/srv/~a/$b"),
         (LISTEN, "", []),
         (LISTEN, "/ip4/0.0.0.0/tcp/0", ["/ip4/0.0.0.0/tcp/0"]),
         (LISTEN, "/ip4/1.2.3.4/tcp/1, /ip6/::1/tcp/2", ["/ip4/1.2.3.4/tcp/1", "/ip6/::1/tcp/2"]),
@@ -79,6 +82,7 @@ NETWORKS = kinds.Networks((), SOFT, "")
         (PEER_IDS, f"{RSA_PEER} {ED25519_PEER}", [RSA_PEER, ED25519_PEER]),
         (NETWORKS, "192.0.2.0/24,2001:db8::/32", ["192.0.2.0/24", "2001:db8::/32"]),
         (NETWORKS, "192.0.2.7", ["192.0.2.7/32"]),
+        (NAMES, "Router.lan, nas", ["router.lan", "nas"]),
     ],
 )
 def test_text_that_is_taken(option: kinds.Option, text: str, value: object) -> None:
@@ -92,6 +96,10 @@ def test_text_that_is_taken(option: kinds.Option, text: str, value: object) -> N
         (COUNT, "9" * 5000),
         (COUNT_OR_NONE, "9"),
         (COUNT_OR_NONE, "none"),
+        *[
+            (NAMES, text)
+            for text in ("http://a", "a..b", ".", "-", "a:80", "a/b", "é.lan", "a" * 254)
+        ],
         *[(SIZE, text) for text in ("15M", "1.5G", "24MB", "M", "24 M", "2T", "-24M", "24m", "")],
         (SIZE, "9" * 5000 + "M"),
         *[
