@@ -2,12 +2,15 @@
 
 A token bucket for each group of addresses that shares a limit per IP: twice as many handshakes as
 it may have connections at once, and as many again each minute. Bounded: the group that has been
-quiet for longest is forgotten for a new one.
+quiet for longest is forgotten for a new one. The machine itself is under no such limit: nobody
+comes from its loopback interface but its own users, and what forwards to the node.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from edge.wire.ip import LOOPBACK, ip_group, scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +30,11 @@ class HandshakeRate:
         self._clock = clock
         self._full_at: dict[bytes, float] = {}  # by group: when its bucket is full again
 
-    def take(self, group: bytes) -> bool:
-        """Whether `group` may begin one more now; if so it is counted."""
+    def take(self, ip: bytes) -> bool:
+        """Whether `ip`, and its group, may begin one more now; if so it is counted."""
+        if scope(ip) == LOOPBACK:
+            return True
+        group = ip_group(ip)
         now = self._clock()
         full_at = max(self._full_at.pop(group, now), now)
         cost = _MINUTE / (_PER_CONNECTION * self._limits.max_connections_per_ip)

@@ -208,10 +208,9 @@ class Swarm:
         refusal = self.admits_ip(ip)
         if refusal is not None:
             return refusal
-        group = ip_group(ip)
-        if not self._handshake_rate.take(group):
+        if not self._handshake_rate.take(ip):
             return "handshakes-per-ip"
-        return self.refusal_for(group)
+        return self.refusal_for(ip_group(ip))
 
     def refusal_for(self, group: bytes) -> str | None:
         """The limit that leaves no room for another connection of `group`; None: there is room."""

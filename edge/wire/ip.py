@@ -82,6 +82,12 @@ def ip_group(ip: bytes) -> bytes:
     return unmapped(ip)[:8]
 
 
+def ip_network(ip: bytes) -> bytes:
+    """The network of `ip` for asking independent witnesses: an IPv4 /16, or an IPv6 /32."""
+    plain = unmapped(ip)
+    return plain[:2] if len(plain) == 4 else plain[:4]
+
+
 def parse_ip4(text: str) -> bytes:
     """Parse dotted decimal `text`. Raises AddressError, also on leading zeros (ambiguous)."""
     parts = text.split(".") if len(text) <= 15 else []

@@ -14,12 +14,12 @@ from edge.swarm.errors import DialError
 from edge.swarm.handshake_rate import HandshakeRate
 from edge.swarm.limits import Limits
 from edge.swarm.swarm import Swarm
-from edge.wire.ip import parse_ip4
+from edge.wire.ip import parse_ip4, parse_ip6
 from edge.wire.multiaddr import Multiaddr
 from tests.counterparts.base import asynchronous
 from tests.relay.hosts import LOOPBACK, so
 
-ONE, OTHER = b"one", b"other"
+ONE, OTHER = parse_ip4("5.1.1.1"), parse_ip4("5.1.1.2")
 
 
 class Clock:
@@ -55,6 +55,13 @@ def test_sources_do_not_share() -> None:
     assert taken(one, OTHER) == 4
 
 
+def test_an_ipv6_network_is_one_source_and_the_machine_itself_none() -> None:
+    _, one = rate(2)
+    many = [parse_ip6(f"2a00::{number:x}") for number in range(100)]
+    assert sum(map(one.take, many)) == 4
+    assert taken(one, parse_ip4("127.0.0.1")) == taken(one, parse_ip6("::1")) == 1000
+
+
 def test_a_reload_is_followed() -> None:
     clock, one = rate(2)
     assert taken(one, ONE) == 4
@@ -70,7 +77,7 @@ def test_it_remembers_so_many_sources_and_those_that_are_busy(
     _, one = rate(2)
     assert taken(one, ONE) == 4
     for number in range(1000):
-        assert one.take(number.to_bytes(8, "big"))
+        assert one.take(number.to_bytes(2, "big") + bytes(14))
         assert not one.take(ONE)
     assert len(one._full_at) <= 8
 
@@ -96,14 +103,19 @@ async def closed(at: tuple[str, int]) -> bytes:
 
 @asynchronous(30)
 async def test_whoever_begins_too_many_is_closed_before_the_handshake() -> None:
-    server, _, at = listening()
+    server, local, _ = listening()
     server.limits.max_connections_per_ip = 1
-    for _ in range(2):
-        socket.create_connection(at).close()
-    await so(lambda: server._handshake_rate._full_at != {})
-    await so(lambda: not server.pending)
-    while not server.refusals.get("handshakes-per-ip"):
-        assert await closed(at) == b""
+    remote = Multiaddr.from_string("/ip4/5.1.1.1/tcp/1")
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        for number in range(3):
+            with socket.create_connection(door.getsockname()) as theirs:
+                ours, _ = door.accept()
+                server._accepted(ours, remote, local)
+                assert len(server.pending) == (number < 2)
+                for connection in list(server.pending):
+                    connection.close("test")
+                assert theirs.recv(1) == b""
+    assert server.refusals == {"handshakes-per-ip": 1}
     await server.stop()
 
 
