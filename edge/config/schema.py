@@ -185,7 +185,8 @@ class Relay(Section):
         "Share of reservations for foreign peers, evicted when peers of this network need them.",
         unit="percent")
     allow_peers = PeerIds((), SOFT,
-        "Peers that count as members of this network; a private relay serves them.")
+        "Peers that count as members of this network and may wake sleepers; a private relay serves"
+        " them.")
     deny_peers = PeerIds((), SOFT, "Peers whose connections are refused.")
     allow_networks = Networks((), SOFT, "IP ranges that a private relay serves.")
     deny_networks = Networks((), SOFT, "IP ranges whose connections are refused.")
@@ -319,7 +320,7 @@ mode = "paused"'''
 class Wake(Section):
     NAME = "wake"
     MANY = True
-    HELP = "Sleeper on the local network: keeps its reservation, and a circuit request wakes it."
+    HELP = "Sleeper on the local network: keeps its reservation; circuits from allow_peers wake it."
     EXAMPLE = '''peer = "PEER_ID"
 mac = "00:16:3e:12:34:56"
 interface = "br-lan"'''

@@ -72,6 +72,11 @@ class RelayClient:
             return
         accepted = messages.StopMessage(type=messages.StopMessage.STATUS, status=messages.OK)
         await stream.write(delimited(accepted.encode()))
+        refusal = self._swarm.refusal_for(b"")
+        if refusal is not None:  # others have come while that was written
+            self._swarm.count_refusal(refusal)
+            stream.reset()
+            return
         address = relay.remote.with_peer(relay.peer).via_circuit(source)
         connection = self._swarm.upgrade(CircuitTransport(stream), False, address, expected=source)
         connection.limited = message.limit is not None

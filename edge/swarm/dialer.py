@@ -207,6 +207,9 @@ class Dialer:
         target, ip = address.host_port(), address.ip()
         if target is None or ip is None:
             raise DialError("only TCP over IP can be dialled")
+        refusal = self._swarm.admits_ip(ip)
+        if refusal is not None:
+            raise DialError(refusal)
         loop = self._swarm.loop
         sock = socket.socket(socket.AF_INET if len(ip) == 4 else socket.AF_INET6)
         try:

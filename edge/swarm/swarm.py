@@ -19,6 +19,7 @@ from edge.swarm.clones import Clones
 from edge.swarm.connection import Connection
 from edge.swarm.errors import LimitReached
 from edge.swarm.handlers import Handlers
+from edge.swarm.handshake_rate import HandshakeRate
 from edge.swarm.limits import Limits
 from edge.swarm.listener import Listener
 from edge.swarm.places import PATIENCE, Places, most_wanted
@@ -79,12 +80,15 @@ class Swarm:
         self.work_begun: list[Callable[[Connection], None]] = []
         # Told when peers may use other protocols than before.
         self.protocols_changed: list[Callable[[], None]] = []
+        # Why a peer may not connect, or None: by its IP before the handshake, as a whole after it.
+        self.admits_ip: Callable[[bytes], str | None] = lambda _: None
         self.admits: Callable[[Connection], str | None] = lambda _: None
         # Told of every socket before it carries anything.
         self.new_socket: Callable[[socket.socket], None] = lambda _: None
         self.slowdown = 1.0
         self.clones = Clones(self.loop.time)
         self._protected: dict[PeerId | None, set[str]] = {}
+        self._handshake_rate = HandshakeRate(self.limits, self.loop.time)
         self._open = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._handlers = Handlers(self._shared, self.spawn)
@@ -190,7 +194,7 @@ class Swarm:
         self.new_socket(sock)
 
     def _accepted(self, sock: socket.socket, remote: Multiaddr, local: Multiaddr) -> None:
-        refusal = self.refusal_for(ip_group(remote.ip() or b""))
+        refusal = self._refusal_of_source(remote.ip() or b"")
         if refusal is not None:
             self.count_refusal(refusal)
             sock.close()
@@ -198,6 +202,15 @@ class Swarm:
         self.prepare(sock)
         with suppress(LimitReached):  # counted where it was raised
             self.upgrade(SocketTransport(self.loop, sock, self.traffic), False, remote, local)
+
+    def _refusal_of_source(self, ip: bytes) -> str | None:
+        """Why a connection from `ip` does not get a handshake; None: it does."""
+        refusal = self.admits_ip(ip)
+        if refusal is not None:
+            return refusal
+        if not self._handshake_rate.take(ip):
+            return "handshakes-per-ip"
+        return self.refusal_for(ip_group(ip))
 
     def refusal_for(self, group: bytes) -> str | None:
         """The limit that leaves no room for another handshake of `group`; None: there is room.
@@ -310,7 +323,7 @@ class Swarm:
 
     def readmit(self) -> None:
         """Close the connections that `admits`, whose rules have changed, refuses now."""
-        for connection in self.all_connections():
+        for connection in [*self.pending, *self.all_connections()]:
             refusal = self.admits(connection) if connection.closed is None else None
             if refusal is not None:
                 self.count_refusal(refusal)

@@ -99,6 +99,14 @@ def test_denied_peers_and_networks() -> None:
     assert made.denied(connection(peer=B, remote="/ip4/8.8.8.8/tcp/1")) is None
 
 
+def test_an_ip_is_denied_in_whatever_form_it_comes() -> None:
+    made = admits(deny_networks=["5.1.1.0/24", "2001:db8::/32"])
+    for text in ("5.1.1.7", "::ffff:5.1.1.7", "2001:db8::7"):
+        ip = parse_ip6(text) if ":" in text else parse_ip4(text)
+        assert made.denied_ip(ip) == "denied-network"
+    assert made.denied_ip(parse_ip4("5.1.2.7")) is None
+
+
 def test_behind_a_relay_the_peer_is_denied_and_not_the_relays_network() -> None:
     made = admits(deny_peers=[A], deny_networks=["198.51.100.0/24"])
     through = f"/ip4/198.51.100.7/tcp/9/p2p/{B}/p2p-circuit"

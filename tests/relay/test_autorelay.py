@@ -97,6 +97,32 @@ async def test_reservations_end_with_the_need_for_them() -> None:
         assert node.host.addresses.circuits == []
 
 
+class Observed(Addresses):
+    """A node that peers say they have reached, or that is configured to be."""
+
+    certain = False
+
+    def set_circuits(self, _: object) -> None:
+        """Who is told is another matter."""
+
+
+@asynchronous(30)
+async def test_what_peers_say_gives_no_reservation_up() -> None:
+    """Two lies made a node behind NAT give up the relays through which alone it was reached."""
+    async with relaying() as relay, reserving(relay.at) as node:
+        await so(lambda: len(node.autorelay.reservations) == 1)
+        addresses = Observed()
+        addresses.nat = PUBLIC
+        node.host.addresses = addresses  # type: ignore[assignment]
+        auto = config(client="auto", relays=[relay.at], reservations=2)
+        node.autorelay.configure(auto)
+        assert node.autorelay.wanted == 2
+        addresses.certain = True
+        node.autorelay.configure(auto)
+        assert node.autorelay.wanted == 0
+        await so(lambda: not node.autorelay.reservations)
+
+
 # --- what it holds ---
 
 
