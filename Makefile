@@ -55,16 +55,14 @@ fuzz: ## every codec and state machine under atheris, SECONDS=60 each; ARGS for 
 bench: ## our relay beside its peers under the same load; QUICK=1 for a rough look, ARGS for more
 	@tools/venv test dev
 	tools/compile
-	.venv/bin/python -m cross x86_64
+	tools/pinned -m cross x86_64
 	.venv/bin/python -m bench $${QUICK:+--quick} $(ARGS)
 
 binary: ## the static binary for one router architecture, TARGET=mipsel_24kc: dist/kwaainet-TARGET
-	@tools/venv
-	.venv/bin/python -m cross $(TARGET)
+	tools/pinned -m cross $(TARGET)
 
 binaries: ## the static binaries for all of them
-	@tools/venv
-	.venv/bin/python -m cross all
+	tools/pinned -m cross all
 
 qemu-test: ## build and test the binaries for mipsel_24kc and x86_64, or QEMU=all
 	@tools/need @binary
@@ -74,7 +72,7 @@ qemu-test: ## build and test the binaries for mipsel_24kc and x86_64, or QEMU=al
 footprint: ## size, memory and start of the binaries beside others, as a table
 	@tools/need @footprint
 	@tools/venv test dev
-	.venv/bin/python -m cross all
+	tools/pinned -m cross all
 	.venv/bin/python -m bench.footprint $(ARGS)
 
 release: ## all binaries, tested, with licences, bills of materials and checksums, in dist/

@@ -28,7 +28,7 @@ FAST = ("-O2",)
 
 
 def zig() -> str:
-    return str(packages.installed(packages.ZIG) / "ziglang" / "zig")
+    return str(packages.folder() / "ziglang" / "zig")
 
 
 def compiler(target: Target, level: tuple[str, ...] = SMALL) -> list[str]:
