@@ -3,7 +3,6 @@
 
 TARGET = mipsel_24kc
 BINARY_OF = $${BINARY:-dist/kwaainet-$(TARGET)}
-FEED_KEYS = build/feed-keys
 # Most tests wait for others more than for the processor: more workers than processors.
 PARALLEL = -n $${WORKERS:-3} --dist worksteal
 
@@ -84,14 +83,14 @@ ipk: ## dist/kwaainet_VERSION_TARGET.ipk of TARGET=mipsel_24kc (or another) and 
 	@tools/venv test dev
 	.venv/bin/python -m openwrt.package ipk $(TARGET) $(BINARY_OF) dist
 
-feed: ## dist/feed/TARGET for opkg, signed with the keys in FEED_KEYS, made on the first call
+feed: ## dist/feed/TARGET for opkg, signed with the keys in FEED_KEYS (docs/openwrt.md)
 	@tools/need @feed
 	@tools/venv test dev
-	.venv/bin/python -m openwrt.package feed $(TARGET) $(BINARY_OF) dist/feed $(FEED_KEYS)
+	.venv/bin/python -m openwrt.package feed $(TARGET) $(BINARY_OF) dist/feed
 
 apk: ## dist/apk/TARGET for apk (OpenWrt 25.12 and later), signed likewise
 	@tools/venv test dev
-	.venv/bin/python -m openwrt.package apk $(TARGET) $(BINARY_OF) dist/apk $(FEED_KEYS)
+	.venv/bin/python -m openwrt.package apk $(TARGET) $(BINARY_OF) dist/apk
 
 docs: docs-pictures ## all of docs/ that is generated: options, a plot of the modes, pictures
 	@tools/venv test
