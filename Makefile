@@ -79,6 +79,9 @@ release: ## all binaries, tested, with licences, bills of materials and checksum
 	@tools/venv test dev
 	tools/release
 
+audit: ## what is linked into the binaries, and which advisories concern it (docs/audit.md)
+	@tools/pinned -m cross.audit
+
 ipk: ## dist/kwaainet_VERSION_TARGET.ipk of TARGET=mipsel_24kc (or another) and BINARY=its file
 	@tools/venv test dev
 	.venv/bin/python -m openwrt.package ipk $(TARGET) $(BINARY_OF) dist
@@ -108,4 +111,4 @@ docs-pictures: ## draw docs/*.svg from docs/*.dot; each ends with the hash of it
 	done
 
 .PHONY: help run lint test compiled unit fuzz bench binary binaries qemu-test footprint release
-.PHONY: format ipk feed apk docs docs-pictures
+.PHONY: audit format ipk feed apk docs docs-pictures
