@@ -19,6 +19,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <marshal.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,7 +151,16 @@ image_names(PyObject *self, PyObject *unused)
     return names;
 }
 
+/* forbid_dumps(): as edge/process.py has it, by prctl(2). */
+static PyObject *
+image_forbid_dumps(PyObject *self, PyObject *unused)
+{
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    return Py_NewRef(Py_None);
+}
+
 static PyMethodDef methods[] = {
+    {"forbid_dumps", image_forbid_dumps, METH_NOARGS, NULL},
     {"find", image_find, METH_O, NULL},
     {"code", image_code, METH_O, NULL},
     {"names", image_names, METH_NOARGS, NULL},
@@ -303,6 +313,20 @@ confine(void)
         fprintf(stderr, "kwaainet: this kernel cannot confine system calls: %s\n", strerror(errno));
 }
 
+/* As edge/process.py does, which releases them: the interpreter takes a while to get there. */
+static void
+hold_signals(void)
+{
+    sigset_t held;
+
+    sigemptyset(&held);
+    sigaddset(&held, SIGHUP);
+    sigaddset(&held, SIGUSR1);
+    sigaddset(&held, SIGTERM);
+    sigaddset(&held, SIGINT);
+    sigprocmask(SIG_BLOCK, &held, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -310,6 +334,7 @@ main(int argc, char **argv)
     PyStatus status;
     long code;
 
+    hold_signals();
     if (argc > 1 && strcmp(argv[1], "--confined") == 0) {
         confine();
         argv[1] = argv[0];

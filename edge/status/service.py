@@ -57,7 +57,9 @@ class StatusService:
             from edge.status.pages import pages
 
             self.http = HttpServer(pages(self.report, self._well))
+            self._host.network_changed.append(self.http.listen_anew)
         self.http.configure([_ip_port(address) for address in wanted])
+        self.http.names = frozenset(section.http_names)
 
     def configure(self, config: Config) -> None:
         """Follow `config`; what cannot be served is logged, and what is served goes on."""

@@ -54,6 +54,17 @@ def test_one_connection_serves_many_requests_also_in_one_packet_or_in_many(node)
         assert json.loads(answers.readline())["n"] == 3
 
 
+def test_it_answers_when_no_descriptor_is_left(node):
+    with dial(node) as sock:
+        sock.sendall(b'{"verb":"exhaust"}\n')
+        answers = sock.makefile("rb")
+        assert json.loads(answers.readline())["taken"] > 30
+        for n in range(5):  # one after the other, each in the place that is kept for one
+            assert ask(node, b'{"verb":"echo","n":%d}\n' % n) == {"verb": "echo", "n": n}
+        sock.sendall(b'{"verb":"echo"}\n')
+        assert json.loads(answers.readline()) == {"verb": "echo"}
+
+
 def test_a_refusal_is_an_error_and_the_connection_goes_on(node):
     with dial(node) as sock:
         answers = sock.makefile("rb")
@@ -72,7 +83,7 @@ def test_a_refusal_is_an_error_and_the_connection_goes_on(node):
         (b'["verb"]\n', "not an object"),
         (b'{"verb":1}\n', "not an object"),
         (b"{}\n", "not an object"),
-        (b'{"verb":"shutdown"}\n', "unknown verb; known are: big, connect, echo, modules,"),
+        (b'{"verb":"shutdown"}\n', "unknown verb; known are: big, connect, echo, exhaust,"),
     ],
 )
 def test_garbage_is_answered_with_what_is_wrong(node, line, says):
