@@ -7,10 +7,12 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from edge.config.uci import END
 from openwrt.package.recipe import ROOT
 from tests.openwrt.router_root import RouterRoot
 
@@ -45,7 +47,13 @@ mount_rw: '/etc/kwaainet' '/var/run/kwaainet'
 LIMITED = "config node\n\toption memory_limit '32M'\n"
 ELSEWHERE = "config node\n\toption data_dir '/mnt/usb'\n\toption run_dir '/var/run/there'\n"
 
+COPY = "/var/etc/kwaainet/config"
+
 pytestmark = pytest.mark.netns
+
+
+def copy_of(text: str) -> str:
+    return f"{text}\n{END}\n"
 
 
 @pytest.fixture
@@ -115,7 +123,7 @@ def test_its_directories_are_its_own_and_the_checked_copy_is_roots(router: Route
         assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (4001, 4001, 0o700)
     copy = router.path("/var/etc/kwaainet/config").stat()
     assert (copy.st_uid, copy.st_mode & 0o777) == (0, 0o644)
-    assert router.read("/var/etc/kwaainet/config") == ENABLED
+    assert router.read("/var/etc/kwaainet/config") == copy_of(ENABLED)
 
 
 def test_a_wrong_value_stops_the_start_with_one_line(router: RouterRoot) -> None:
@@ -136,7 +144,7 @@ def test_a_wrong_value_leaves_alone_what_runs(router: RouterRoot) -> None:
         assert router.read("/tmp/procd/instance") == before
     assert router.events() == ["started"]
     assert router.read("/tmp/logread") == COMPLAINT * 3
-    assert router.read("/var/etc/kwaainet/config") == ENABLED
+    assert router.read("/var/etc/kwaainet/config") == copy_of(ENABLED)
 
 
 def test_a_restart_is_one(router: RouterRoot) -> None:
@@ -159,19 +167,39 @@ def test_a_restart_of_nothing_with_a_wrong_value_waits_for_its_repair(router: Ro
 # --- reload ---
 
 
-def listening(router: RouterRoot) -> None:
-    """What a node has made as soon as it serves."""
-    socket = str(router.path("/var/run/kwaainet/status.sock"))
-    os.mknod(socket, 0o140600)
+SOCKET = "/var/run/kwaainet/status.sock"
+LISTEN = """
+import socket, sys, time
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+open("/tmp/procd/listening", "w").close()
+time.sleep(600)
+"""
+
+
+@contextmanager
+def listening(router: RouterRoot) -> Iterator[None]:
+    """A process with what a node has as soon as it serves."""
+    with router.started(sys.executable, "-c", LISTEN, SOCKET):
+        until_there(router, "/tmp/procd/listening")
+        yield
+
+
+def until_there(router: RouterRoot, path: str) -> None:
+    deadline = time.monotonic() + 60
+    while not router.path(path).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_soft_options_are_a_signal_and_hard_ones_a_restart(router: RouterRoot) -> None:
     router.write(CONFIG, ENABLED)
     router.service("start")
-    listening(router)
     router.events()
     router.write(CONFIG, ENABLED + "config relay\n\toption rate '1M'\n")
-    assert router.service("reload").returncode == 0
+    with listening(router):
+        assert router.service("reload").returncode == 0
     assert router.events() == ["kept", "signal HUP"]
     assert "rate '1M'" in router.read("/var/etc/kwaainet/config")
     router.write(CONFIG, ENABLED + "config node\n\tlist listen '/ip4/0.0.0.0/tcp/5001'\n")
@@ -183,8 +211,10 @@ def test_soft_options_are_a_signal_and_hard_ones_a_restart(router: RouterRoot) -
 
 
 def test_a_node_that_is_still_starting_is_not_signalled(router: RouterRoot) -> None:
+    """Also beside the socket that one before it has left."""
     router.write(CONFIG, ENABLED)
     router.service("start")
+    os.mknod(router.path(SOCKET), 0o140600)
     router.events()
     router.service("reload")
     router.service("relearn")
@@ -217,9 +247,97 @@ def test_the_network_has_changed(router: RouterRoot) -> None:
     assert router.events() == []
     router.write(CONFIG, ENABLED)
     router.service("start")
-    listening(router)
-    router.service("relearn")
+    with listening(router):
+        router.service("relearn")
     assert router.events() == ["started", "signal USR1"]
+
+
+# --- what cannot be written ---
+
+PRIVATE = ENABLED + "config relay\n\toption private '1'\n\toption rate '2M'\n"
+LONG = "# a comment of some length, as people write them\n" * 200
+
+
+@pytest.mark.parametrize("free_pages", range(4))
+def test_a_full_tmp_changes_nothing(free_pages: int, router: RouterRoot) -> None:
+    """So that a private relay stays one: the copy of its configuration is never a part of it."""
+    router.write(CONFIG, LONG + PRIVATE)
+    router.service("start")
+    kept = {name: router.read(f"/var/etc/kwaainet/{name}") for name in ("config", "hard")}
+    router.events()
+    router.write(CONFIG, LONG + PRIVATE.replace("2M", "3M") + "config node\n" + LONG)
+    router.fill(free_pages)
+    with listening(router):
+        for command in ("reload", "start", "restart"):
+            assert router.service(command).returncode == 1
+    assert router.events() == []
+    line = f"{COPY}: No space left on device; nothing was changed\n"
+    assert router.read("/tmp/logread") == line * 3
+    for name, text in kept.items():
+        assert router.read(f"/var/etc/kwaainet/{name}") == text
+        assert not router.path(f"/var/etc/kwaainet/{name}.new").exists()
+    router.path("/tmp/ballast").unlink()
+    assert router.service("reload").returncode == 0
+    assert router.events() == ["kept"]
+
+
+@pytest.mark.parametrize(
+    ("free_pages", "path"),
+    [(1, "/var/etc/kwaainet/hard"), (2, "/var/run/kwaainet.nft.d/open_port.nft")],
+)
+def test_whichever_file_does_not_fit(free_pages: int, path: str, router: RouterRoot) -> None:
+    router.write(CONFIG, ENABLED)
+    router.service("start")
+    kept = router.read("/var/etc/kwaainet/hard")
+    router.events()
+    router.write(CONFIG, OPEN + "\toption nice '9'\n")
+    router.fill(free_pages)
+    assert router.service("reload").returncode == 1
+    assert router.events() == []
+    assert router.read("/tmp/logread") == f"{path}: No space left on device; nothing was changed\n"
+    assert router.read("/var/etc/kwaainet/hard") == kept
+    assert router.read(COPY) == copy_of(ENABLED)
+
+
+def test_a_start_with_a_full_tmp_says_so(router: RouterRoot) -> None:
+    router.write(CONFIG, ENABLED)
+    router.fill()
+    assert router.service("start").returncode == 1
+    assert router.events() == []
+    assert router.read("/tmp/logread").count("\n") == 1
+    assert "No space left on device" in router.read("/tmp/logread")
+
+
+# --- damage ---
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", "[kwaainet]: missing; expected config kwaainet 'main'"),
+        ("config node 'node'\n", "[kwaainet]: missing; expected config kwaainet 'main'"),
+        ("\0" * 64, "1: not valid UCI: a zero byte"),
+        ("\ufeff" + ENABLED, ":1: not valid UCI: unknown command"),
+        (None, "incomplete: its end is missing"),
+    ],
+    ids=["empty", "without main", "zeros", "byte order mark", "none"],
+)
+def test_damage_is_one_line_and_leaves_alone_what_runs(
+    text: str | None, line: str, router: RouterRoot
+) -> None:
+    router.write(CONFIG, ENABLED)
+    router.service("start")
+    router.events()
+    if text is None:
+        router.path(CONFIG).unlink()
+    else:
+        router.write(CONFIG, text)
+    for command in ("reload", "start", "restart"):
+        assert router.service(command).returncode == 1
+    assert router.events() == []
+    said = router.read("/tmp/logread").splitlines()
+    assert len(said) == 3
+    assert all(each.startswith(f"{CONFIG}:") and line in each for each in said)
 
 
 # --- the firewall ---
@@ -293,8 +411,9 @@ stdout: '1'
 stderr: '1'
 """
 READ_ONLY = """
-mount --bind /var/etc/kwaainet /var/etc/kwaainet
-mount -o remount,bind,ro /var/etc/kwaainet
+cd -P /var/etc/kwaainet
+mount --bind "$PWD" "$PWD"
+mount -o remount,bind,ro "$PWD"
 ! touch /var/etc/kwaainet/new 2>/dev/null || exit 1
 """
 TELL = """if True:
