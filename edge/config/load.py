@@ -26,7 +26,8 @@ UCI_COPIES = (
     "/var/etc/kwaainet/config.new",
     "/etc/kwaainet/config.good",
 )
-ROUTER_DATA_DIR = "/etc/kwaainet"  # on flash, kept by sysupgrade
+ROUTER_DATA_DIR = "/etc/kwaainet/data"  # on flash, kept by sysupgrade
+_ROUTER_DIR = "/etc/kwaainet"  # the data directory once, and root's since: hooks are in it
 ROUTER_RUN_DIR = "/var/run/kwaainet"  # in memory
 FILE_VARIABLE = ENVIRONMENT + "CONFIG"
 
@@ -170,9 +171,11 @@ def on_router(file: str | None) -> bool:
 
 
 def _settle_directories(node: Node, file: str | None, environ: "Mapping[str, str]") -> None:
-    router = on_router(file) and node.data_dir == Path.AUTO
-    if node.data_dir == Path.AUTO:
-        node.set("data_dir", ROUTER_DATA_DIR if router else default_data_dir(environ))
+    router = on_router(file) and node.data_dir in (Path.AUTO, _ROUTER_DIR)
+    if router:
+        node.set("data_dir", ROUTER_DATA_DIR)
+    elif node.data_dir == Path.AUTO:
+        node.set("data_dir", default_data_dir(environ))
     if node.run_dir == Path.AUTO:
         node.set("run_dir", ROUTER_RUN_DIR if router else node.data_dir)
 

@@ -26,7 +26,7 @@ COMPLAINT = (
 MAIN = """\
 instance node
 command: '/usr/bin/kwaainet' 'run' '--config' '/var/etc/kwaainet/config'
-command+: '--data-dir' '/etc/kwaainet' '--run-dir' '/var/run/kwaainet'
+command+: '--data-dir' '/etc/kwaainet/data' '--run-dir' '/var/run/kwaainet'
 command+: '--qos-hooks' '/var/etc/kwaainet/events'
 file: '/usr/bin/kwaainet' '/var/etc/kwaainet/hard'
 user: 'kwaainet'
@@ -42,7 +42,7 @@ stdout: '1'
 stderr: '1'
 jail: 'kwaainet' 'procfs' 'sysfs' 'ronly'
 mount: '/var/etc/kwaainet' '/etc/resolv.conf' '/etc/hosts' '/tmp/resolv.conf' '/etc/TZ' '/tmp/TZ'
-mount_rw: '/etc/kwaainet' '/var/run/kwaainet'
+mount_rw: '/etc/kwaainet/data' '/var/run/kwaainet'
 """
 LIMITED = "config node\n\toption memory_limit '32M'\n"
 ELSEWHERE = "config node\n\toption data_dir '/mnt/usb'\n\toption run_dir '/var/run/there'\n"
@@ -92,7 +92,7 @@ def test_nothing_runs_until_the_user_says_so(router: RouterRoot) -> None:
         (ENABLED + LIMITED, {"limits+: 'data={data}'\n": ""}),
         (
             ENABLED + ELSEWHERE,
-            {"'/etc/kwaainet'": "'/mnt/usb'", "'/var/run/kwaainet'": "'/var/run/there'"},
+            {"'/etc/kwaainet/data'": "'/mnt/usb'", "'/var/run/kwaainet'": "'/var/run/there'"},
         ),
     ],
     ids=["enabled", "enabled by another word", "nicer", "its own memory limit", "elsewhere"],
@@ -117,10 +117,14 @@ def test_the_instance(text: str, changes: dict[str, str], router: RouterRoot) ->
 
 def test_its_directories_are_its_own_and_the_checked_copy_is_roots(router: RouterRoot) -> None:
     router.write(CONFIG, ENABLED, 0o600)  # as uci writes it
+    for name in ("identity.key", "peers", "calibration.json", "ledger.today", "ledger.days"):
+        router.write(f"/etc/kwaainet/data/{name}", "of root's", 0o600)
     router.service("start")
-    for directory in ("/etc/kwaainet", "/var/run/kwaainet"):
+    for directory in ("/etc/kwaainet/data", "/var/run/kwaainet"):
         found = router.path(directory).stat()
         assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (4001, 4001, 0o700)
+    assert {file.stat().st_uid for file in router.path("/etc/kwaainet/data").iterdir()} == {4001}
+    assert_owner_and_mode(router, "/etc/kwaainet", 0, 0o755)
     copy = router.path("/var/etc/kwaainet/config").stat()
     assert (copy.st_uid, copy.st_mode & 0o777) == (0, 0o644)
     assert router.read("/var/etc/kwaainet/config") == copy_of(ENABLED)
@@ -250,6 +254,88 @@ def test_the_network_has_changed(router: RouterRoot) -> None:
     with listening(router):
         router.service("relearn")
     assert router.events() == ["started", "signal USR1"]
+
+
+# --- what the node could do to root ---
+
+OURS = 4001
+
+
+def assert_owner_and_mode(router: RouterRoot, path: str, owner: int, mode: int) -> None:
+    found = router.path(path).lstat()
+    assert (found.st_uid, oct(found.st_mode & 0o777)) == (owner, oct(mode))
+
+
+def older_layout(router: RouterRoot) -> None:
+    """/etc/kwaainet as versions had it that gave it to the node, with a hook of the owner's."""
+    for name in ("identity.key", "peers", "ledger.days"):
+        router.write(f"/etc/kwaainet/{name}", f"the {name}", 0o600)
+        os.chown(router.path(f"/etc/kwaainet/{name}"), OURS, OURS)
+    router.write("/etc/kwaainet/qos.d/50-hook", HOOK, 0o755)
+    router.path("/etc/kwaainet").chmod(0o700)
+    os.chown(router.path("/etc/kwaainet"), OURS, OURS)
+
+
+def test_an_upgrade_gives_the_hooks_parent_to_root_and_keeps_what_is_there(
+    router: RouterRoot,
+) -> None:
+    older_layout(router)
+    router.write(CONFIG, ENABLED)
+    for _ in range(2):
+        assert router.service("start").returncode == 0
+        assert "hook start of 4001 at 4001" in router.events()
+        assert_owner_and_mode(router, "/etc/kwaainet", 0, 0o755)
+        assert_owner_and_mode(router, "/etc/kwaainet/data", OURS, 0o700)
+        for name in ("identity.key", "peers", "ledger.days"):
+            assert router.read(f"/etc/kwaainet/data/{name}") == f"the {name}"
+            assert_owner_and_mode(router, f"/etc/kwaainet/data/{name}", OURS, 0o600)
+            assert not router.path(f"/etc/kwaainet/{name}").exists()
+
+
+TRAPS = {
+    "qos.d is a link": "mv qos.d hidden; ln -s /etc/init.d qos.d",
+    "qos.d is its own": "mv qos.d hidden; mkdir qos.d; cp /applets/true qos.d/50-hook",
+    "a fifo is a hook": "mv qos.d hidden; mkdir qos.d; mkfifo -m 0755 qos.d/50-hook",
+    "data leads elsewhere": "ln -s /etc/init.d data; rm identity.key",
+    "data has traps": "mkdir data; cd data; ln -s /etc/init.d peers; ln -s /etc identity.key",
+    "the key leads elsewhere": "ln -sf /etc/shadow identity.key",
+}
+
+
+@pytest.mark.parametrize("trap", TRAPS.values(), ids=TRAPS)
+def test_the_nodes_user_has_root_do_nothing_for_it(trap: str, router: RouterRoot) -> None:
+    """Whatever it has made of its directory before the upgrade."""
+    older_layout(router)
+    router.write("/etc/shadow", "root:secret:\n", 0o600)
+    script = f"cd /etc/kwaainet; {trap}"
+    user = ("/usr/bin/setpriv", "--reuid", "4001", "--clear-groups")
+    done = router.run(*user, "/applets/ash", "-ec", script)
+    assert done.returncode == 0, done.stderr
+    listed = sorted(os.listdir(router.path("/etc/init.d")))
+    router.write(CONFIG, ENABLED)
+    for command in ("start", "reload", "stop", "start"):
+        assert router.service(command).returncode == 0
+    if "qos.d" in trap:
+        assert not any("hook" in event for event in router.events())
+        assert "qos-hook-untrusted path=/etc/kwaainet/qos.d" in router.read("/tmp/logread")
+    assert_owner_and_mode(router, "/etc/kwaainet", 0, 0o755)
+    assert_owner_and_mode(router, "/etc/shadow", 0, 0o600)
+    assert_owner_and_mode(router, "/etc/init.d", 0, 0o755)
+    assert_owner_and_mode(router, "/etc/kwaainet/data", OURS, 0o700)
+    assert sorted(os.listdir(router.path("/etc/init.d"))) == listed
+
+
+def test_a_directory_in_use_for_something_else_is_not_given_to_the_node(router: RouterRoot) -> None:
+    router.write(CONFIG, ENABLED)
+    router.service("start")
+    router.events()
+    for path in ("/etc", "/", "/etc/config"):
+        router.write(CONFIG, ENABLED + f"config node\n\toption data_dir '{path}'\n")
+        before = router.path(path).stat()
+        assert router.service("reload").returncode == 1
+        assert_owner_and_mode(router, path, before.st_uid, before.st_mode & 0o777)
+        assert f"{path}: has files of others; nothing was changed\n" in router.read("/tmp/logread")
+    assert router.events() == []
 
 
 # --- what cannot be written ---

@@ -189,7 +189,10 @@ def test_the_routers_file_splits_what_is_kept_from_what_is_not(
     file.write_text("")
     monkeypatch.setattr(loading, "UCI_FILE", str(file))
     node = load(str(file), {}, {})[Node]
-    assert (node.data_dir, node.run_dir) == ("/etc/kwaainet", "/var/run/kwaainet")
+    assert (node.data_dir, node.run_dir) == ("/etc/kwaainet/data", "/var/run/kwaainet")
+    file.write_text("config node\n\toption data_dir '/etc/kwaainet'\n")  # as it once was
+    node = load(str(file), {}, {})[Node]
+    assert (node.data_dir, node.run_dir) == ("/etc/kwaainet/data", "/var/run/kwaainet")
     file.write_text("config node\n\toption data_dir '/mnt/kwaainet'\n")
     node = load(str(file), {}, {})[Node]
     assert (node.data_dir, node.run_dir) == ("/mnt/kwaainet", "/mnt/kwaainet")
