@@ -46,7 +46,7 @@ def splits() -> dict[str, Split]:
     shipped = contents.shipped()
     hot, entry = shipped.cython, shipped.nuitka
     files = contents.application()
-    modules = [name for name in files if name != "edge.__main__"]  # which the binary never runs
+    modules = [name for name in files if name != "edge.__main__"]  # compilers take it for a program
     plain = [name for name in modules if files[name].name != "__init__.py"]
     return {
         "as shipped": shipped,

@@ -16,7 +16,7 @@ BUILTINS = """
 _abc _asyncio _bisect _codecs _collections _contextvars _functools _heapq _imp _io _json _locale
 _operator _posixsubprocess _random _sha1 _sha2 _signal _socket _sre _stat _string _struct _thread
 _typing _warnings _weakref array atexit binascii builtins errno fcntl gc itertools marshal math
-posix select sys time
+posix resource select sys time
 """.split()
 
 # Needed before the image's importer runs.

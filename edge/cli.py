@@ -4,9 +4,10 @@ Not argparse: it costs memory for as long as the node runs, and its errors are n
 The flags are the schema's options; commands and their switches stand in the rooms' `commands.py`.
 """
 
+import errno
 import sys
 
-from edge import rooms, run
+from edge import process, rooms, run
 from edge.commands import USAGE_ERROR, Arguments, Command
 from edge.config import commands as config_commands
 from edge.config.errors import ConfigError, shown, suggestion
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SHORT = {"-h": "help", "-V": "version"}
+_SERVES = "run"  # the command that acts on signals itself
+# How write(2) fails where the output goes: a full disk or quota, a limit, a terminal that hung up.
+_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EAGAIN)
 
 COMMANDS = (
     *run.COMMANDS,
@@ -39,12 +43,16 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        process.complain(error)
         return USAGE_ERROR
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
-        import os
-
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the exit
+        process.discard(sys.stdout)
+        return 1
+    except OSError as error:
+        if error.errno not in _LOST or error.filename is not None:
+            raise
+        process.discard(sys.stdout)
+        process.complain(f"kwaainet: cannot write the output: {error.strerror}")
         return 1
     except KeyboardInterrupt:
         return 130
@@ -52,6 +60,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(argv: list[str]) -> int:
     args = parse(argv)
+    if args.positionals[:1] != [_SERVES] or "help" in args.switches:
+        process.release_signals()
     if "version" in args.switches:
         print("\n".join(_version()))
         return 0
@@ -60,7 +70,8 @@ def _main(argv: list[str]) -> int:
         return 0 if "help" in args.switches else USAGE_ERROR
     name, *operands = args.positionals
     if name == "help":
-        print("\n".join(_help_on(_command(operands[0])) if operands else _overview()))
+        about = [operand for operand in operands[:1] if operand != "help"]
+        print("\n".join(_help_on(_command(about[0])) if about else _overview()))
         return 0
     command = _command(name)
     if "help" in args.switches:
@@ -126,7 +137,8 @@ def _command(name: str) -> Command:
         if command.name == name:
             return command
     names = [*[command.name for command in COMMANDS], "help"]
-    raise ConfigError(f'kwaainet: unknown command "{escape(name, 80)}"; {suggestion(name, names)}')
+    advice = suggestion(name, names, otherwise="`kwaainet help` lists them all")
+    raise ConfigError(f'kwaainet: unknown command "{escape(name, 80)}"; {advice}')
 
 
 def _check(command: Command, args: Arguments) -> None:
@@ -152,15 +164,15 @@ def _version() -> list[str]:
 
         lines += [f"target   {_image.TARGET}", f"commit   {_image.COMMIT}"]
     except ImportError:
-        lines.append("target   none, this is no static binary")
+        lines.append("target   source install")
     version = ".".join([str(number) for number in sys.version_info[:3]])
     return [*lines, f"python   {sys.implementation.name} {version}", f"ciphers  {BACKEND}"]
 
 
 def _overview() -> list[str]:
     rows = [(_synopsis(command), command.help) for command in COMMANDS]
-    rows.append(("help [COMMAND]", "all about a command; `help run` lists every option"))
-    rows.append(("--version", "which one this is"))
+    rows.append(("help [COMMAND]", "show help for a command; `help run` lists every option"))
+    rows.append(("--version", "print the version"))
     return [
         "Usage: kwaainet COMMAND [FLAG ...]",
         "",
@@ -183,7 +195,3 @@ def _help_on(command: Command) -> list[str]:
     if command.name == "run":
         return out + render.flags()
     return [*out, "  --config FILE, --data-dir DIR and the other options of `kwaainet help run`"]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

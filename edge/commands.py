@@ -1,4 +1,4 @@
-"""What a command of the program is made of; each room lists its own in its `commands.py`.
+"""The parts of a command of the program; each room lists its commands in its `commands.py`.
 
 A command's function imports what it needs when it is called: listing them all costs little.
 """
@@ -13,7 +13,10 @@ USAGE_ERROR = 2  # the exit status for wrong arguments and configuration
 
 
 class Arguments:
-    """A command line taken apart. `switches`: by name, the text of those with a value, else ""."""
+    """A command line taken apart. `switches`: by name, the text of those with a value, else "".
+
+    `positionals`: the command's name first, then its operands.
+    """
 
     __slots__ = ("file", "flags", "positionals", "switches")
 
@@ -27,7 +30,8 @@ class Arguments:
 class Command:
     """`call(config, arguments)` returns the exit status. `operands`: names of what must follow it.
 
-    `switches`: (name, value's name or "", help).
+    `switches`: (name, value's name or "", help). All commands and options share their names: a
+    name that two have means the same in both (tests/test_cli.py).
     """
 
     __slots__ = ("call", "help", "name", "operands", "switches")

@@ -16,9 +16,9 @@ from edge import clock, log
 from edge.allowance import Allowance
 from edge.budget import LEAST_TO_SERVE, Budget, default_limit
 from edge.config.errors import ConfigError
-from edge.config.schema import Node, Peer, Relay, Section
+from edge.config.schema import Node, Peer, Section
 from edge.crypto.identity import load_or_create
-from edge.machine import resident, this_sizing
+from edge.machine import file_limit, resident, this_sizing
 from edge.swarm import interfaces, ping
 from edge.swarm.addresses import OwnAddresses
 from edge.swarm.dialer import Dialer
@@ -65,23 +65,26 @@ class Service(Protocol):
 
 
 class Host:
-    """`config`: the one in force. `share`: bytes of memory, where the configuration says auto.
+    """`config`: the one in force. `share`, `buffer_size`: bytes of memory to use where the
+    configuration says auto, and to read at once; 0 for what suits the machine.
 
     `allowance`: what may be done for others now. `utc()`: seconds since 1970, None while the clock
     cannot be right. Services register what they add: `answers` to the status socket, by verb;
-    `tallies`, counters of what was done for others since the start; `peer_reports`.
+    `tallies`, counters of what was done for others since the start (those in edge.tiers.ledger are
+    entered there); `peer_reports`.
     """
 
-    def __init__(self, config: Config, share: int = 0) -> None:
+    def __init__(self, config: Config, share: int = 0, buffer_size: int = 0) -> None:
         node = config[Node]
         self.config = config
+        self.data_dir = node.data_dir  # until a restart
         key = load_or_create(
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
         self._share = share or default_limit()
         self.budget = Budget(node.memory_limit or self._share, resident(), this_sizing(), resident)
         self.limits = Limits()
-        self.limits.buffer_size = config[Relay].buffer_size or fitting_buffer_size(self.budget)
+        self.limits.buffer_size = buffer_size or fitting_buffer_size(self.budget)
         self.swarm = Swarm(key, self.limits, self.budget)
         self.started_at = self.swarm.loop.time()
         self.allowance = Allowance()
@@ -105,6 +108,7 @@ class Host:
         self.network_changed: list[Callable[[], None]] = [
             self.dialer.forget_failures,
             self.reconnector.retry,
+            self.swarm.listen_anew,
         ]
         self._alone_since = self.started_at
         self.swarm.opened.append(self._on_open)
@@ -122,6 +126,7 @@ class Host:
         copy_options(node, self.limits)
         self._set_memory_limit(node.memory_limit or self._share)
         self.limits.fill_in(self.budget)
+        self._fit_files()
         self.addresses.configure(parsed(node.external_address))
         if self._watcher is not None:
             self._stay_connected()
@@ -129,13 +134,18 @@ class Host:
 
     def start(self) -> None:
         """Listen, and keep to the network. Raises SwarmError."""
-        for address in parsed(self.config[Node].listen):
-            self.swarm.listen(address)
+        self.swarm.listen_at(parsed(self.config[Node].listen))
+        self.swarm.listening_changed.append(self.addresses.refresh)
         self.addresses.refresh()
         self._watcher = interfaces.Watcher(self.swarm.loop, self.learn_addresses_anew)
         self._stay_connected()
         self.swarm.spawn(self.reconnector.run())
         self.swarm.spawn(self._save_now_and_then())
+
+    def retire(self) -> None:
+        """Take on nothing new: the node stops."""
+        self.allowance.admits = False
+        self.swarm.close_listeners()
 
     def _stay_connected(self) -> None:
         """To the configured peers; they are dialed once there are addresses to tell them."""
@@ -171,6 +181,12 @@ class Host:
     def _on_close(self, _: Connection) -> None:
         if not self.swarm.connection_count:
             self._alone_since = self.swarm.loop.time()
+
+    def _fit_files(self) -> None:
+        wanted, files = self.limits.max_connections, file_limit()
+        if not self.limits.fit_files(files):
+            most = self.limits.max_connections
+            log.warning("few-files", limit=files, max_connections=most, wanted=wanted)
 
     # --- memory ---
 

@@ -2,20 +2,38 @@
 
 The directory itself is locked (flock(2)), so nothing is written or left behind. Linux reports the
 holder (proc_locks(5)), unless /proc is restricted.
+
+Whoever can open a directory can lock it, so it has to be this user's alone.
 """
 
 import fcntl
 import os
+import stat
+
+from edge import log
+from edge.atomic import NO_MODES, set_mode
+
+_OWN = ("identity.key", "status.sock", "kwaainet.toml")  # what makes a directory the node's
+_ADVICE = "give the node one of its own, mode 0700, such as a new one below it"
+_EMPTY = ("lost+found",)  # of the root of a file system
 
 
-class Held(Exception):
-    """Another process holds the lock; the message is one line for the user of this one."""
+class LockError(Exception):
+    """The directory cannot be this node's; the message is one line for its user."""
+
+
+class Held(LockError):
+    """Another process holds the lock."""
+
+
+class Exposed(LockError):
+    """Others may open the directory."""
 
 
 def hold(path: str) -> int:
     """Lock the directory `path`; returns a descriptor that holds the lock until it is closed.
 
-    Returns -1 if the directory cannot be opened, and so cannot be used. Raises Held.
+    Returns -1 if the directory cannot be opened, and so cannot be used. Raises LockError.
     """
     try:
         directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -23,23 +41,49 @@ def hold(path: str) -> int:
         return -1
     try:
         lock(directory, path)
-    except Held:
+    except LockError:
         os.close(directory)
         raise
     return directory
 
 
 def lock(directory: int, path: str) -> None:
-    """Lock the directory that is open as `directory`. Raises Held.
+    """Lock the directory that is open as `directory`. Raises LockError.
 
-    Does nothing if the file system does not support locks of directories, such as NFS.
+    It gets mode 0700 if it is new or the node's; others are the user's business. Nothing is locked
+    if the file system does not support locks of directories, such as NFS.
     """
+    _make_private(directory, path)
     try:
         fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise held(path, _holder(os.fstat(directory))) from None
     except OSError:
         return
+
+
+def _make_private(directory: int, path: str) -> None:
+    found = os.fstat(directory)
+    mode = stat.S_IMODE(found.st_mode)
+    was = f"{path}: others may open this directory (mode {mode:04o}) and lock the node out"
+    if found.st_uid not in (0, os.geteuid()):
+        raise Exposed(f"{path}: belongs to another user ({found.st_uid}); {_ADVICE}")
+    if not mode & 0o077:
+        return
+    if found.st_uid != os.geteuid() or mode & stat.S_ISVTX or not _is_own(directory):
+        raise Exposed(f"{was}; {_ADVICE}")
+    try:
+        if not set_mode(directory, 0o700):
+            raise Exposed(f"{was}: {NO_MODES}; mount that with umask=077, or {_ADVICE}")
+    except OSError as error:
+        raise Exposed(f"{was}: {error.strerror}; {_ADVICE}") from None
+    log.warning("directory-tightened", path=path, was=f"{mode:04o}", now="0700")
+
+
+def _is_own(directory: int) -> bool:
+    """Whether there is nothing in it, or a node's files: /tmp or /etc are to keep their mode."""
+    names = [name for name in os.listdir(directory) if name not in _EMPTY]
+    return not names or any(name in _OWN for name in names)
 
 
 def held(path: str, process: int = 0) -> Held:

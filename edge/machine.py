@@ -1,14 +1,16 @@
-"""Facts of the kernel: the memory there is and what of it is ours, and who is killed first.
+"""Facts of the kernel: the memory and the files there are for us, and who is killed first.
 
 Under 128 MiB of memory, or on one or two cores, a node is made smaller than its memory limit
 alone would have it: smaller windows, buffers and tables (`Sizing`).
 
-Source: proc(5): meminfo, self/statm, self/oom_score_adj; cgroups(7)
+Source: proc(5): meminfo, self/statm, self/oom_score_adj; cgroups(7); getrlimit(2)
 """
 
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import suppress
 
 from edge.units import KIB, MIB
 
@@ -125,6 +127,23 @@ def raise_oom_score(path: str = _SCORE_FILE) -> int | None:
     except (OSError, ValueError):  # no /proc in this jail, or one that is read-only
         return None
     return score
+
+
+def file_limit() -> int:
+    """How many files this process may have open, sockets among them."""
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return limit if limit != resource.RLIM_INFINITY else sys.maxsize
+
+
+def raise_file_limit() -> None:
+    """As far as this process may by itself: a low one is for programs that use select(2)."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # a jail may have taken the right
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def cgroup_files(cgroups: str) -> list[str]:

@@ -23,13 +23,13 @@ ROOMS = (  # in the order in which `kwaainet status` shows them
 
 
 def views() -> "Iterator[View]":
-    """What each room shows."""
+    """The view of each room."""
     for room in ROOMS:
         yield import_module(f"edge.{room}.view").VIEW
 
 
 def commands() -> "Iterator[Command]":
-    """What each room does for the command line."""
+    """The commands of all rooms."""
     for room in ROOMS:
         yield from import_module(f"edge.{room}.commands").COMMANDS
 

@@ -6,6 +6,7 @@ room for memory follow from it.
 
 import sys
 
+from edge import process
 from edge.commands import Command
 from edge.config.errors import ConfigError
 from edge.config.schema import Node
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
 
     from edge.commands import Arguments
     from edge.config.load import Config
+    from edge.node import Node as RunningNode
     from edge.rooms import Fitness
 
 _BACKEND = "KWAAINET_CRYPTO"
+_PURE = "pure Python"  # as edge.crypto.BACKEND names it
 
 
 def _run(config: "Config", args: "Arguments") -> int:
@@ -57,7 +60,7 @@ def _load_crypto(config: "Config") -> None:
     try:
         import edge.crypto
 
-        if wanted == "native" and edge.crypto.BACKEND == "pure Python":
+        if wanted == "native" and edge.crypto.BACKEND == _PURE:
             import edge.crypto.native  # raises what is missing
     except ImportError as missing:
         origin = config.origin("node", "crypto")
@@ -84,12 +87,12 @@ def _main(config: "Config", uvloop: bool, fitness: "Fitness | None") -> int:
         try:
             os.makedirs(path, mode=0o700, exist_ok=True)
         except OSError as error:
-            print(f"kwaainet: {path}: cannot be {what}: {error.strerror}", file=sys.stderr)
+            process.complain(f"kwaainet: {path}: cannot be {what}: {error.strerror}")
             return 1
     try:
         return _on_loop(_serve(config, fitness), uvloop)
-    except (SwarmError, StatusError, HttpError, CryptoError, lock.Held) as error:
-        print(f"kwaainet: {error}", file=sys.stderr)
+    except (SwarmError, StatusError, HttpError, CryptoError, lock.LockError) as error:
+        process.complain(f"kwaainet: {error}")
         return 1
 
 
@@ -114,26 +117,52 @@ async def _serve(config: "Config", fitness: "Fitness | None") -> int:
 
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
+    machine.raise_file_limit()
     score, sizing = machine.raise_oom_score(), machine.this_sizing()
+    process.forbid_dumps()  # after the score, which is then root's to write
     node = composition.Node(config, fitness)
     log.info("machine", profile=sizing.name, why=sizing.why, oom_score=score)
     if clock.now_if_plausible(clock.build_time()) is None:
         log.warning("clock-wrong", year=time.gmtime().tm_year)
+    _tell_of_ciphers(config)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: node.reload(dict(os.environ)))
     loop.add_signal_handler(signal.SIGUSR1, node.host.learn_addresses_anew)
+    process.release_signals()
     async with node:
-        if sys.stdout.isatty():
-            from edge.status.banner import banner
-
-            print(banner(node.status.report()), end="", flush=True)
-        swarm = node.host.swarm
-        listen = ",".join(str(address) for address in swarm.listening)
-        print(f"ready peer_id={swarm.peer_id} listen={listen}", flush=True)
+        _say_ready(node)
         await stopping.wait()
         log.info("stopping")
     return 0
+
+
+def _tell_of_ciphers(config: "Config") -> None:
+    """Say so if they are slow, and take a time that tells of the keys, and nobody wanted that."""
+    from edge import crypto, log
+
+    if config[Node].crypto == "auto" and crypto.BACKEND == _PURE:
+        try:
+            import edge.crypto.native  # noqa: F401 - says what is missing
+        except ImportError as missing:
+            log.warning("ciphers-pure", missing=missing)
+
+
+def _say_ready(node: "RunningNode") -> None:
+    """To whoever started it; a node whose standard output cannot be written serves all the same."""
+    from edge import log
+
+    swarm = node.host.swarm
+    listen = ",".join([str(address) for address in swarm.listening])
+    try:
+        if sys.stdout.isatty():
+            from edge.status.banner import banner
+
+            print(banner(node.status.report()), end="")
+        print(f"ready peer_id={swarm.peer_id} listen={listen}", flush=True)
+    except OSError as error:
+        process.discard(sys.stdout)
+        log.warning("ready-line-lost", error=error.strerror)
 
 
 def _id(config: "Config", args: "Arguments") -> int:
@@ -146,13 +175,13 @@ def _id(config: "Config", args: "Arguments") -> int:
 
     try:
         os.makedirs(config[Node].data_dir, mode=0o700, exist_ok=True)
-        key = load_or_create(config.identity_file())
+        key = load_or_create(config.identity_file(), process.complain)
     except OSError as error:
         directory = escape(config[Node].data_dir)
-        print(f"{directory}: cannot be created: {error.strerror}", file=sys.stderr)
+        process.complain(f"{directory}: cannot be created: {error.strerror}")
         return 1
     except IdentityError as error:
-        print(error, file=sys.stderr)
+        process.complain(error)
         return 1
     print(PublicKey(type=ED25519, data=key.public).peer_id())
     return 0

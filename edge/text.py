@@ -37,7 +37,7 @@ def span(seconds: float) -> str:
 
 
 def shown(value: object, limit: int = 256) -> str:
-    """What came from elsewhere, as printable ASCII that no terminal takes for a command."""
+    """A value from elsewhere as printable ASCII, which no terminal takes for a command."""
     text = str(value)
     escaped = text[:limit].encode("unicode_escape").decode("ascii")
     return escaped + "..." if len(text) > limit else escaped

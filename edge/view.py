@@ -1,4 +1,4 @@
-"""What a room adds to the texts that people read and to the metrics: its `view.py` makes one View.
+"""A room's part of the texts that people read and of the metrics: its `view.py` makes one View.
 
 All are functions of an answer of the status socket, which may come from a node of another version:
 what it does not hold is not shown.

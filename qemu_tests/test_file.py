@@ -90,6 +90,7 @@ NOT_THERE = {
     "cryptography",  # edge.crypto takes what there is
     "uvloop",
     "ctypes",  # edge.machine: for glibc, which is not there either
+    "pwd",  # edge.config.load: for a user without $HOME
     "_image",  # built in
 }
 

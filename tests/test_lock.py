@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,94 @@ def test_a_killed_one_leaves_nothing(holder, tmp_path: Path) -> None:
 
 def test_nothing_to_keep_needs_no_lock(tmp_path: Path) -> None:
     assert lock.hold(str(tmp_path / "nosuch")) == -1
+
+
+@pytest.mark.parametrize(
+    ("mode", "names"),
+    [
+        *[(mode, []) for mode in (0o755, 0o750, 0o711, 0o777, 0o2775, 0o704)],
+        (0o755, ["identity.key", "peers"]),
+        (0o755, ["status.sock"]),
+        (0o755, ["lost+found"]),
+    ],
+)
+def test_a_directory_of_the_nodes_is_made_its_own(
+    mode: int, names: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever can open a directory can lock it."""
+    for name in names:
+        (tmp_path / name).touch()
+    tmp_path.chmod(mode)
+    os.close(lock.hold(str(tmp_path)))
+    assert tmp_path.stat().st_mode & 0o777 == 0o700
+    told = f"warning directory-tightened path={tmp_path} was={mode:04o} now=0700"
+    assert told in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("mode", "names"), [(0o755, ["kept"]), (0o1777, []), (0o1777, ["x"])])
+def test_a_directory_of_others_keeps_its_mode(mode: int, names: list[str], tmp_path: Path) -> None:
+    """As /etc and /tmp, when somebody names them."""
+    for name in names:
+        (tmp_path / name).touch()
+    tmp_path.chmod(mode)
+    with pytest.raises(lock.Exposed) as refused:
+        lock.hold(str(tmp_path))
+    assert str(refused.value) == (
+        f"{tmp_path}: others may open this directory (mode {mode:04o}) and lock the node out;"
+        " give the node one of its own, mode 0700, such as a new one below it"
+    )
+    assert tmp_path.stat().st_mode & 0o7777 == mode
+
+
+@pytest.mark.netns
+def test_a_directory_of_another_user(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    with pytest.raises(lock.Exposed, match=r": belongs to another user \(65534\); give the node"):
+        lock.hold(str(tmp_path))
+
+
+def test_a_file_system_without_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for one: FAT takes the call for nothing."""
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr(os, "fchmod", lambda *_: None)
+    with pytest.raises(lock.Exposed, match=r"keeps no modes.*; mount that with umask=077, or give"):
+        lock.hold(str(tmp_path))
+
+
+AS_NOBODY = """
+import fcntl, os, sys
+os.setgroups([])
+os.setuid(65534)
+try:
+    directory = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(directory, fcntl.LOCK_EX)
+except PermissionError:
+    print("refused", flush=True)
+else:
+    print("locked", flush=True)
+input()
+"""
+
+
+@pytest.mark.netns
+def test_another_user_cannot_keep_a_node_from_starting(tmp_path: Path) -> None:
+    """Not even one that came before: the lock is for who may open the directory."""
+    with tempfile.TemporaryDirectory() as shared:
+        os.chmod(shared, 0o755)
+        directory = Path(shared, "data")
+        directory.mkdir()
+        os.close(lock.hold(str(directory)))
+        with subprocess.Popen(
+            [sys.executable, "-c", AS_NOBODY, str(directory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[1],
+        ) as stranger:
+            assert stranger.stdout is not None
+            assert stranger.stdout.readline() == "refused\n"
+            os.close(lock.hold(str(directory)))
+            stranger.communicate("\n")
 
 
 def node(tmp_path: Path, run_dir: str) -> EdgeNode:

@@ -106,6 +106,6 @@ def main():
     import edge  # noqa: F401 - puts Nuitka's importer first
 
     sys.meta_path[:] = [*ours, *[each for each in sys.meta_path if each not in ours]]
-    from edge import cli
+    from edge.__main__ import main as kwaainet
 
-    return cli.main()
+    return kwaainet()

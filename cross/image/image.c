@@ -14,10 +14,12 @@
 #include <internal/pycore_import.h>
 #undef Py_BUILD_CORE
 #include <marshal.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -143,7 +145,16 @@ image_names(PyObject *self, PyObject *unused)
     return names;
 }
 
+/* forbid_dumps(): as edge/process.py has it, by prctl(2). */
+static PyObject *
+image_forbid_dumps(PyObject *self, PyObject *unused)
+{
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    return Py_NewRef(Py_None);
+}
+
 static PyMethodDef methods[] = {
+    {"forbid_dumps", image_forbid_dumps, METH_NOARGS, NULL},
     {"find", image_find, METH_O, NULL},
     {"code", image_code, METH_O, NULL},
     {"names", image_names, METH_NOARGS, NULL},
@@ -256,6 +267,20 @@ done:
     return status;
 }
 
+/* As edge/process.py does, which releases them: the interpreter takes a while to get there. */
+static void
+hold_signals(void)
+{
+    sigset_t held;
+
+    sigemptyset(&held);
+    sigaddset(&held, SIGHUP);
+    sigaddset(&held, SIGUSR1);
+    sigaddset(&held, SIGTERM);
+    sigaddset(&held, SIGINT);
+    sigprocmask(SIG_BLOCK, &held, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -263,6 +288,7 @@ main(int argc, char **argv)
     PyStatus status;
     long code;
 
+    hold_signals();
     status = configure(argc, argv);
     if (PyStatus_Exception(status)) {
         fprintf(stderr, "kwaainet: Python does not start: %s\n",

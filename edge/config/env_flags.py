@@ -18,12 +18,25 @@ if TYPE_CHECKING:
 
     from edge.config.kinds import Option
 
+_NUMBER = r"\d+$"
+_URL = r"(tcp|udp|sctp)://"
+# The end of a link's name, the start of its value: by its name alone it may be a misspelt option.
+_LINKS = (
+    ("_SERVICE_HOST$", r"[\w.:-]+$"),
+    (r"_SERVICE_PORT(_\w+)?$", _NUMBER),
+    (r"_PORT(_\d+_(TCP|UDP|SCTP)(_START|_END)?)?$", _URL),
+    (r"_PORT_\d+_(TCP|UDP|SCTP)_(ADDR|PORT|PROTO|PORT_START|PORT_END)$", ""),
+    ("_NAME$", "/"),
+    (r"_ENV_\w+$", ""),
+)
+
 
 def read_environment(environ: "Mapping[str, str]", also_ours: str) -> Layer:
     """Read KWAAINET_* variables. An empty variable counts as unset. Raises ConfigError.
 
-    `also_ours`: a variable that sets no option. Other programs of KwaaiNet use the same prefix, so
-    an unknown variable is an error only if it resembles one of this program.
+    `also_ours`: a variable that sets no option. Other programs of KwaaiNet use the same prefix, as
+    do services whose names begin with it, so an unknown variable is an error only if it resembles
+    one of this program.
     """
     layer = Layer()
     options = {option.environment: option for option in every_option() if option.flag}
@@ -33,7 +46,8 @@ def read_environment(environ: "Mapping[str, str]", also_ours: str) -> Layer:
         if name in options:
             _set(layer, options[name], [value], f"environment {name}")
             continue
-        _refuse_if_misspelt(name, [*options, also_ours])
+        if not _is_link(name, value):
+            _refuse_if_misspelt(name, [*options, also_ours])
         layer.ignored.append(name)
     return layer
 
@@ -65,6 +79,16 @@ def _peers(option: "Option", texts: "Sequence[str]", origin: str) -> list[dict[s
     if len(addresses) > MAX_REPEATED:
         raise ConfigError(f"{origin}: got {len(addresses)}; expected at most {MAX_REPEATED}")
     return [{option.name: Found(option.from_text(each), origin)} for each in addresses]
+
+
+def _is_link(name: str, value: str) -> bool:
+    """Whether Kubernetes or Docker tells a container where a service is, such as `kwaainet-relay`.
+
+    Source: Kubernetes, "Service": environment variables; Docker, "Legacy container links"
+    """
+    import re  # needed only for unknown variables
+
+    return any(re.search(end, name) and re.match(start, value) for end, start in _LINKS)
 
 
 def _refuse_if_misspelt(name: str, known: list[str]) -> None:

@@ -7,6 +7,7 @@ overrides the option: the file stays invalid without the flag.
 import os
 
 from edge.config import env_flags
+from edge.config.errors import ConfigError
 from edge.config.kinds import HARD, SOFT, Path
 from edge.config.layer import Found, Layer
 from edge.config.schema import ENVIRONMENT, SECTIONS, Node, Section
@@ -96,7 +97,7 @@ class Change:
         self.new = new
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.old} -> {self.new}"
+        return f"{self.name}: {self.old or 'none'} -> {self.new or 'none'}"
 
 
 def load(
@@ -149,10 +150,34 @@ def _written(config: Config, section: type[Section]) -> str:
 
 
 def default_data_dir(environ: "Mapping[str, str]") -> str:
+    """Raises ConfigError for a user without a home.
+
+    Relative paths in the environment are ignored, which would be other ones from each directory.
+
+    Source: XDG Base Directory Specification 0.8, "Environment variables"
+    """
     if os.geteuid() == 0:
         return "/var/lib/kwaainet"
-    home = environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
-    return os.path.join(home, "kwaainet")
+    base = environ.get("XDG_DATA_HOME", "")
+    if not os.path.isabs(base):
+        base = os.path.join(_home(environ), ".local/share")
+    return os.path.join(base, "kwaainet")
+
+
+def _home(environ: "Mapping[str, str]") -> str:
+    home = environ.get("HOME", "")
+    if not os.path.isabs(home):
+        try:
+            import pwd
+
+            home = pwd.getpwuid(os.geteuid()).pw_dir
+        except (ImportError, KeyError):  # not in the static binary; a user of a number alone
+            home = ""
+    if not os.path.isabs(home):
+        raise ConfigError(
+            "default: [node] data_dir: this user has no home directory; set data_dir, or $HOME"
+        )
+    return home
 
 
 def hard(config: Config) -> list[str]:

@@ -24,6 +24,7 @@ from edge.config.kinds import (
     Interface,
     Mac,
     Mark,
+    Names,
     Networks,
     Option,
     Path,
@@ -345,6 +346,8 @@ class Status(Section):
         "Serve /metrics (Prometheus) and /health.")
     http_listen = Addresses(("/ip4/127.0.0.1/tcp/9464",), LISTEN, SOFT,
         "Listen addresses of the HTTP server, without authentication: use trusted networks only.")
+    http_names = Names((), SOFT,
+        "Names by which the pages may be asked for, besides IP addresses and localhost.")
 # fmt: on
 
 

@@ -8,9 +8,8 @@ encoding is valid, so the message is compared byte by byte.
 import errno
 import os
 import stat
-import sys
 
-from edge.atomic import write_atomic
+from edge.atomic import NO_MODES, write_atomic
 from edge.crypto import ED25519, Ed25519Key
 from edge.crypto.errors import IdentityError
 
@@ -29,19 +28,21 @@ _ADVICE = {
     errno.EACCES: "make the directory {} writable for the node's user",
     errno.EPERM: "make the directory {} writable for the node's user",
     errno.EROFS: "make the directory {} writable for the node's user",
+    errno.ENOTSUP: "mount that of {} with umask=077, or set data_dir to one with modes",
 }
+_MODELESS = "mount that with umask=077, or set data_dir to a directory on one with modes"
+_READ_ONLY = (
+    "give it mode 0400 there, or 0440 with root as its owner, such as by a secret's defaultMode"
+)
 _MOST = 8192  # bytes read: enough to identify the type of any libp2p key
 
 
-def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
-def load_or_create(path: str, tell: "Callable[[str], None]" = _to_stderr) -> Ed25519Key:
+def load_or_create(path: str, tell: "Callable[[str], None]") -> Ed25519Key:
     """Load the key in the file `path`, or create it with mode 0600 if the file does not exist.
 
     The mode of a file that others may read or write is set to 0600, and `tell` is called with one
-    line about it. Raises IdentityError with one line that names the file and the remedy.
+    line about it. A file that root lets a group read (0440, a secret in Kubernetes) is taken as it
+    is. Raises IdentityError with one line that names the file and the remedy.
     """
     try:
         data = _read(path, tell)
@@ -58,24 +59,33 @@ def load_or_create(path: str, tell: "Callable[[str], None]" = _to_stderr) -> Ed2
 def _read(path: str, tell: "Callable[[str], None]") -> bytes:
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        mode = os.fstat(fd).st_mode
-        if not stat.S_ISREG(mode):
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
             raise IdentityError(f"{path}: not a regular file; name another one for the key")
-        if mode & 0o077:
-            _tighten(path, fd, mode, tell)
+        if found.st_mode & 0o077 and not _is_given(found):
+            _tighten(path, fd, found, tell)
         return os.read(fd, _MOST)
     finally:
         os.close(fd)
 
 
-def _tighten(path: str, fd: int, mode: int, tell: "Callable[[str], None]") -> None:
-    was = f"{path}: others may use this private key (mode {stat.S_IMODE(mode):04o})"
+def _is_given(found: os.stat_result) -> bool:
+    """Whether it is root's, and no more than read by a group."""
+    return found.st_uid == 0 != os.geteuid() and not found.st_mode & 0o037
+
+
+def _tighten(path: str, fd: int, found: os.stat_result, tell: "Callable[[str], None]") -> None:
+    was = f"{path}: others may use this private key (mode {stat.S_IMODE(found.st_mode):04o})"
+    reason, advice = NO_MODES, _MODELESS
     try:
         os.fchmod(fd, 0o600)
     except OSError as error:
-        raise IdentityError(
-            f"{was} and that cannot be changed ({error.strerror}); run chmod 600 on it as its owner"
-        ) from None
+        if error.errno == errno.EROFS:
+            reason, advice = "it is mounted read-only", _READ_ONLY
+        elif found.st_uid != os.geteuid():
+            reason, advice = str(error.strerror), "run chmod 600 on it as its owner"
+    if os.fstat(fd).st_mode & 0o077:
+        raise IdentityError(f"{was} and that cannot be changed ({reason}); {advice}")
     tell(f"{was}; set to 0600. If someone may have read it, delete it to get a new identity")
 
 

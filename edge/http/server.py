@@ -3,9 +3,10 @@
 It is no web server: one request a connection, GET and HEAD, no body read. A request has to come
 within seconds and a few kilobytes, and few clients are served at a time; who exceeds that is closed
 on. Whoever reaches the address may read the pages, so it is off unless the owner turns it on, and
-then on the loopback interface alone unless he names another.
+then on the loopback interface alone unless he names another. A page in the owner's browser cannot
+reach it by a name of its own that it leads here (DNS rebinding): names have to be configured.
 
-Source: RFC 9112 (HTTP/1.1) sections 2, 3 and 9.6
+Source: RFC 9112 (HTTP/1.1) sections 2, 3 and 9.6; RFC 9110 sections 7.2 and 15.5.20
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import socket
 from contextlib import suppress
 
 from edge import log
+from edge.again import Again
 from edge.http.errors import HttpError
 
 TYPE_CHECKING = False
@@ -34,6 +36,7 @@ _PHRASES = {
     400: "Bad Request",
     404: "Not Found",
     405: "Method Not Allowed",
+    421: "Misdirected Request",
     431: "Request Header Fields Too Large",
     503: "Service Unavailable",
     505: "HTTP Version Not Supported",
@@ -41,13 +44,19 @@ _PHRASES = {
 
 
 class HttpServer:
-    """Serves `pages`, path to page. `timeout`: seconds, TIMEOUT but for tests."""
+    """Serves `pages`, path to page. `timeout`: seconds, TIMEOUT but for tests.
+
+    `names`: by which it may be asked for, besides IP addresses and localhost.
+    """
 
     def __init__(self, pages: Mapping[str, Page], timeout: float = TIMEOUT) -> None:
+        self.names: frozenset[str] = frozenset()
         self._pages = pages
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         self._listeners: dict[tuple[str, int], socket.socket] = {}  # by what was asked for
+        self._missing: list[tuple[str, int]] = []
+        self._again = Again(self._loop, self._listen_anew)
         self._clients: set[asyncio.Task[None]] = set()
 
     @property
@@ -56,34 +65,68 @@ class HttpServer:
         return [sock.getsockname()[:2] for sock in self._listeners.values()]
 
     def configure(self, addresses: Sequence[tuple[str, int]]) -> None:
-        """Listen at exactly these IP addresses and ports. Raises HttpError, and listens as before.
+        """Listen at exactly these IP addresses and ports; at what is missing once it is there.
 
-        What is new is bound before what is old is closed.
+        A new address is bound before an old one is closed, unless the old one has its port: where
+        the page is to be seen by fewer, it must not stay open to all because of that. Raises
+        HttpError if there are some and none can be had, and listens as before.
         """
         wanted = dict.fromkeys(addresses)
+        old = {at: sock for at, sock in self._listeners.items() if at not in wanted}
+        kept = [address for address in wanted if address in self._listeners]
         added: dict[tuple[str, int], socket.socket] = {}
-        try:
-            for address in wanted:
-                if address not in self._listeners:
-                    added[address] = _listen(*address)
-        except HttpError:
-            for sock in added.values():
-                sock.close()
-            raise
-        for address in [address for address in self._listeners if address not in wanted]:
+        errors: dict[tuple[str, int], str] = {}
+        closed = []
+        for address in [address for address in wanted if address not in kept]:
+            closed += [other for other in old if _overlap(other, address)]
+            for other in [other for other in closed if other in self._listeners]:
+                self._close(other)
+            try:
+                added[address] = _listen(*address)
+            except HttpError as error:
+                errors[address] = str(error)
+        if errors and not (kept or added):
+            for address in closed:
+                self._open(address, _listen(*address))
+            raise HttpError("; ".join(errors.values()))
+        for address in [address for address in old if address in self._listeners]:
             self._close(address)
         for address, sock in added.items():
-            self._listeners[address] = sock
-            self._loop.add_reader(sock, self._acceptable, sock)
+            self._open(address, sock)
+        self._missing = list(errors)
+        self._again.stop()
+        if errors:
+            for line in errors.values():
+                log.warning("http-not-served", error=line)
+            self._again.start()
+
+    def listen_anew(self) -> None:
+        """Try what is missing: the network may be another one."""
+        self._again.now()
 
     async def stop(self) -> None:
         """Let the clients go."""
+        self._again.stop()
         tasks = list(self._clients)
         for address in list(self._listeners):
             self._close(address)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _listen_anew(self) -> bool:
+        """Whether nothing is missing any more."""
+        before, self._missing = self._missing, []
+        for address in before:
+            try:
+                self._open(address, _listen(*address))
+            except HttpError:
+                self._missing.append(address)
+        return not self._missing
+
+    def _open(self, address: tuple[str, int], sock: socket.socket) -> None:
+        self._listeners[address] = sock
+        self._loop.add_reader(sock, self._acceptable, sock)
 
     def _close(self, address: tuple[str, int]) -> None:
         sock = self._listeners.pop(address)
@@ -120,7 +163,7 @@ class HttpServer:
             async with asyncio.timeout(self._timeout):
                 head = await _head(client)
                 if head is not None:
-                    await loop.sock_sendall(client, answer(head, self._pages))
+                    await loop.sock_sendall(client, answer(head, self._pages, self.names))
 
 
 async def _head(client: socket.socket) -> bytes | None:
@@ -135,8 +178,8 @@ async def _head(client: socket.socket) -> bytes | None:
     return bytes(received)
 
 
-def answer(head: bytes, pages: Mapping[str, Page]) -> bytes:
-    """The bytes that answer a request's head."""
+def answer(head: bytes, pages: Mapping[str, Page], names: frozenset[str] = frozenset()) -> bytes:
+    """The bytes that answer a request's head; `names`: see HttpServer."""
     line, _, _ = head.partition(b"\r\n")
     words = line.split(b" ")
     if b"\r\n\r\n" not in head:
@@ -148,10 +191,42 @@ def answer(head: bytes, pages: Mapping[str, Page]) -> bytes:
         return _response(505, _PLAIN, b"only HTTP/1 is spoken here\n")
     if method not in (b"GET", b"HEAD"):
         return _response(405, _PLAIN, b"only GET and HEAD\n", "Allow: GET, HEAD\r\n")
+    hosts = _hosts(head)
+    if len(hosts) > 1:
+        return _response(400, _PLAIN, b"more than one host is named\n")
+    if hosts and not _is_ours(hosts[0], names):
+        return _response(421, _PLAIN, b"not served by this name; see http_names\n")
     page = pages.get(target.partition(b"?")[0].decode("ascii", "replace"))
     status, kind, body = page() if page is not None else (404, _PLAIN, _index(pages))
     response = _response(status, kind, body)
     return response if method == b"GET" else response[: len(response) - len(body)]
+
+
+def _hosts(head: bytes) -> list[str]:
+    """Values of Host, which a browser always sends; programs that speak HTTP/1.0 may not."""
+    fields = [line.partition(b":") for line in head.split(b"\r\n")[1:]]
+    return [
+        value.decode("ascii", "replace").strip(" \t").lower()
+        for name, _, value in fields
+        if name.strip(b" \t").lower() == b"host"
+    ]
+
+
+def _is_ours(host: str, names: frozenset[str]) -> bool:
+    """Whether `host`, with a port or without, is an IP address, localhost or one of `names`."""
+    if host.startswith("["):
+        literal, _, _ = host[1:].partition("]")
+        return _is_ip(socket.AF_INET6, literal.partition("%")[0])
+    name = host.partition(":")[0].removesuffix(".")
+    return name in ("", "localhost") or name in names or _is_ip(socket.AF_INET, name)
+
+
+def _is_ip(family: int, text: str) -> bool:
+    try:
+        socket.inet_pton(family, text)
+    except (OSError, ValueError):  # ValueError: a zero byte
+        return False
+    return True
 
 
 def _index(pages: Mapping[str, Page]) -> bytes:
@@ -166,7 +241,22 @@ def _response(status: int, kind: str, body: bytes, more: str = "") -> bytes:
     return head.encode("ascii") + body
 
 
+def _overlap(one: tuple[str, int], other: tuple[str, int]) -> bool:
+    """Whether one of the two addresses holds a socket of the other: their port and family."""
+    return one[1] == other[1] and (":" in one[0]) == (":" in other[0])
+
+
 def _listen(host: str, port: int) -> socket.socket:
+    try:
+        sock = _bound(host, port)
+    except OSError as error:
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise HttpError(f"cannot serve HTTP at {where}: {error.strerror}") from None
+    log.info("http", host=host, port=sock.getsockname()[1])
+    return sock
+
+
+def _bound(host: str, port: int) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -175,9 +265,7 @@ def _listen(host: str, port: int) -> socket.socket:
         sock.bind((host, port))
         sock.listen(_BACKLOG)
         sock.setblocking(False)
-    except OSError as error:
+    except OSError:
         sock.close()
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        raise HttpError(f"cannot serve HTTP at {where}: {error.strerror}") from None
-    log.info("http", host=host, port=sock.getsockname()[1])
+        raise
     return sock

@@ -92,7 +92,7 @@ def _present(reading: Reading, policy: Policy, seen: Pair) -> bool:
 
 
 def _room(reading: Reading, policy: Policy, used: Pair, seen: Pair) -> int | None:
-    """What others leave of the line; None while they leave enough.
+    """The rate that others leave of the line; None while they leave enough.
 
     A capacity that is only a guess counts where no delay says better.
     """

@@ -165,7 +165,7 @@ def directory(settings: Qos) -> str:
 def facts(
     settings: Qos, route: Route | None, ports: Sequence[int], uid: int, mark: int
 ) -> dict[str, str]:
-    """What hooks are told. `uid`, `mark`: of the node's sockets; `ports`: it listens on."""
+    """The environment of hooks. `uid`, `mark`: of the node's sockets; `ports`: it listens on."""
     relay = settings.dscp_relay
     return {
         "QOS_WAN": route.interface if route else "",

@@ -65,7 +65,7 @@ def parse_counters(text: str, interface: str) -> tuple[int, int] | None:
 
 
 def household(total: tuple[float, float], own: tuple[float, float]) -> tuple[float, float]:
-    """What of the line's bytes a second (up, down) is not the node's own."""
+    """The part of the line's bytes a second (up, down) that is not the node's own."""
     up, down = [max(0.0, all_ - mine * _OVERHEAD) for all_, mine in zip(total, own, strict=True)]
     return up, down
 

@@ -1,4 +1,4 @@
-"""What the kernel and the network read from the node's sockets: DSCP, priority and mark.
+"""Marks of the node's sockets for the kernel and the network: DSCP, priority and mark.
 
 A connection that carries work for others is marked as lower effort, so that it takes what others
 leave; every other one, on which peers reserve and identify, a step above, so that a full line does

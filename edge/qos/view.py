@@ -1,4 +1,4 @@
-"""What status shows of the marks and of how the node gives way on the line."""
+"""The marks and the back-off in status."""
 
 from edge.text import shown, size
 from edge.view import View

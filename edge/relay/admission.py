@@ -1,4 +1,4 @@
-"""Who may use the relay, at which addresses, and who comes first when it is full.
+"""The rules of admission: permission, addresses, and priority when the relay is full.
 
 The network's own peers (by agent or protocols in identify: KwaaiNet, hivemind, Petals) come before
 foreigners, who get at most a share of the reservations and lose them when one of ours needs one.
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from edge.wire.ip import parse_ip4, parse_ip6
+from edge.wire.ip import LINK_LOCAL, parse_ip4, parse_ip6
 from edge.wire.peerid import PeerId
 
 if TYPE_CHECKING:
@@ -100,9 +100,10 @@ class Admission:
         if self.service == "no" or not connection.direct:
             return []
         addresses = self._addresses.usable_by(connection)
-        if not addresses and self.service == "yes" and connection.local is not None:
-            return [connection.local]
-        return addresses
+        local = connection.local
+        if addresses or self.service != "yes" or local is None or local.scope() == LINK_LOCAL:
+            return addresses
+        return [local]
 
     def offered(self, connection: Connection) -> bool:
         """Whether the peer on `connection` is told that this is a relay."""

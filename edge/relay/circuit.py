@@ -71,6 +71,8 @@ class Leg:
         return len(self.other.pending)
 
     def data_received(self, start: int, end: int) -> None:
+        if self._circuit.ended is not None:  # by an earlier frame of the same read
+            return
         target = self.other
         length = end - start
         if not self._count(length):

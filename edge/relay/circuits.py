@@ -25,7 +25,7 @@ _STALLED = 3.0  # seconds without progress after which a circuit's memory may be
 
 
 class Circuits:
-    """Those that are open, and the count of those being opened. `pool`: leases their memory.
+    """The open circuits, and the count of those being opened. `pool`: leases their memory.
 
     `clock`: loop time. `total`: since the start.
     """

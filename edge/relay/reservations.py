@@ -90,7 +90,7 @@ class Reservations:
         return self._per_group.get(group, 0) >= self._limits.max_reservations_per_ip
 
     def foreigners(self) -> list[PeerId]:
-        """Those who yield to a peer of this network, the one renewed last at the end."""
+        """The peers that yield to a peer of this network, the one renewed last at the end."""
         return [
             peer
             for peer, held in self._table.items()

@@ -27,6 +27,7 @@ from edge.relay.stop import open_stop
 from edge.wire import circuit as messages
 from edge.wire.envelope import seal_voucher
 from edge.wire.errors import RemoteProtocolError
+from edge.wire.multiaddr import fitting
 from edge.wire.protobuf import delimited
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ _MESSAGE_TIME = 15.0  # seconds for a peer to send its message
 _SWEEP = 5.0  # seconds, times the slowdown
 _FAR_AWAY = 4_102_444_800  # the year 2100: the end of a reservation while the clock is wrong
 _RESERVATION = "reservation"
+# Bytes of an answer for addresses, the rest being the voucher's; and what each takes of them beside
+# its own: the peer id behind it, and its field.
+_ADDRESS_ROOM = messages.MAX_MESSAGE - 512
+_ADDRESS_OVERHEAD = 48
 
 
 class RelayService:
@@ -68,7 +73,8 @@ class RelayService:
         self._swarm = swarm
         swarm.admits = self.admission.denied
         swarm.handle(messages.HOP_ID, self._serve_hop, self.admission.offered)
-        swarm.closed.append(self._on_close)
+        swarm.closed.append(self._on_loss)
+        swarm.leaving.append(self._on_loss)
         swarm.pools.buffers.reclaimers.append(self.circuits.end_a_stalled_one)
         host.identify.identified.append(self._on_identified)
         host.allowance.changed.append(self._follow_allowance)
@@ -165,6 +171,10 @@ class RelayService:
             return []
         return [link for link in self._swarm.connections.get(peer, ()) if link.direct]
 
+    def _to_target(self, peer: PeerId) -> list[Connection]:
+        """The connections of `peer` on which a circuit can be offered to it."""
+        return [link for link in self._direct(peer) if not link.leaving]
+
     def _disconnect(self, peer: PeerId, reason: str) -> None:
         """Close the connections of `peer`: a client learns in no other way what it has lost."""
         for connection in self._direct(peer):
@@ -222,10 +232,11 @@ class RelayService:
         if not admitted or not self._add(peer, connection, ttl):
             await self._refuse(stream, messages.RESERVATION_REFUSED)
             return
+        told = fitting(addresses, _ADDRESS_ROOM, _ADDRESS_OVERHEAD, messages.MAX_ADDRESSES)
         answer = _status(messages.OK)
         answer.reservation = messages.Reservation(
             expire=expire,
-            addrs=[address.with_peer(self._swarm.peer_id).bytes for address in addresses],
+            addrs=[address.with_peer(self._swarm.peer_id).bytes for address in told],
             voucher=seal_voucher(self._swarm.key, peer, expire),
         )
         answer.limit = self._limit()
@@ -300,11 +311,12 @@ class RelayService:
         self.reservations.remove(peer)
         self._swarm.unprotect(peer, _RESERVATION)
 
-    def _on_close(self, connection: Connection) -> None:
+    def _on_loss(self, connection: Connection) -> None:
+        """`connection` is gone, or its peer takes no circuits on it any more."""
         peer = connection.peer
         assert peer is not None
-        if peer in self.reservations and not self._direct(peer):
-            self._expire(peer, connection.closed)
+        if peer in self.reservations and not self._to_target(peer):
+            self._expire(peer, connection.closed or "goes away")
 
     # --- circuits ---
 
@@ -376,7 +388,7 @@ class RelayService:
             limit=self._limit(),
         )
         sleeps = self.reservations.may_sleep(target)
-        return await open_stop(self._direct(target), request, sleeps)
+        return await open_stop(self._to_target(target), request, sleeps)
 
 
 def _status(status: int) -> messages.HopMessage:

@@ -56,13 +56,13 @@ class Account(Protocol):
 
 
 class Waiter(Protocol):
-    """Who waits until bytes of its own may pass. `queued`: whether it does, for the shaper."""
+    """A sender that waits until its bytes may pass. `queued`: whether it does, for the shaper."""
 
     queued: bool
 
     @property
     def pending(self) -> Sized:
-        """What is to pass."""
+        """The bytes that are to pass."""
 
     @property
     def blocked(self) -> bool:

@@ -1,4 +1,4 @@
-"""What the relay adds to `kwaainet status`, `peers` and `run`, and to the metrics."""
+"""The relay in `kwaainet status`, `peers` and `run`, and in the metrics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _rows(answer: Answer) -> Rows:
     reservations = answer.get("reservations", {})
     if "held" in reservations:
         held, most = reservations["held"], reservations["max"]
-        rows.append(("reservations", f"{held} held for others, at most {most}"))
+        rows.append(("reservations", f"{held} held for others (limit {most})"))
     own = [
         f"{short_peer(shown(each['relay']))}, renewed within {span(each['expires_in'])}"
         for each in reservations.get("own", ())
@@ -27,7 +27,7 @@ def _rows(answer: Answer) -> Rows:
     if "circuits" in answer:
         circuits = answer["circuits"]
         text = f"{circuits['open']} open, {circuits['total']} since start"
-        rows.append(("circuits", f"{text}, at most {circuits['max']}"))
+        rows.append(("circuits", f"{text} (limit {circuits['max']})"))
     if "bytes" in answer:
         there, back = answer["bytes"]["to_listeners"], answer["bytes"]["to_dialers"]
         rows.append(("relayed", f"{size(there)} to listeners, {size(back)} to dialers"))
@@ -42,8 +42,8 @@ def _banner(answer: Answer) -> Rows:
     most = f"{answer['reservations']['max']} reservations, {circuits['max']} circuits"
     ends = [span(duration)] if duration else []
     ends += [f"{size(data)} each way"] if data else []
-    text = f"is cut after {' or '.join(ends)}" if ends else "has no limit of time or data"
-    return [("relays", f"for at most {most}"), ("a circuit", text)]
+    text = f"closed after {' or '.join(ends)}" if ends else "unlimited time and data"
+    return [("relay", f"up to {most}"), ("circuits", text)]
 
 
 def _metrics(page: Exposition, status: Answer) -> None:

@@ -1,1 +1,1 @@
-"""What the node says about itself: the status socket, its answers, and the commands that ask."""
+"""The node's report on itself: the status socket, its answers, and the commands that ask."""

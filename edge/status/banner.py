@@ -1,4 +1,4 @@
-"""What `kwaainet run` tells the person who starts it: who the node is, and what is left to do."""
+"""The banner of `kwaainet run` on a terminal: the node's identity, and the steps left to do."""
 
 import sys
 
@@ -28,7 +28,7 @@ def banner_text(info: "Status", encoding: str, colour: bool = False) -> str:
     rows += [row for view in rooms.views() for row in view.banner(info)]
     rows += _addresses(info)
     if "limit" in info["memory"]:
-        rows.append(("memory", f"at most {size(info['memory']['limit'])}"))
+        rows.append(("memory", f"up to {size(info['memory']['limit'])}"))
     rows.append(("data", info["data_dir"]))
     steps = [f"  {arrow} {step}" for step in _steps(info)]
     lines = ["", "  " + bold(head, colour), "", *pairs(rows, indent="  "), "", *steps, ""]

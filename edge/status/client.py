@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 
+from edge import process
 from edge.config.schema import Node
 from edge.status import view
 from edge.status.errors import NotRunning, StatusError
@@ -77,9 +78,12 @@ def connect(config: "Config", addr: str) -> int:
     return _reported(run)
 
 
-def ask(config: "Config", verb: str) -> "Answer":
-    """What the running node answers to `verb`. Raises NotRunning and StatusError."""
-    return _ask_once(config[Node].run_dir, {"verb": verb})
+def ask(config: "Config", verb: str, **fields: object) -> "Answer":
+    """The running node's answer to `verb`. Raises NotRunning and StatusError.
+
+    `fields`: what the verb needs to know, as JSON has it.
+    """
+    return _ask_once(config[Node].run_dir, {"verb": verb, **fields})
 
 
 class Link:
@@ -161,7 +165,7 @@ def _reported(run: "Callable[[], int]") -> int:
     try:
         return run()
     except StatusError as error:
-        print(f"kwaainet: {error}", file=sys.stderr)
+        process.complain(f"kwaainet: {error}")
         return NO_NODE if isinstance(error, NotRunning) else FAILED
 
 

@@ -28,11 +28,11 @@ class Exposition:
         self._lines: list[str] = []
 
     def gauge(self, name: str, text: str, samples: float | Samples) -> None:
-        """What goes up and down. `samples`: one number, or several with their labels."""
+        """A value that goes up and down. `samples`: one number, or several with their labels."""
         self._family(name, "gauge", text, samples)
 
     def counter(self, name: str, text: str, samples: float | Samples) -> None:
-        """What only grows; "_total" is put behind its name."""
+        """A value that only grows; "_total" is appended to its name."""
         self._family(f"{name}_total", "counter", text, samples)
 
     @staticmethod

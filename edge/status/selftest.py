@@ -9,6 +9,8 @@ import importlib
 import sys
 from functools import partial
 
+from edge import process
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +23,7 @@ def run() -> int:
     try:
         import _image  # type: ignore[import-not-found]  # built in there
     except ImportError:
-        print("selftest is for the static binary; here, use `make unit`", file=sys.stderr)
+        process.complain("selftest is for the static binary; here, use `make unit`")
         return 2
     names: list[str] = _image.names()
     checks = [name for name in names if name.startswith(_CHECKS)]

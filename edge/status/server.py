@@ -16,7 +16,8 @@ import os
 import socket
 import stat
 
-from edge import lock
+from edge import lock, log
+from edge.atomic import UNSUPPORTED
 from edge.status.errors import AlreadyRunning, StatusError
 from edge.status.path import NAME, socket_path
 from edge.swarm.errors import SwarmError
@@ -35,7 +36,9 @@ MAX_REQUEST = 4096  # bytes of a line
 MAX_CLIENTS = 8
 TIMEOUT = 30.0  # seconds, for each of: a request to arrive, to be answered, the answer to leave
 _BACKLOG = 64  # waiting to be told that there are too many
-_ACCEPT_PAUSE = 1.0  # seconds, when no file descriptor is left
+_ACCEPT_PAUSE = 1.0  # seconds, when accepting fails
+_SPARE = 4  # descriptors kept for one client, and what is read for it, when there are no others
+_NO_SOCKETS = "its file system has no Unix sockets; set run_dir to a directory on one that has"
 _BUSY = b'{"error": "too many clients ask at once; try again"}\n'
 
 
@@ -61,6 +64,7 @@ class StatusServer:
         self._listener: socket.socket | None = None
         self._acceptor: asyncio.Task[None] | None = None
         self._clients: set[asyncio.Task[None]] = set()
+        self._spare: list[int] = []
 
     async def start(self) -> None:
         """Lock the directory, put the socket there (mode 0600) and serve it.
@@ -78,13 +82,18 @@ class StatusServer:
         except lock.Held as held:
             self._close_directory()
             raise AlreadyRunning(str(held)) from None
+        except lock.Exposed as exposed:
+            self._close_directory()
+            raise StatusError(str(exposed)) from None
         except OSError as error:
             self._close_directory()
-            raise StatusError(f"no status socket in {self._run_dir}: {error.strerror}") from None
+            reason = _NO_SOCKETS if error.errno in UNSUPPORTED else error.strerror
+            raise StatusError(f"no status socket in {self._run_dir}: {reason}") from None
         except StatusError:
             self._close_directory()
             raise
         self._acceptor = asyncio.ensure_future(self._accept(self._listener))
+        self._set_aside()
 
     async def stop(self) -> None:
         """Let the clients go and take the socket away; does nothing if it was not started."""
@@ -94,10 +103,15 @@ class StatusServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        with contextlib.suppress(FileNotFoundError):  # somebody has tidied up: just as well
+        try:
             os.unlink(NAME, dir_fd=self._directory)
+        except FileNotFoundError:
+            pass  # somebody has tidied up: just as well
+        except OSError as error:
+            log.warning("status-socket-left", directory=self._run_dir, error=error.strerror)
         self._listener.close()
         self._listener = None
+        self._let_go()
         self._close_directory()
 
     def _close_directory(self) -> None:
@@ -111,15 +125,45 @@ class StatusServer:
             try:
                 client, _ = await loop.sock_accept(listener)
             except OSError:  # most likely no descriptor is left; the swarm counts and logs that
-                await asyncio.sleep(_ACCEPT_PAUSE)
-                continue
+                spared = self._accept_on_spare(listener)
+                if spared is None:
+                    await asyncio.sleep(_ACCEPT_PAUSE)
+                    continue
+                client = spared
             if len(self._clients) >= MAX_CLIENTS:
                 with client, contextlib.suppress(OSError):
                     client.send(_BUSY)
                 continue
             task = asyncio.ensure_future(self._serve(client))
             self._clients.add(task)
-            task.add_done_callback(self._clients.discard)
+            task.add_done_callback(self._done)
+
+    def _accept_on_spare(self, listener: socket.socket) -> socket.socket | None:
+        """The client that waits, in the place of what was kept for it; None if there is nothing."""
+        if not self._spare:
+            return None
+        self._let_go()
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            self._set_aside()
+            return None
+        client.setblocking(False)
+        return client
+
+    def _done(self, client: asyncio.Task[None]) -> None:
+        self._clients.discard(client)
+        self._set_aside()
+
+    def _set_aside(self) -> None:
+        """Keep descriptors, as many as there are."""
+        with contextlib.suppress(OSError):
+            while self._listener is not None and len(self._spare) < _SPARE:
+                self._spare.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+
+    def _let_go(self) -> None:
+        while self._spare:
+            os.close(self._spare.pop())
 
     async def _serve(self, client: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -160,6 +204,10 @@ class StatusServer:
             return _encoded(_error(f"not done after {self._timeout:g} s"))
         except (StatusError, SwarmError, WireError) as error:
             return _encoded(_error(str(error)))
+        except Exception as error:  # noqa: BLE001 - whatever it is, whoever asks is answered
+            text = f"{type(error).__name__}: {error}"
+            log.error("answer-failed", error=text)
+            return _encoded(_error(f"the node failed to answer: {text}"))
 
 
 def _listen(directory: int, run_dir: str) -> socket.socket:

@@ -39,7 +39,7 @@ class StatusService:
         )
 
     def report(self) -> dict[str, object]:
-        """What `kwaainet status --json` prints."""
+        """The answer that `kwaainet status --json` prints."""
         return report.status(self._host, self._services)
 
     async def start(self) -> None:
@@ -57,7 +57,9 @@ class StatusService:
             from edge.status.pages import pages
 
             self.http = HttpServer(pages(self.report, self._well))
+            self._host.network_changed.append(self.http.listen_anew)
         self.http.configure([_ip_port(address) for address in wanted])
+        self.http.names = frozenset(section.http_names)
 
     def configure(self, config: Config) -> None:
         """Follow `config`; what cannot be served is logged, and what is served goes on."""

@@ -79,7 +79,7 @@ def _link(connection: Connection) -> dict[str, object]:
 
 
 def _target(request: Request) -> tuple[PeerId | None, list[Multiaddr]]:
-    """Whom the request names, by an address, or by a bare peer id if it is connected already."""
+    """The peer that the request names: by an address, or by the bare id of a connected peer."""
     from edge.wire.multiaddr import Multiaddr
     from edge.wire.peerid import PeerId
 

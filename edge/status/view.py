@@ -28,6 +28,7 @@ def status_lines(answer: "Answer", colour: bool = False) -> list[str]:
     views = list(rooms.views())
     rows = [
         ("peer id", shown(answer["peer_id"])),
+        *_clone_rows(answer),
         *[row for view in views for row in view.head(answer)],
         *_address_rows(answer),
         *[row for view in views for row in view.rows(answer)],
@@ -88,7 +89,7 @@ def ping_summary(sent: int, rtts: "Sequence[float]") -> str:
     if not rtts:
         return text
     mean = sum(rtts) / len(rtts)
-    return f"{text}; least {min(rtts):.1f}, mean {mean:.1f}, most {max(rtts):.1f} ms"
+    return f"{text}; min/avg/max {min(rtts):.1f}/{mean:.1f}/{max(rtts):.1f} ms"
 
 
 def connect_lines(answer: "Answer") -> list[str]:
@@ -121,6 +122,14 @@ def _host_port(words: "Sequence[str]") -> str:
     return f"{host}:{words[4]}"
 
 
+def _clone_rows(answer: "Answer") -> list[tuple[str, str]]:
+    if "clone" not in answer:
+        return []
+    clone = answer["clone"]
+    where = f"{endpoint(clone)}, met {span(clone['seconds'])} ago"
+    return [("a clone", f"has this node's identity too: {where}; delete identity.key on one")]
+
+
 def _address_rows(answer: "Answer") -> list[tuple[str, str]]:
     addresses: Answer = answer["addresses"]
     rows = []
@@ -141,7 +150,7 @@ def _use_rows(answer: "Answer") -> list[tuple[str, str]]:
     connections = answer["connections"]
     open_text = f"{connections['open']} open with {counted(connections['peers'], 'peer')}"
     pending, most = connections["pending"], connections["max"]
-    rows = [("connections", f"{open_text}, {pending} pending, at most {most}")]
+    rows = [("connections", f"{open_text}, {pending} pending (limit {most})")]
     memory = answer["memory"]
     if "rss" in memory:
         limit = f" of {size(memory['limit'])}" if "limit" in memory else ""
@@ -150,9 +159,9 @@ def _use_rows(answer: "Answer") -> list[tuple[str, str]]:
         rows.append(("memory", f"{size(memory['rss'])}{limit}{rest}"))
     if memory.get("profile_reason"):
         why = shown(memory["profile_reason"])
-        rows.append(("machine", f"small, {why}: less for windows, buffers and tables"))
+        rows.append(("machine", f"{why}: smaller windows, buffers and tables"))
     if memory.get("short"):
-        rows.append(("machine", "next to no memory left: nothing new is taken on"))
+        rows.append(("machine", "nearly out of memory: new work is refused"))
     if "flash" in answer:
         rows.append(("flash", f"{size(answer['flash']['written'])} written since start"))
     return rows

@@ -3,7 +3,8 @@
 Known are the configured external addresses, the interfaces', and those two or more peers have
 observed. An observation counts for a whole address if the peer has dialled it (an inbound
 connection: that is where it found us), for an IP alone otherwise (the port was a passing one).
-Observers are told apart by IP, so that one host with many peer ids is one voice.
+Observers are told apart by IP, so that one host with many peer ids is one voice. Link-local
+addresses are told to nobody: the zone that makes them work has another name on each machine.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge import log
-from edge.wire.ip import ip_group, scope
+from edge.wire.ip import LINK_LOCAL, ip_group, scope
 from edge.wire.multiaddr import Multiaddr
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ PUBLIC, PRIVATE, UNKNOWN = "public", "private", "unknown"
 CONFIRMATIONS = 2  # observers it takes
 _MAX_OBSERVED = 32
 _MAX_OBSERVERS = 8
-_LOCAL_SCOPES = ("private", "cgnat", "link-local")
+_LOCAL_SCOPES = ("private", "cgnat")
 
 
 class OwnAddresses:
@@ -56,7 +57,8 @@ class OwnAddresses:
 
     def refresh(self) -> None:
         """Read the interfaces anew; tell `changed` if that changes anything."""
-        own = {address: address.scope() for address in self._expand()}
+        expanded = {address: address.scope() for address in self._expand()}
+        own = {address: reach for address, reach in expanded.items() if reach != LINK_LOCAL}
         if own != self._own:
             self._own = own
             self._tell()
@@ -94,7 +96,7 @@ class OwnAddresses:
 
     @property
     def advertised(self) -> list[Multiaddr]:
-        """What anyone on the internet is told."""
+        """The addresses announced to everyone."""
         return self.confirmed + self.circuits
 
     @property
@@ -127,7 +129,7 @@ class OwnAddresses:
         return list(dict.fromkeys(found))
 
     def advertised_to(self, connection: Connection) -> list[Multiaddr]:
-        """What the peer on `connection` is told: as `usable_by`, and the circuits."""
+        """The addresses announced to the peer on `connection`: as `usable_by`, and the circuits."""
         return self.usable_by(connection) + self.circuits
 
     def _expand(self) -> Iterable[Multiaddr]:

@@ -47,7 +47,7 @@ class Handlers:
         return entry is not None and (entry[1] is None or entry[1](connection))
 
     def offered(self, connection: Connection) -> list[str]:
-        """What the peer on `connection` may use."""
+        """The protocols that the peer on `connection` may use."""
         return [protocol for protocol in self._handlers if self.offers(protocol, connection)]
 
     def stream_ready(self, stream: Stream) -> None:

@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from edge import clock, log
+from edge.swarm.cpu_share import Charged
 from edge.swarm.errors import SwarmError
 from edge.version import AGENT
 from edge.wire.envelope import seal_peer_record
@@ -22,6 +23,7 @@ from edge.wire.identify import (
     IdentifyReader,
     read_identify,
 )
+from edge.wire.multiaddr import fitting
 from edge.wire.protobuf import delimited
 
 if TYPE_CHECKING:
@@ -39,6 +41,10 @@ _LENGTHS = 1024  # bytes for the lengths of the messages of one stream
 _PUSH_DELAY = 1.0  # changes come in groups
 _MAX_MESSAGES = 8  # kept, one for each set of addresses and protocols some peer is told
 _MAX_OWN_ADDRESSES = 16
+# Bytes of a message beside addresses (which it has twice, once in the signed record) and protocols,
+# and what each of these takes beside its own bytes.
+_REST = 1024
+_OVERHEAD = 8
 _PUSHES = 8  # at once
 
 
@@ -65,11 +71,9 @@ class IdentifyService:
         addresses.changed.append(self.push_soon)
 
     def message(self, connection: Connection) -> bytes:
-        """What the peer on `connection` is told about us, encoded."""
-        same_for_many = self._current(connection)
-        observed = Identify(observed_addr=connection.remote.without_peer().bytes).encode()
-        assert len(same_for_many) + len(observed) <= MAX_OWN_MESSAGE
-        return same_for_many + observed
+        """Our identify message to the peer on `connection`, encoded."""
+        observed = Identify(observed_addr=connection.remote.without_peer().bytes)
+        return self._current(connection) + observed.encode()
 
     def push_soon(self) -> None:
         """Something that peers are told may have changed: tell, in a moment, whom it has for."""
@@ -80,14 +84,21 @@ class IdentifyService:
             )
 
     def _current(self, connection: Connection) -> bytes:
-        """What the peer on `connection` is told, all of it but the observed address."""
-        addresses = tuple(self._addresses.advertised_to(connection)[:_MAX_OWN_ADDRESSES])
-        return self._message(addresses, tuple(self._swarm.protocols(connection)))
+        """Our identify message to the peer on `connection` without the observed address."""
+        protocols = tuple(self._swarm.protocols(connection))
+        room = MAX_OWN_MESSAGE - _REST - sum([len(text) + _OVERHEAD for text in protocols])
+        told = self._addresses.advertised_to(connection)
+        addresses = fitting(told, room // 2, _OVERHEAD, _MAX_OWN_ADDRESSES)
+        return self._message(tuple(addresses), protocols, len(told))
 
-    def _message(self, addresses: tuple[Multiaddr, ...], protocols: tuple[str, ...]) -> bytes:
-        """All of it but the observed address."""
+    def _message(
+        self, addresses: tuple[Multiaddr, ...], protocols: tuple[str, ...], known: int
+    ) -> bytes:
+        """All of it but the observed address. `known`: how many addresses there are to tell."""
         message = self._messages.get((addresses, protocols))
         if message is None:
+            if len(addresses) < known:
+                log.warning("addresses-left-out", told=len(addresses), known=known)
             if len(self._messages) >= _MAX_MESSAGES:
                 del self._messages[next(iter(self._messages))]
             # Later records must have higher numbers, over restarts too: hence the clock.
@@ -106,7 +117,9 @@ class IdentifyService:
         return message
 
     def _on_open(self, connection: Connection) -> None:
-        self._swarm.spawn(self._ask(connection))
+        """What the peer says is charged as what it sends: it may take a signature to verify."""
+        share, asking = connection.load.share, self._ask(connection)
+        self._swarm.spawn(asking if share is None else Charged(share, asking))
 
     def _on_close(self, connection: Connection) -> None:
         self._told.pop(connection, None)

@@ -168,7 +168,7 @@ def _dump(sock: socket.socket) -> list[Address] | None:
 
 
 def _received(sock: socket.socket) -> bytes | None:
-    """What the kernel sends next; None if that was more than it kept. Raises OSError."""
+    """The next message of the kernel; None if it had to drop some. Raises OSError."""
     try:
         data, _, seen, sender = sock.recvmsg(_BUFFER)
     except OSError as error:

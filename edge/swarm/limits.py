@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 ROOMY = 128 * MIB  # of the memory limit, from which streams may have large windows
 
+_OTHER_FILES = 40  # descriptors for all else: listeners, files, who asks for the status
+
 
 class Limits:
     """Counts, seconds and bytes. The node replaces the defaults by its configuration's values."""
@@ -43,6 +45,12 @@ class Limits:
         self.handshake_timeout = 10.0
         self.idle_timeout = 120.0  # without streams, reservations or anyone who asked for it
         self.keepalive_interval = 30.0
+
+    def fit_files(self, files: int) -> bool:
+        """Whether there are descriptors for all connections, of `files`; else there are now."""
+        wanted = self.max_connections
+        self.max_connections = min(wanted, max(1, files - _OTHER_FILES))
+        return self.max_connections == wanted
 
     def fill_in(self, budget: Budget) -> None:
         """Counts that are 0 (auto) and the sizes of windows become what there is memory for."""

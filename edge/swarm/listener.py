@@ -7,12 +7,13 @@ import socket
 from typing import TYPE_CHECKING
 
 from edge import log
+from edge.again import Again
 from edge.swarm.errors import SwarmError
 from edge.swarm.work import CONTROL
 from edge.wire.multiaddr import Multiaddr
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from edge.swarm.shared import Shared
 
@@ -28,20 +29,47 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 class Listener:
     """`prepare`: told of each listening socket before it is bound.
 
-    `accepted`: given each connected socket with its peer's address and its own.
+    `accepted`: given each connected socket with its peer's address and its own. `changed`: told
+    when one of those `missing` has come.
     """
 
     def __init__(
         self, shared: Shared, prepare: Callable[[socket.socket], None], accepted: Accepted
     ) -> None:
         self.addresses: list[Multiaddr] = []
+        self.changed: list[Callable[[], None]] = []
+        self.missing: list[Multiaddr] = []
         self._shared = shared
         self._loop = shared.loop
         self._work = shared.work[CONTROL]
         self._prepare = prepare
         self._accepted = accepted
+        self._again = Again(shared.loop, self._listen_anew)
         self._sockets: list[socket.socket] = []
         self._resting: set[socket.socket] = set()  # of them, while nothing can be accepted
+
+    def listen_at(self, addresses: Iterable[Multiaddr]) -> None:
+        """Listen at each of `addresses`, at those that cannot be had now as soon as they can.
+
+        Raises SwarmError if there are some and none can be had.
+        """
+        errors = []
+        for address in addresses:
+            try:
+                self.listen(address)
+            except SwarmError as error:
+                errors.append(str(error))
+                self.missing.append(address)
+        if errors and not self._sockets:
+            raise SwarmError("; ".join(errors))
+        for line in errors:
+            log.warning("not-listening", error=line)
+        if errors:
+            self._again.start()
+
+    def listen_anew(self) -> None:
+        """Try those that could not be had: the network may be another one."""
+        self._again.now()
 
     def listen(self, address: Multiaddr) -> Multiaddr:
         """Accept connections at an /ip4 or /ip6 TCP address; port 0 takes a free one.
@@ -52,17 +80,9 @@ class Listener:
         ip = address.ip()
         if target is None or ip is None:
             raise SwarmError(f"cannot listen on {address}: /ip4/... or /ip6/.../tcp/PORT expected")
-        sock = socket.socket(socket.AF_INET if len(ip) == 4 else socket.AF_INET6)
         try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if len(ip) == 16:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            self._prepare(sock)
-            sock.bind((target[0], target[1]))
-            sock.listen(_BACKLOG)
+            sock = self._bound((target[0], target[1]), ip)
         except OSError as error:
-            sock.close()
             raise SwarmError(f"cannot listen on {address}: {error.strerror}") from None
         bound = Multiaddr.from_ip(ip, sock.getsockname()[1])
         self._sockets.append(sock)
@@ -77,10 +97,39 @@ class Listener:
 
     def close(self) -> None:
         """Accept nothing more."""
+        self._again.stop()
         for sock in self._sockets:
             self._loop.remove_reader(sock)
             sock.close()
         self._sockets.clear()
+
+    def _bound(self, target: tuple[str, int], ip: bytes) -> socket.socket:
+        sock = socket.socket(socket.AF_INET if len(ip) == 4 else socket.AF_INET6)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if len(ip) == 16:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            self._prepare(sock)
+            sock.bind(target)
+            sock.listen(_BACKLOG)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    def _listen_anew(self) -> bool:
+        """Whether nothing is missing any more."""
+        before, self.missing = self.missing, []
+        for address in before:
+            try:
+                log.info("listening", address=self.listen(address))
+            except SwarmError:
+                self.missing.append(address)
+        if self.missing != before:
+            for tell in self.changed:
+                tell()
+        return not self.missing
 
     def _acceptable(self, sock: socket.socket) -> None:
         share = self._work.share

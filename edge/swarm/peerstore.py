@@ -1,4 +1,4 @@
-"""What a node remembers of its peers, so that it can rejoin when every bootstrap is down.
+"""The peers that a node remembers, so that it can rejoin when every bootstrap is down.
 
 The order of the table says who was heard of last, and no clock does: a router boots in 1970 and
 jumps by decades, forward and back. Wall time is kept for people to read and decides nothing. A
@@ -295,7 +295,7 @@ class PeerStore:
         return sorted(ranks, key=lambda peer: ranks[peer])
 
     def _replace(self, record: Record, told: list[Multiaddr]) -> None:
-        """What works stays first until it fails and is no longer claimed."""
+        """An address that works stays first until it fails and is no longer claimed."""
         first = record.addresses[:1] if record.reached else ()
         if first and first[0] not in told and record.failures:
             first = ()
@@ -356,7 +356,7 @@ def _parse(words: list[str]) -> tuple[PeerId, Record]:
 
 
 def _usable(peer: PeerId, addresses: Iterable[Multiaddr]) -> list[Multiaddr]:
-    """Those of `addresses` that lead to `peer`, each once, without its name at the end."""
+    """The `addresses` that lead to `peer`, each once, without the peer id at the end."""
     found: dict[Multiaddr, None] = {}
     for address in addresses:
         bare = address.without_peer()

@@ -1,4 +1,4 @@
-"""What of the memory budget is the swarm's, and what its things cost."""
+"""The swarm's pools of the memory budget, and the costs of what it leases."""
 
 from __future__ import annotations
 

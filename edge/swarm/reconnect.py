@@ -39,7 +39,8 @@ class Reconnector:
         self._peers: dict[PeerId, Configured] = {}
         self._lost = asyncio.Event()
         self._hurry = asyncio.Event()
-        swarm.closed.append(self._on_close)
+        swarm.closed.append(self._on_loss)
+        swarm.leaving.append(self._on_loss)
 
     def configure(self, addresses: Sequence[Multiaddr]) -> None:
         """Stay connected to exactly these peers; may be called again with others.
@@ -108,7 +109,7 @@ class Reconnector:
             self._store.seen(peer, connection.remote, time.time())
         return True
 
-    def _on_close(self, connection: Connection) -> None:
+    def _on_loss(self, connection: Connection) -> None:
         if connection.peer in self._peers:
             self._lost.set()
 

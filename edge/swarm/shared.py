@@ -1,4 +1,4 @@
-"""What all connections of a swarm have in common: memory, time, scratch buffers, counters."""
+"""State that all connections of a swarm share: memory, time, scratch buffers, counters."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class StreamOwner(Protocol):
-    """Who is told what happens on a yamux stream. Payloads are read before the call returns."""
+    """The owner of a yamux stream, told of its events; payloads are read before calls return."""
 
     @property
     def target(self) -> Connection | None:
@@ -46,7 +46,7 @@ class StreamOwner(Protocol):
 
 
 class Sink(Protocol):
-    """Who takes a stream's bytes as they arrive, in place of a reader."""
+    """A taker of a stream's bytes as they arrive, in place of a reader."""
 
     def sink_data(self, data: memoryview) -> None:
         """Bytes, to be used before this returns."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from edge import log
 from edge.budget import Budget, default_limit
 from edge.machine import resident
+from edge.swarm.clones import Clones
 from edge.swarm.connection import Connection
 from edge.swarm.errors import LimitReached
 from edge.swarm.handlers import Handlers
@@ -30,7 +31,7 @@ from edge.wire.noise import Identity
 from edge.wire.upgrade import MUXERS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from edge.crypto import Ed25519Key
     from edge.swarm.handlers import Handler, Offered
@@ -72,6 +73,8 @@ class Swarm:
         self.pending: set[Connection] = set()
         self.opened: list[Callable[[Connection], None]] = []
         self.closed: list[Callable[[Connection], None]] = []
+        # Told of an open connection on which its peer takes no new streams any more.
+        self.leaving: list[Callable[[Connection], None]] = []
         # Told when the highest class of work that a connection carries rises above CONTROL.
         self.work_begun: list[Callable[[Connection], None]] = []
         # Told when peers may use other protocols than before.
@@ -80,12 +83,14 @@ class Swarm:
         # Told of every socket before it carries anything.
         self.new_socket: Callable[[socket.socket], None] = lambda _: None
         self.slowdown = 1.0
+        self.clones = Clones(self.loop.time)
         self._protected: dict[PeerId | None, set[str]] = {}
         self._per_group: dict[bytes, int] = {}
         self._open = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._handlers = Handlers(self._shared, self.spawn)
         self._listener = Listener(self._shared, self.prepare, self._accepted)
+        self.listening_changed = self._listener.changed  # told when a missing address has come
         self._relief = Relief(self._shared, self.all_connections, self._protected)
         self._swept_at = self.loop.time()
         self._sweep_due = self._swept_at + _SWEEP
@@ -103,8 +108,10 @@ class Swarm:
         """Serve `protocol` with `handler(stream)`; `offered`: to which connections (None: all).
 
         `work`: the class of work that the handler and the bytes of its streams count as. Above
-        CONTROL `offered` is what admits it.
+        CONTROL `offered` is what admits it. Raises ValueError if that is missing.
         """
+        if work > CONTROL and offered is None:
+            raise ValueError(f"{protocol}: work above CONTROL needs `offered`")
         self._handlers.add(protocol, handler, offered, work)
         for tell in self.protocols_changed:
             tell()
@@ -114,7 +121,7 @@ class Swarm:
         return self._handlers.offers(protocol, connection)
 
     def protocols(self, connection: Connection) -> list[str]:
-        """What the peer on `connection` is told we speak."""
+        """The protocols that the peer on `connection` is told of."""
         return self._handlers.offered(connection)
 
     def spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
@@ -144,10 +151,30 @@ class Swarm:
         """
         return self._listener.listen(address)
 
+    def listen_at(self, addresses: Iterable[Multiaddr]) -> None:
+        """Listen at each of `addresses`, at those that cannot be had now as soon as they can.
+
+        Raises SwarmError if there are some and none can be had.
+        """
+        self._listener.listen_at(addresses)
+
+    def listen_anew(self) -> None:
+        """Try the addresses that could not be had: the network may be another one."""
+        self._listener.listen_anew()
+
     @property
     def listening(self) -> list[Multiaddr]:
         """Where connections are accepted."""
         return self._listener.addresses
+
+    def close_listeners(self) -> None:
+        """Accept nothing more; what is connected stays."""
+        self._listener.close()
+
+    @property
+    def missing(self) -> list[Multiaddr]:
+        """Where connections will be accepted once the address is there."""
+        return self._listener.missing
 
     @property
     def accepting(self) -> bool:
@@ -155,7 +182,7 @@ class Swarm:
         return self._listener.accepting
 
     def prepare(self, sock: socket.socket) -> None:
-        """What every socket gets: listeners before they are bound, others before they connect."""
+        """Set up a socket: a listener before it is bound, any other before it connects."""
         size = self.limits.socket_buffer
         if size:  # on the listener too: the window's scale is agreed on with the first packet
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
@@ -219,13 +246,15 @@ class Swarm:
         connection.start()
         return connection
 
-    def connection_open(self, connection: Connection) -> str | None:
+    def connection_open(self, connection: Connection, to_itself: bool) -> str | None:
         """The upgrade is done; returns why the connection cannot stay, or None."""
         peer = connection.peer
         assert peer is not None
         self.pending.discard(connection)
         self.pools.handshakes.give(HANDSHAKE)
         refusal = "own-peer-id" if peer == self.peer_id else self.admits(connection)
+        if peer == self.peer_id and not to_itself:
+            self.clones.met(connection.remote)
         if refusal is None and not self.pools.connections.take(CONNECTION):
             refusal = "memory-connections"
         if refusal is not None:
@@ -271,12 +300,17 @@ class Swarm:
         for tell in self.work_begun:
             tell(connection)
 
+    def connection_leaving(self, connection: Connection) -> None:
+        """Told by a connection when its peer takes no new streams on it any more."""
+        for tell in self.leaving:
+            tell(connection)
+
     def stream_ready(self, stream: Stream) -> None:
         """Told by a connection when its peer has opened `stream` and agreed on a protocol."""
         self._handlers.stream_ready(stream)
 
     def readmit(self) -> None:
-        """What `admits` says has changed: close the connections that it refuses now."""
+        """Close the connections that `admits`, whose rules have changed, refuses now."""
         for connection in self.all_connections():
             refusal = self.admits(connection) if connection.closed is None else None
             if refusal is not None:
@@ -284,8 +318,9 @@ class Swarm:
                 connection.close(refusal)
 
     def connection_to(self, peer: PeerId) -> Connection | None:
-        """The best open connection to `peer`: direct before relayed, then the newest."""
-        return max(self.connections.get(peer, ()), key=_most_wanted, default=None)
+        """The best connection for new streams to `peer`: direct before relayed, then the newest."""
+        usable = [each for each in self.connections.get(peer, ()) if not each.leaving]
+        return max(usable, key=_most_wanted, default=None)
 
     def all_connections(self) -> list[Connection]:
         """Every open connection."""
@@ -352,7 +387,8 @@ class Swarm:
             connection.idle_since += seconds
 
     def _is_idle(self, connection: Connection, now: float) -> bool:
-        if connection.busy or connection.peer in self._protected:
+        protected = connection.peer in self._protected and not connection.leaving
+        if connection.busy or protected:
             connection.idle_since = now
         return now - connection.idle_since > self.limits.idle_timeout
 
@@ -383,5 +419,5 @@ def _most_wanted(connection: Connection) -> tuple[bool, float]:
     return connection.direct, connection.opened_at
 
 
-def _least_wanted(connection: Connection) -> tuple[int, float]:
-    return len(connection.session.streams), connection.opened_at
+def _least_wanted(connection: Connection) -> tuple[bool, int, float]:
+    return not connection.leaving, len(connection.session.streams), connection.opened_at

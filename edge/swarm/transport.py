@@ -1,4 +1,4 @@
-"""What carries a connection's ciphertext: a TCP socket, or a stream of another connection.
+"""Transports of a connection's ciphertext: a TCP socket, or a stream of another connection.
 
 Both feed a `Receiver` (get_buffer, buffer_updated, eof_received, writable: the shape of asyncio's
 BufferedProtocol) and take what it writes. The socket is driven by the loop's readiness callbacks
@@ -18,7 +18,7 @@ MOST_READS = 64  # of one look
 
 
 class Receiver(Protocol):
-    """Who gets what a transport receives."""
+    """The receiving side, fed by a transport."""
 
     def get_buffer(self) -> memoryview:
         """Room for the next bytes."""
@@ -30,7 +30,7 @@ class Receiver(Protocol):
         """Nothing more will come."""
 
     def writable(self) -> None:
-        """What was held back has gone out."""
+        """The backlog has gone out."""
 
 
 class Transport(Protocol):

@@ -1,1 +1,1 @@
-"""What the node does on this machine, now: probe, classifier, mode controller, schedule, ledger."""
+"""The node's mode on this machine: probe, classifier, mode controller, schedule, ledger."""

@@ -14,6 +14,8 @@ import signal
 import sys
 import time
 
+from edge import process
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +43,7 @@ class Child:
         os.close(into)
 
     def answer(self, seconds: float) -> dict[str, Any] | None:
-        """What it found; None if it failed or took longer than `seconds`."""
+        """The child's answer; None if it failed or took longer than `seconds`."""
         received = self._received(time.monotonic() + seconds)
         os.close(self._end)
         if received is None:
@@ -67,6 +69,8 @@ class Child:
 def _serve(work: Callable[[], dict[str, Any]], into: int) -> None:
     """In the child; does not return. Nothing is written unless all of it can be."""
     status = 1
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C ends both, and one of them says so
+    process.release_signals()
     try:
         data = marshal.dumps(work())
         while data:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Wishes(Protocol):
-        """What the configuration forces: its section [tier]. "auto", 0 and [] force nothing."""
+        """The section [tier], which overrides the rules; "auto", 0 and [] override nothing."""
 
         @property
         def memory(self) -> int: ...
@@ -214,7 +214,7 @@ RULES = (
 
 
 def classify(profile: Profile, mode: str, wishes: Wishes, relay_counts: RelayCounts) -> Fitness:
-    """What the machine is fit for. `mode`: one of modes.py, or "auto" to have it decided here."""
+    """The fitness of a machine. `mode`: one of modes.py, or "auto" to have it decided here."""
     machine = Machine(profile, wishes)
     applying = [rule for rule in RULES if rule.applies(machine)]
     fit = FULL

@@ -2,6 +2,7 @@
 
 import sys
 
+from edge import process
 from edge.commands import JSON, Command
 from edge.config.errors import ConfigError
 from edge.config.schema import Node, Tier
@@ -42,7 +43,7 @@ def _ledger(config: "Config", args: "Arguments") -> int:
     except NotRunning:
         days = ledger.report(ledger.Ledger(config[Node].data_dir))
     except StatusError as error:
-        print(f"kwaainet: {error}", file=sys.stderr)
+        process.complain(f"kwaainet: {error}")
         return 1
     if "json" in args.switches:
         import json

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MEMORY_CRITICAL = "memory-critical"
+SCHEDULE = "schedule"
 _POWER = {  # at most this mode, and whether at the reduced rate
     power.BALANCED: (LIGHT, False),
     power.CONSERVATIVE: (RELAY, True),
@@ -27,7 +28,7 @@ _POWER = {  # at most this mode, and whether at the reduced rate
 
 
 class Readings:
-    """What was measured a moment ago; None for what this machine does not tell. Shares are 0 to 1.
+    """The last measurements; None for those that this machine lacks. Shares are 0 to 1.
 
     `memory_used`: so that nothing more can be had of it without swapping; of a machine with much,
     of the last gigabytes. `memory_stalled`: of the time, for want of
@@ -56,7 +57,7 @@ class Readings:
 
 
 class Settings:
-    """What the owner may change: shares, `stay` in seconds, `reduced_rate` in bytes a second."""
+    """The owner's settings: shares, `stay` in seconds, `reduced_rate` in bytes a second."""
 
     __slots__ = ("max_cpu", "max_temperature", "max_wan", "reduced_rate", "stay")
 
@@ -74,7 +75,7 @@ class Settings:
 
 
 class Hold:
-    """What one cause allows: at most `mode`, new work or none, `rate` bytes a second (0: any).
+    """The limits of one cause: at most `mode`, new work or none, `rate` bytes a second (0: any).
 
     `reason`: for people. `urgent`: there is no time to let running work finish.
     """
@@ -99,7 +100,7 @@ class Hold:
 
     @property
     def terms(self) -> tuple[str, bool, int]:
-        """What it comes to, whatever the cause."""
+        """The limits alone, without the cause."""
         return self.mode, self.admits, self.rate
 
     def within(self, other: Hold) -> bool:
@@ -160,7 +161,7 @@ def thresholds(settings: Settings) -> tuple[Threshold, ...]:
 
 
 class Step(Hold):
-    """What `holds` have in common. The first is what is allowed at best, the others take from it.
+    """The limits that all `holds` permit. The first is the best case, the others take from it.
 
     `holds`: those that decide, and whose reasons it gives. `since`: when its step was reached.
     """
@@ -232,6 +233,10 @@ class Controller:
         """Judge by `settings` from now on."""
         self._settings = settings
         self._watches = [_Watch(threshold) for threshold in thresholds(settings)]
+
+    def release(self, cause: str) -> None:
+        """The owner has taken the limits of `cause` back: they need not last for `stay`."""
+        self.step.holds = [hold for hold in self.step.holds if hold.cause != cause]
 
     def decide(self, readings: Readings, allowed: Sequence[Hold], now: float) -> Step:
         """The decision at `now`, in seconds on a clock that does not jump.

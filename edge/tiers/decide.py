@@ -16,7 +16,7 @@ PATIENCE = 10.0  # seconds a start waits for the probe, which takes a fraction o
 
 
 def look(data_dir: str, mode: str, wishes: Wishes, relay_counts: RelayCounts) -> dict[str, Any]:
-    """What was found (`profile`) and decided (`decision`), as dictionaries for JSON."""
+    """The machine's `profile` and the `decision`, as dictionaries for JSON."""
     from edge.tiers.classify import classify
     from edge.tiers.probe import probe_with_speed
 

@@ -1,4 +1,4 @@
-"""What was decided for a machine: a value that cannot be changed, made by classify.py."""
+"""The decision for a machine: an immutable value, made by classify.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this node has given, by the day: an account for its owner, and an estimate of its worth.
+"""The ledger: the contribution of this node by day, with an estimate of its worth.
 
 Days are UTC's. The account of today is a small file, written once an hour and on stop; that of all
 days before a larger one, written when a day ends. Both are replaced whole, so that a power cut
@@ -36,7 +36,7 @@ _MAX_DIGITS = 18  # of a number in a file
 
 
 class Counts:
-    """What has been done since the start: counters, but for `reservations`, which are held now.
+    """Counters since the start; `reservations` is the number held now.
 
     `fragments_served` and `blocks_computed` stay 0: the rooms that do so do not exist yet.
     """
@@ -51,8 +51,9 @@ class Counts:
         self.reservations = 0
 
     def add(self, name: str, count: int) -> None:
-        """`count` more of `name`, which is one of the above."""
-        setattr(self, name, getattr(self, name) + count)
+        """`count` more of `name`; a name without a column in the ledger is not entered."""
+        if name in self.__slots__:
+            setattr(self, name, getattr(self, name) + count)
 
 
 class Day:
@@ -73,7 +74,7 @@ class Day:
 
     @classmethod
     def of(cls, words: list[str]) -> Day:
-        """What `row` gave, back from a file. Raises ValueError if it is something else."""
+        """Parse a row from a file. Raises ValueError if it is not one."""
         if len(words) != len(FIELDS) or max(map(len, words)) > _MAX_DIGITS:
             raise ValueError("not a day")
         day = cls()
@@ -156,7 +157,7 @@ class Ledger:
         return today
 
     def _enter(self, today: int) -> None:
-        """What had no date is of `today`; a new day ends the one before."""
+        """Enter undated work under `today`; a new day closes the one before."""
         self._days.setdefault(today, Day()).add(self._undated)
         self._undated = Day()
         if today == self._today:

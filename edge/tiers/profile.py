@@ -1,4 +1,4 @@
-"""What a machine is, as far as it could be found out: made by the probe, read by the rules.
+"""The facts about a machine, as far as they are known: made by the probe, read by the rules.
 
 None is "unknown", never "none": a machine without a GPU has `gpu` "none". Bytes, MHz, Mbit/s,
 degrees Celsius, percent.
@@ -98,6 +98,6 @@ class Profile:
         self.lan_speed: int | None = None  # of the fastest other link
 
     def as_dict(self) -> dict[str, object]:
-        """What is known, for JSON."""
+        """The known facts, for JSON."""
         found = {name: getattr(self, name) for name in self.__slots__}
         return {name: value for name, value in found.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What this machine is doing, read from /proc and /sys at the cost of a few small files.
+"""The load of this machine, read from /proc and /sys at the cost of a few small files.
 
 Each source may be missing, as in a container or an old kernel, or say what cannot be: then it is
 None in the readings and holds nothing. `Sensors` remembers what counters stood at, so it tells of
@@ -36,7 +36,7 @@ class Sensors:
         self._when = 0.0
 
     def memory(self, readings: Readings, now: float) -> None:
-        """What can become critical within a second: the memory."""
+        """Read memory use, which can become critical within a second."""
         readings.memory_used = self._memory_used()
         stalled = self._memory_stalled()
         elapsed = now - self._when
@@ -47,7 +47,7 @@ class Sensors:
         self._stalled = stalled or 0
 
     def others(self, readings: Readings) -> None:
-        """What changes more slowly: processor, heat, battery."""
+        """Read what changes more slowly: processor, heat, battery."""
         readings.cpu = self._cpu_of_others()
         readings.temperature = self._temperature()
         readings.battery, readings.charging = self._battery()
@@ -67,7 +67,7 @@ class Sensors:
         return max(used, self._cgroup_used())
 
     def _cgroup_used(self) -> float:
-        """What the cgroup uses of its limit, files that can be dropped left out (v2)."""
+        """The cgroup's use of its limit, without files that can be dropped (v2)."""
         if not self._memory_limit:
             return 0.0
         current = self._read("sys/fs/cgroup/memory.current").strip()

@@ -1,8 +1,10 @@
 """Sources over each other, the exact line of every mistake, origins, what a reload may change."""
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -122,6 +124,7 @@ AN_ITEM = {  # of the lists that are empty by default
     "deny_peers": PEER_A.rpartition("/")[2],
     "allow_networks": "192.0.2.0/24",
     "deny_networks": "2001:db8::/32",
+    "http_names": "router.lan",
 }
 
 
@@ -333,6 +336,50 @@ def test_mistakes_in_the_environment(environ: dict[str, str], line: str) -> None
     assert str(caught.value) == line
 
 
+def links(service: str) -> dict[str, str]:
+    """What Kubernetes (services) and Docker (legacy links) tell a container of one."""
+    return {
+        f"{service}_SERVICE_HOST": "10.96.0.10",
+        f"{service}_SERVICE_PORT": "4001",
+        f"{service}_SERVICE_PORT_LIBP2P_TCP": "4001",
+        f"{service}_PORT": "tcp://10.96.0.10:4001",
+        f"{service}_PORT_4001_TCP": "tcp://10.96.0.10:4001",
+        f"{service}_PORT_4001_TCP_ADDR": "10.96.0.10",
+        f"{service}_PORT_4001_TCP_PORT": "4001",
+        f"{service}_PORT_4001_TCP_PROTO": "tcp",
+        f"{service}_PORT_53_UDP": "udp://[fd00::1]:53",
+        f"{service}_PORT_4001_TCP_START": "tcp://172.17.0.2:4001",
+        f"{service}_PORT_4001_TCP_PORT_END": "4009",
+        f"{service}_NAME": "/web/relay",
+        f"{service}_ENV_KWAAINET_MODE": "relay",
+    }
+
+
+@pytest.mark.parametrize(
+    "service", ["KWAAINET", "KWAAINET_RELAY", "KWAAINET_RELAY_2", "KWAAINET_STATUS", "KWAAINET_MOD"]
+)
+def test_links_to_services_of_our_name_are_ignored(service: str) -> None:
+    config = load(None, {**NO_FILE, **links(service)}, {})
+    assert config.ignored == list(links(service))
+    assert config[Node].mode == "auto"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KWAAINET_RELAY_PORT", "4001"),
+        ("KWAAINET_RELAY_SERVISE", "yes"),
+        ("KWAAINET_RELAY_SERVICES", "tcp://10.96.0.10:4001"),
+        ("KWAAINET_RELAY_NAME", "relay"),
+        ("KWAAINET_RELAY_SERVICE_PORT", "yes"),
+        ("KWAAINET_RELAY_PORT_4001", "tcp://10.96.0.10:4001"),
+    ],
+)
+def test_what_only_looks_like_a_link_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"^environment {name}: unknown variable; "):
+        load(None, {**NO_FILE, name: value}, {})
+
+
 def test_variables_of_other_programs_are_left_alone() -> None:
     # All of them used by KwaaiNet's own programs.
     others = ["KWAAINET_HOME", "KWAAINET_SOCKET", "KWAAINET_BLOCKS", "KWAAINET_GRPC_PORT"]
@@ -386,11 +433,58 @@ def test_data_dir_follows_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     xdg = {**NO_FILE, "XDG_DATA_HOME": "/data"}
     assert load(None, xdg, {})[Node].data_dir == "/data/kwaainet"
-    monkeypatch.setenv("HOME", "/home/me")
-    config = load(None, NO_FILE, {"data-dir": ["auto"]})
+    config = load(None, {**NO_FILE, "HOME": "/home/me"}, {"data-dir": ["auto"]})
     assert config[Node].data_dir == "/home/me/.local/share/kwaainet"
     assert config.identity_file() == "/home/me/.local/share/kwaainet/identity.key"
     assert load(None, NO_FILE, {"data-dir": ["/x"]})[Node].data_dir == "/x"
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"HOME": "/home/a"}, "/home/a/.local/share/kwaainet"),
+        ({"HOME": "/home/a", "XDG_DATA_HOME": "/data"}, "/data/kwaainet"),
+        ({"HOME": "/home/a", "XDG_DATA_HOME": "data"}, "/home/a/.local/share/kwaainet"),
+        ({"HOME": "/home/a", "XDG_DATA_HOME": "~/data"}, "/home/a/.local/share/kwaainet"),
+        ({"HOME": "/home/a", "XDG_DATA_HOME": ""}, "/home/a/.local/share/kwaainet"),
+        *[({"HOME": home}, "/home/b/.local/share/kwaainet") for home in ("", "a", ".", "~")],
+        ({}, "/home/b/.local/share/kwaainet"),
+        ({"XDG_DATA_HOME": "/data"}, "/data/kwaainet"),
+    ],
+)
+def test_homes_that_are_none_are_passed_over(
+    environ: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """XDG: all paths in the variables must be absolute, and relative ones ignored."""
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: SimpleNamespace(pw_dir="/home/b"))
+    assert load(None, {**NO_FILE, **environ}, {})[Node].data_dir == expected
+
+
+@pytest.mark.parametrize("pw_dir", ["", "relative"])
+def test_a_user_without_a_home_is_told_what_to_set(
+    pw_dir: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: SimpleNamespace(pw_dir=pw_dir))
+    line = r"data_dir: this user has no home directory; set data_dir, or \$HOME$"
+    with pytest.raises(ConfigError, match=line):
+        load(None, NO_FILE, {})
+    monkeypatch.setitem(sys.modules, "pwd", None)  # as in the static binary
+    with pytest.raises(ConfigError, match=line):
+        load(None, NO_FILE, {})
+    assert load(None, NO_FILE, {"data-dir": ["/x"]})[Node].data_dir == "/x"
+
+
+@pytest.mark.parametrize("path", ["~/kwaainet", "$HOME/kwaainet"])
+def test_what_only_a_shell_expands_is_refused_in_every_source(path: str, toml: Load) -> None:
+    rest = f'got "{path}"; expected a path in full: only a shell knows what ~ and $ stand for'
+    assert refused(toml, f'[node]\ndata_dir = "{path}"\n') == (
+        f"kwaainet.toml:2: [node] data_dir: {rest}"
+    )
+    for environ, flags in (({"KWAAINET_DATA_DIR": path}, {}), ({}, {"data-dir": [path]})):
+        with pytest.raises(ConfigError, match=re.escape(rest)):
+            load(None, {**NO_FILE, **environ}, flags)
 
 
 def test_diff_sorts_by_what_a_reload_can_do(toml: Load) -> None:
@@ -400,7 +494,7 @@ def test_diff_sorts_by_what_a_reload_can_do(toml: Load) -> None:
     assert [str(change) for change in soft] == [
         "relay.max_circuits: 5 -> auto",
         "relay.data: unlimited -> 1M",
-        f"peer:  -> {PEER_A}",
+        f"peer: none -> {PEER_A}",
     ]
     assert [str(change) for change in hard] == ["node.mode: full -> light"]
 

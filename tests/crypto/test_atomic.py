@@ -1,5 +1,6 @@
 """edge.atomic: a file is as it was or as it should be."""
 
+import errno
 import os
 import random
 import signal
@@ -55,6 +56,33 @@ def test_does_not_follow_a_link_laid_for_it(tmp_path):
     write_atomic(str(tmp_path / "file"), b"x")
     assert (tmp_path / "victim").read_bytes() == b"untouched"
     assert not (tmp_path / "file").is_symlink()
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS])
+@pytest.mark.parametrize("directories", [True, False])
+def test_a_file_system_that_cannot_flush(tmp_path, monkeypatch, code, directories):
+    """A stand-in for CIFS and FUSE, some of which know no fsync of directories, or of anything."""
+    real = os.fsync
+
+    def fsync(fd):
+        if not directories or stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(code, os.strerror(code))
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_atomic(str(tmp_path / "file"), b"x")
+    assert (tmp_path / "file").read_bytes() == b"x"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_disk_that_fails_is_told_of(tmp_path, monkeypatch):
+    def fsync(_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="Input/output error"):
+        write_atomic(str(tmp_path / "file"), b"x")
+    assert os.listdir(tmp_path) == []
 
 
 LIMITED = """

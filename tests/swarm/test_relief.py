@@ -200,7 +200,6 @@ async def test_a_stream_that_goes_to_make_room_for_itself_leaves_no_lease() -> N
 
 @asynchronous(30)
 async def test_silent_handshakes_give_way_to_newcomers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(swarm, "_PATIENCE", 0.2)
     async with served(pending=4) as node:
         silent = [Stranger(node.at) for _ in range(4)]
         for one in silent:
@@ -210,7 +209,7 @@ async def test_silent_handshakes_give_way_to_newcomers(monkeypatch: pytest.Monke
             return len(node.swarm.pending) == 4
 
         await until(all_there)
-        await asyncio.sleep(0.3)  # their time is over
+        monkeypatch.setattr(swarm, "_PATIENCE", 0.0)  # their time is over
         newcomer = await node.connected()
         assert node.swarm.refusals == {"handshake-displaced": 1}
         for one in (*silent, newcomer):

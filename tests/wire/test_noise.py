@@ -153,3 +153,9 @@ def test_frames_too_short_for_a_tag_or_forged_are_refused() -> None:
     framed[-1] ^= 1
     with pytest.raises(RemoteProtocolError):
         unseal(listener.channel, bytes(framed))
+
+
+def test_of_too_many_muxers_the_first_are_kept() -> None:
+    offered = ["x" * 65, *MUXERS, *[f"/{n}" for n in range(20)]]
+    found = Extensions.decode(Extensions(stream_muxers=offered).encode())
+    assert found.stream_muxers == offered[1:17]

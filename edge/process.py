@@ -1,0 +1,75 @@
+"""The process itself: what it asks of the kernel before it serves, and its standard streams.
+
+`begin` comes before anything else is imported, so this module needs next to nothing.
+
+Source: signal(7), pthread_sigmask(3), core(5), PR_SET_DUMPABLE(2const)
+"""
+
+import _signal  # type: ignore[import-not-found]  # signal without the enum module
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+# What a node acts on. Without a handler each would end it, or, as process 1, be lost.
+_HELD = (_signal.SIGHUP, _signal.SIGUSR1, _signal.SIGTERM, _signal.SIGINT)
+
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
+
+
+def begin() -> None:
+    """Make signals wait until `release_signals`, and have all three standard streams open."""
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, _HELD)
+    _open_standard_streams()
+
+
+def release_signals() -> None:
+    """Take the signals that came since `begin`, and from now on each as it comes."""
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _HELD)
+
+
+def _open_standard_streams() -> None:
+    """A standard descriptor that was closed would be the next socket's, which then gets the log."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            assert opened == number, "the lowest that is free"
+            os.set_inheritable(number, True)
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115 - for good
+
+
+def forbid_dumps() -> None:
+    """Keep the private key out of core files, and from other processes of the same user.
+
+    A limit alone does not do for a kernel that pipes dumps to a program, as systemd's.
+    """
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        from _image import forbid_dumps as forbid  # type: ignore[import-not-found]  # built in there
+    except ImportError:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    else:
+        forbid()
+
+
+def complain(line: object) -> None:
+    """Print `line` on standard error, whatever becomes of it."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        discard(sys.stderr)
+
+
+def discard(stream: "TextIO") -> None:
+    """Let what `stream` still holds, and what comes, go nowhere: it cannot be written."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)

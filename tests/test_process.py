@@ -1,0 +1,224 @@
+"""The process around a node: signals before there are handlers, standard streams that are none."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.counterparts.base import Setup, asynchronous
+from tests.counterparts.edge_node import EdgeNode
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "KWAAINET_CONFIG": "/dev/null"}
+
+# Signals itself when the command line is about to be imported, when there are no handlers yet.
+EARLY = """
+import os, signal, sys
+class Signals:
+    def find_spec(self, name, path=None, target=None):
+        if name == {at!r}:
+            sys.meta_path.remove(self)
+            for number in {numbers}:
+                os.kill(os.getpid(), number)
+sys.meta_path.insert(0, Signals())
+from edge.__main__ import main
+sys.exit(main())
+"""
+
+
+def early(at: str, *numbers: int) -> str:
+    return EARLY.format(at=at, numbers=[int(number) for number in numbers])
+
+
+def run(directory: Path, *words: str) -> list[str]:
+    return [
+        *("run", "--mode", "relay", "--data-dir", str(directory)),
+        *("--listen", "/ip4/127.0.0.1/tcp/0", *words),
+    ]
+
+
+def python(*words: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*before, sys.executable, *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=ENVIRONMENT,
+    )
+
+
+@pytest.mark.parametrize("at", ["edge.cli", "edge.config.load", "asyncio", "edge.node"])
+@pytest.mark.parametrize("last", [signal.SIGTERM, signal.SIGINT])
+def test_signals_before_the_handlers_are_kept_for_them(
+    at: str, last: signal.Signals, tmp_path: Path
+) -> None:
+    program = early(at, signal.SIGHUP, signal.SIGUSR1, last)
+    done = python("-c", program, *run(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[2] for line in done.stderr.splitlines()].count("reloaded") == 1
+    assert done.stderr.splitlines()[-1].endswith("info stopping")
+
+
+@pytest.mark.netns
+def test_process_1_loses_no_early_signal(tmp_path: Path) -> None:
+    """The kernel drops what process 1 has no handler for, unless it is blocked."""
+    alone = ("unshare", "--pid", "--fork", "--kill-child")
+    program = early("edge.cli", signal.SIGTERM)
+    done = python("-c", program, *run(tmp_path), before=alone)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1].endswith("info stopping")
+
+
+def test_other_commands_end_by_a_signal_as_ever() -> None:
+    done = python("-c", early("edge.config.render", signal.SIGTERM), "check-config")
+    assert done.returncode == -signal.SIGTERM
+    done = python("-c", early("edge.config.render", signal.SIGINT), "run", "--help")
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def blocked(status: str) -> int:
+    """The signals that a process blocks, of /proc/PID/status."""
+    (found,) = re.findall(r"^SigBlk:\s+([0-9a-f]+)$", status, re.MULTILINE)
+    return int(found, 16)
+
+
+def test_children_are_not_deaf(tmp_path: Path) -> None:
+    """Neither the probe, a fork from before the handlers, nor hooks, nor what these start."""
+    (tmp_path / "hook").write_text("#!/bin/sh\ngrep SigBlk /proc/self/status\n")
+    (tmp_path / "hook").chmod(0o755)
+    tmp_path.chmod(0o755)
+    program = (
+        "from edge import process; process.begin()\n"
+        "from edge.tiers.child import Child\n"
+        "child = Child(lambda: {'status': open('/proc/self/status').read()})\n"
+        "print(child.answer(60)['status'])"
+    )
+    assert blocked(python("-c", program).stdout) == 0
+    options = ["--qos-hooks", str(tmp_path), "--qos-wan", "lo"]
+    done = python("-m", "edge", "hooks", "stop", *options)
+    assert re.search(r"qos-hook .*SigBlk:\\t0{16}", done.stderr), done.stderr
+
+
+# --- secrets ---
+
+
+def test_the_process_leaves_no_dump() -> None:
+    """Neither by the limit, nor where a kernel pipes dumps to a program whatever the limit is."""
+    program = (
+        "import ctypes, resource; from edge import process; process.forbid_dumps();"
+        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), *resource.getrlimit(resource.RLIMIT_CORE))"
+    )
+    assert python("-c", program).stdout == "0 0 0\n"
+
+
+@asynchronous(60)
+async def test_a_node_leaves_no_dump_and_still_answers() -> None:
+    node = EdgeNode(Setup(within=("prlimit", "--core=unlimited:unlimited")))
+    async with node:
+        assert node.process is not None
+        limits = Path(f"/proc/{node.process.pid}/limits").read_text()  # noqa: ASYNC240
+        assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE)
+        assert (await node.status())["memory"]["rss"] > 1 << 20
+
+
+@pytest.mark.parametrize(("chosen", "lines"), [("auto", 1), ("pure", 0)])
+def test_a_fall_back_to_the_pure_ciphers_is_told_of(
+    chosen: str, lines: int, tmp_path: Path
+) -> None:
+    program = "import sys; sys.modules['cryptography'] = None\n"
+    program += early("edge.node", signal.SIGTERM)
+    done = python("-c", program, *run(tmp_path, "--crypto", chosen))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(" warning ciphers-pure missing=") == lines
+
+
+# --- standard streams ---
+
+COMMANDS = (
+    "help",
+    "help run",
+    "--version",
+    "check-config",
+    "check-config --show",
+    "tier --json",
+    "ledger --csv",
+    "id",
+)
+
+
+def in_shell(command: str, directory: Path) -> tuple[int, str]:
+    """(status, standard error) of `kwaainet`, with redirections."""
+    line = f"exec {sys.executable} -m edge --data-dir {directory} {command}"
+    done = subprocess.run(
+        ["sh", "-c", line], stderr=subprocess.PIPE, timeout=120, env=ENVIRONMENT, check=False
+    )
+    return done.returncode, done.stderr.decode()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_output_that_cannot_be_written_is_one_line(command: str, tmp_path: Path) -> None:
+    assert in_shell(f"{command} >/dev/full", tmp_path) == (
+        1,
+        "kwaainet: cannot write the output: No space left on device\n",
+    )
+    assert in_shell(f"{command} 1</dev/null", tmp_path) == (
+        1,
+        "kwaainet: cannot write the output: Bad file descriptor\n",
+    )
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_missing_streams_are_no_failure(closed: str, tmp_path: Path) -> None:
+    assert in_shell(f"id {closed}", tmp_path / "a") == (
+        0,
+        "" if ">&-" in closed else in_shell("id", tmp_path / "a")[1],
+    )
+    assert not (tmp_path / "a" / "identity.key").stat().st_mode & 0o077
+
+
+@pytest.mark.parametrize(("command", "status"), [("status", 3), ("bogus", 2), ("id --mode x", 2)])
+@pytest.mark.parametrize("lost", ["2>/dev/full", "2>&-", "2>&1 >/dev/null 2</dev/null"])
+def test_errors_that_nobody_can_read_keep_their_status(
+    command: str, status: int, lost: str, tmp_path: Path
+) -> None:
+    assert in_shell(f"{command} {lost}", tmp_path)[0] == status
+
+
+@pytest.mark.parametrize("lost", [">/dev/full", "1</dev/null", ">&-", ">&- <&-"])
+def test_a_node_serves_without_its_ready_line(lost: str, tmp_path: Path) -> None:
+    words = " ".join(run(tmp_path))
+    program = f"exec {sys.executable} -m edge {words} {lost}"
+    with subprocess.Popen(
+        ["sh", "-c", program], stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as node:
+        assert node.stderr is not None
+        if lost in (">/dev/full", "1</dev/null"):
+            said = iter(node.stderr.readline, "")
+            assert any(" warning ready-line-lost error=" in line for line in said)
+        else:
+            said = iter(node.stderr.readline, "")
+            assert any(" info machine " in line for line in said)
+        node.send_signal(signal.SIGTERM)
+        rest = node.stderr.read()
+        assert node.wait(60) == 0
+    assert rest.splitlines()[-1].endswith("info stopping")
+
+
+def test_a_node_serves_when_the_reader_of_its_output_has_gone(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "edge", *run(tmp_path)]
+    with subprocess.Popen(
+        command, stdout=writer, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as node:
+        os.close(writer)
+        assert node.stderr is not None
+        said = iter(node.stderr.readline, "")
+        assert any('warning ready-line-lost error="Broken pipe"' in line for line in said)
+        node.send_signal(signal.SIGTERM)
+        assert node.wait(60) == 0
