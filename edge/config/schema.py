@@ -110,7 +110,7 @@ class Node(Section):
     data_dir = Path(HARD,
         "Directory of the identity and the peer store; must persist across reboots.",
         auto="/var/lib/kwaainet for root, else $XDG_DATA_HOME/kwaainet or ~/.local/share/kwaainet;"
-             " on OpenWrt /etc/kwaainet")
+             " on OpenWrt /etc/kwaainet/data")
     run_dir = Path(HARD,
         "Directory of the status socket; may be volatile.",
         auto="the data directory; on OpenWrt /var/run/kwaainet")
