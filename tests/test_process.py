@@ -191,6 +191,24 @@ def test_missing_streams_are_no_failure(closed: str, tmp_path: Path) -> None:
     assert not (tmp_path / "a" / "identity.key").stat().st_mode & 0o077
 
 
+@pytest.mark.netns
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_missing_streams_where_there_is_no_dev_either(closed: str, tmp_path: Path) -> None:
+    """Not even /dev/null, as in a root directory made for the binary alone."""
+    (tmp_path / "config").touch()
+    line = f"mount -t tmpfs none /dev && exec {sys.executable} -m edge id --data-dir {tmp_path}/a"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", f"{line} {closed}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**ENVIRONMENT, "KWAAINET_CONFIG": str(tmp_path / "config")},
+        check=False,
+    )
+    assert done.stderr == ""
+    assert (done.returncode, done.stdout[:4]) == (0, "" if ">&-" in closed.split() else "12D3")
+
+
 @pytest.mark.parametrize(("command", "status"), [("status", 3), ("bogus", 2), ("id --mode x", 2)])
 @pytest.mark.parametrize("lost", ["2>/dev/full", "2>&-", "2>&1 >/dev/null 2</dev/null"])
 def test_errors_that_nobody_can_read_keep_their_status(
