@@ -70,7 +70,8 @@ def _main(argv: list[str]) -> int:
         return 0 if "help" in args.switches else USAGE_ERROR
     name, *operands = args.positionals
     if name == "help":
-        print("\n".join(_help_on(_command(operands[0])) if operands else _overview()))
+        about = [operand for operand in operands[:1] if operand != "help"]
+        print("\n".join(_help_on(_command(about[0])) if about else _overview()))
         return 0
     command = _command(name)
     if "help" in args.switches:
@@ -136,7 +137,8 @@ def _command(name: str) -> Command:
         if command.name == name:
             return command
     names = [*[command.name for command in COMMANDS], "help"]
-    raise ConfigError(f'kwaainet: unknown command "{escape(name, 80)}"; {suggestion(name, names)}')
+    advice = suggestion(name, names, otherwise="`kwaainet help` lists them all")
+    raise ConfigError(f'kwaainet: unknown command "{escape(name, 80)}"; {advice}')
 
 
 def _check(command: Command, args: Arguments) -> None:
@@ -162,15 +164,15 @@ def _version() -> list[str]:
 
         lines += [f"target   {_image.TARGET}", f"commit   {_image.COMMIT}"]
     except ImportError:
-        lines.append("target   none, this is no static binary")
+        lines.append("target   source install")
     version = ".".join([str(number) for number in sys.version_info[:3]])
     return [*lines, f"python   {sys.implementation.name} {version}", f"ciphers  {BACKEND}"]
 
 
 def _overview() -> list[str]:
     rows = [(_synopsis(command), command.help) for command in COMMANDS]
-    rows.append(("help [COMMAND]", "all about a command; `help run` lists every option"))
-    rows.append(("--version", "which one this is"))
+    rows.append(("help [COMMAND]", "show help for a command; `help run` lists every option"))
+    rows.append(("--version", "print the version"))
     return [
         "Usage: kwaainet COMMAND [FLAG ...]",
         "",

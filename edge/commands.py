@@ -13,7 +13,10 @@ USAGE_ERROR = 2  # the exit status for wrong arguments and configuration
 
 
 class Arguments:
-    """A command line taken apart. `switches`: by name, the text of those with a value, else ""."""
+    """A command line taken apart. `switches`: by name, the text of those with a value, else "".
+
+    `positionals`: the command's name first, then its operands.
+    """
 
     __slots__ = ("file", "flags", "positionals", "switches")
 
@@ -27,7 +30,8 @@ class Arguments:
 class Command:
     """`call(config, arguments)` returns the exit status. `operands`: names of what must follow it.
 
-    `switches`: (name, value's name or "", help).
+    `switches`: (name, value's name or "", help). All commands and options share their names: a
+    name that two have means the same in both (tests/test_cli.py).
     """
 
     __slots__ = ("call", "help", "name", "operands", "switches")

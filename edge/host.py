@@ -16,7 +16,7 @@ from edge import clock, log
 from edge.allowance import Allowance
 from edge.budget import LEAST_TO_SERVE, Budget, default_limit
 from edge.config.errors import ConfigError
-from edge.config.schema import Node, Peer, Relay, Section
+from edge.config.schema import Node, Peer, Section
 from edge.crypto.identity import load_or_create
 from edge.machine import file_limit, resident, this_sizing
 from edge.swarm import interfaces, ping
@@ -29,6 +29,7 @@ from edge.swarm.pools import SMALL_TABLES
 from edge.swarm.reconnect import Reconnector
 from edge.swarm.swarm import Swarm
 from edge.units import MIB
+from edge.wire.ip import PUBLIC
 from edge.wire.multiaddr import Multiaddr
 
 if TYPE_CHECKING:
@@ -65,35 +66,38 @@ class Service(Protocol):
 
 
 class Host:
-    """`config`: the one in force. `share`: bytes of memory, where the configuration says auto.
+    """`config`: the one in force. `share`, `buffer_size`: bytes of memory to use where the
+    configuration says auto, and to read at once; 0 for what suits the machine.
 
     `allowance`: what may be done for others now. `utc()`: seconds since 1970, None while the clock
     cannot be right. Services register what they add: `answers` to the status socket, by verb;
-    `tallies`, counters of what was done for others since the start; `peer_reports`.
+    `tallies`, counters of what was done for others since the start (those in edge.tiers.ledger are
+    entered there); `peer_reports`.
     """
 
-    def __init__(self, config: Config, share: int = 0) -> None:
+    def __init__(self, config: Config, share: int = 0, buffer_size: int = 0) -> None:
         node = config[Node]
         self.config = config
+        self.data_dir = node.data_dir  # until a restart
         key = load_or_create(
             config.identity_file(), lambda line: log.warning("identity", note=line)
         )
         self._share = share or default_limit()
         self.budget = Budget(node.memory_limit or self._share, resident(), this_sizing(), resident)
         self.limits = Limits()
-        self.limits.buffer_size = config[Relay].buffer_size or fitting_buffer_size(self.budget)
+        self.limits.buffer_size = buffer_size or fitting_buffer_size(self.budget)
         self.swarm = Swarm(key, self.limits, self.budget)
         self.started_at = self.swarm.loop.time()
         self.allowance = Allowance()
         self.addresses = OwnAddresses(
             parsed(node.external_address),
             lambda: self.swarm.listening,
-            lambda: [ip for ip, _ in interfaces.addresses()],
+            _own_ips,
         )
         remembered = fitting_peers(self.swarm.pools.tables, self.budget.sizing)
         self.store = PeerStore(os.path.join(node.data_dir, "peers"), remembered)
         self.store.load()
-        self.dialer = Dialer(self.swarm)
+        self.dialer = Dialer(self.swarm, _own_ips)
         self._built = clock.build_time()
         self.identify = IdentifyService(
             self.swarm, self.addresses, max(self._built, clock.newest(_files(node.data_dir)))
@@ -138,6 +142,11 @@ class Host:
         self._stay_connected()
         self.swarm.spawn(self.reconnector.run())
         self.swarm.spawn(self._save_now_and_then())
+
+    def retire(self) -> None:
+        """Take on nothing new: the node stops."""
+        self.allowance.admits = False
+        self.swarm.close_listeners()
 
     def _stay_connected(self) -> None:
         """To the configured peers; they are dialed once there are addresses to tell them."""
@@ -207,9 +216,10 @@ class Host:
         info, peer = connection.info, connection.peer
         assert info is not None
         assert peer is not None
-        routable = [a for a in info.addresses if a.is_circuit or a.scope() in ("public", None)]
+        told = list(info.addresses)
         if connection.initiator and connection.direct:
-            routable.insert(0, connection.remote)
+            told.insert(0, connection.remote)
+        routable = [a for a in told if a.is_circuit or a.scope() in (PUBLIC, None)]
         if routable:
             self.store.learn(peer, routable, info.agent, time.time())
 
@@ -249,6 +259,10 @@ def by_reason(counts: Mapping[str, int]) -> dict[str, int]:
         name = reason.lower().replace("-", "_").replace(" ", "_")
         found[name] = found.get(name, 0) + count
     return found
+
+
+def _own_ips() -> list[bytes]:
+    return [ip for ip, _ in interfaces.addresses()]
 
 
 def _files(directory: str) -> list[str]:

@@ -17,6 +17,7 @@ from edge import lock, log
 from edge.config.errors import ConfigError
 from edge.config.load import diff
 from edge.config.schema import Node as NodeSection
+from edge.config.schema import Relay
 from edge.host import Host
 from edge.qos.service import QosService
 from edge.relay.autorelay import AutoRelay
@@ -27,7 +28,7 @@ from edge.tiers.service import ModeService
 from edge.tiers.wake import Waker
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine, Iterator
     from typing import Self
 
     from edge.config.load import Config
@@ -48,11 +49,13 @@ class Node:
     def __init__(self, config: Config, fitness: Fitness | None = None) -> None:
         self.config = config
         self._lock = lock.hold(config[NodeSection].data_dir)
-        self.host = Host(config, fitness.relay_memory if fitness else 0)
+        share = fitness.relay_memory if fitness else 0
+        self.host = Host(config, share, config[Relay].buffer_size)
         self.qos = QosService(self.host)
         self.modes = ModeService(self.host, self.qos, fitness)
         self.relay = RelayService(self.host)
-        # In the order in which they start; they stop in the reverse.
+        # In the order in which they start; they stop in the reverse. The first starts before the
+        # node listens: its hooks undo what they did when all goodbyes have been said.
         self.services: list[Service] = [
             self.qos,
             Bookkeeper(self.host, self.modes),
@@ -64,8 +67,10 @@ class Node:
         self.status = StatusService(self.host, self.services, locked=self._lock >= 0)
         self._ends = AsyncExitStack()
         self._deadline = 0.0
+        self._started_with = config
         self.host.settle_budget()
-        self._configure(config)
+        for _, configure in self._parts():
+            configure(config)
 
     async def start(self) -> None:
         """Serve. Raises SwarmError, StatusError or HttpError, when all is undone that was begun."""
@@ -76,24 +81,29 @@ class Node:
             raise
 
     async def _start(self) -> None:
-        at_the_end = self._at_the_end
         self._ends.callback(self._unlock)
+        self._begin(self.services[0])
         self._ends.callback(self.host.store.save, force=True)
-        at_the_end(self.host.stop)
-        at_the_end(self.status.stop)
+        self._at_the_end("host", self.host.stop)
+        self._at_the_end("status", self.status.stop)
         await self.status.start()
         self.host.start()
         self.status.serve_http(self.config)
-        for service in self.services:
-            at_the_end(service.stop)
-            at_the_end(partial(_cancel, self.host.swarm.spawn(service.run())))
+        for service in self.services[1:]:
+            self._begin(service)
+
+    def _begin(self, service: Service) -> None:
+        name = type(service).__name__
+        self._at_the_end(name, service.stop)
+        self._at_the_end(name, partial(_cancel, self.host.swarm.spawn(service.run())))
 
     async def stop(self) -> None:
         """End all that `start` began, in reverse, within GOODBYE seconds; save what must last.
 
-        What fails, or takes too long, is logged and does not keep the rest from ending.
+        A part that fails, or takes too long, is logged and does not keep the rest from ending.
         """
         self._deadline = asyncio.get_running_loop().time() + GOODBYE
+        self.host.retire()
         await self._ends.aclose()
 
     async def __aenter__(self) -> Self:
@@ -106,34 +116,43 @@ class Node:
     def reload(self, environ: dict[str, str]) -> None:
         """Read the configuration anew, and bring what exists in line with it.
 
-        A wrong configuration is logged and leaves everything as it is.
+        A wrong configuration is logged and leaves everything as it is; so does one read in a stop.
         """
+        if self._deadline:
+            return  # it stops
         try:
             new = self.config.again(environ)
         except ConfigError as error:
             log.error("reload-refused", error=error)
             return
-        soft, hard = diff(self.config, new)
+        soft, _ = diff(self.config, new)
+        _, hard = diff(self._started_with, new)
         for change in hard:
             log.warning("restart-needed", change=change)
-        self._configure(new)
-        self.status.configure(new)
+        self.config = new
+        for part, configure in [*self._parts(), ("StatusService", self.status.configure)]:
+            try:
+                configure(new)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others follow
+                log.error("reload-failed", part=part, error=f"{type(error).__name__}: {error}")
         log.info("reloaded", changes="; ".join(str(change) for change in soft) or "none")
 
-    def _configure(self, config: Config) -> None:
-        self.config = config
-        self.host.configure(config)
+    def _parts(self) -> Iterator[tuple[str, Callable[[Config], None]]]:
+        """The parts that follow the configuration, in this order."""
+        yield "Host", self.host.configure
         for service in self.services:
-            service.configure(config)
+            yield type(service).__name__, service.configure
 
-    def _at_the_end(self, stop: Callable[[], Awaitable[None]]) -> None:
+    def _at_the_end(self, part: str, stop: Callable[[], Coroutine[None, None, None]]) -> None:
         async def end() -> None:
-            now = asyncio.get_running_loop().time()
-            try:
-                async with asyncio.timeout_at(max(self._deadline, now + _LAST_MOMENT)):
-                    await stop()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the rest must end
-                log.error("stop-failed", error=f"{type(error).__name__}: {error}")
+            left = max(self._deadline - asyncio.get_running_loop().time(), _LAST_MOMENT)
+            task = asyncio.ensure_future(stop())
+            done, _ = await asyncio.wait({task}, timeout=left)
+            if not done:
+                task.cancel()  # whether it obeys or not, the rest goes on
+                log.error("stop-failed", part=part, error="not done in time")
+            elif (error := task.exception()) is not None:
+                log.error("stop-failed", part=part, error=f"{type(error).__name__}: {error}")
 
         self._ends.push_async_callback(end)
 

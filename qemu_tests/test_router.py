@@ -43,6 +43,10 @@ config relay 'relay'
 	option service 'yes'
 	option max_reservations_per_ip '256'
 """
+OLDER_LAYOUT = """cd /etc/kwaainet && mv data/* . && rmdir data &&
+chown kwaainet:kwaainet . && chmod 0700 . && cd / &&
+printf '#!/bin/ash\\necho "hook $1" >>/tmp/said\\n' >/etc/kwaainet/qos.d/50-hook &&
+chmod 0755 /etc/kwaainet/qos.d/50-hook""".replace("\n", " ")
 
 
 @pytest.fixture(scope="session")
@@ -120,8 +124,8 @@ async def story(package: ipk.Ipk, directory: Path) -> None:
         await survives_a_jump_of_the_clock_and_a_full_flash(router, node)
         await reloads(router, node)
         await comes_back(router, node)
+        await is_upgraded(router, node)
         await never_out_of_memory(router)
-        await router.service("stop")
 
 
 async def relays_within_its_limits(router: Malta, node: Node) -> None:
@@ -141,10 +145,10 @@ async def relays_within_its_limits(router: Malta, node: Node) -> None:
 
 async def survives_a_jump_of_the_clock_and_a_full_flash(router: Malta, node: Node) -> None:
     await router.run("date -s 2030-01-01")
-    await router.run("mount -t tmpfs -o size=4k tmpfs /etc/kwaainet")
-    await router.run("! cat /dev/zero >/etc/kwaainet/ballast")
+    await router.run("mount -t tmpfs -o size=4k tmpfs /etc/kwaainet/data")
+    await router.run("! cat /dev/zero >/etc/kwaainet/data/ballast")
     await circuit_carries(node, MIB)
-    await router.run("umount /etc/kwaainet")
+    await router.run("umount /etc/kwaainet/data")
 
 
 async def reloads(router: Malta, node: Node) -> None:
@@ -181,16 +185,35 @@ async def comes_back(router: Malta, node: Node) -> None:
     assert node.peer_id == before
     assert "exited 137" in await router.run("cat /tmp/procd/events")
     await circuit_carries(node, MIB)
+    await stops(router)
+    assert "exited 0" in await router.run("cat /tmp/procd/events")
+    kept = await router.run("ls -l /etc/kwaainet/data")
+    assert "identity.key" in kept
+    assert "status.sock" not in kept
+
+
+async def stops(router: Malta) -> None:
     await router.service("stop")
 
     async def gone() -> bool:
         return await router.run("ls /tmp/procd/pid 2>/dev/null || true") == ""
 
     await asyncio.wait_for(until(gone, every=0.5), PATIENCE)
-    assert "exited 0" in await router.run("cat /tmp/procd/events")
-    kept = await router.run("ls -l /etc/kwaainet")
-    assert "identity.key" in kept
-    assert "status.sock" not in kept
+
+
+async def is_upgraded(router: Malta, node: Node) -> None:
+    """From a version that gave all of /etc/kwaainet to the node's user."""
+    before = node.peer_id
+    await router.run(OLDER_LAYOUT)
+    await router.service("start")
+    await node.ready(times=3)
+    assert node.peer_id == before
+    assert "hook start" in await router.run("cat /tmp/said")
+    listed = await router.run("ls -ln /etc/kwaainet")
+    assert re.search(r"^drwxr-xr-x +\d+ 0 +0 .* qos.d$", listed, re.MULTILINE)
+    assert re.search(r"^drwx------ +\d+ 4001 +4001 .* data$", listed, re.MULTILINE)
+    assert "identity.key" not in listed
+    await stops(router)
 
 
 def test_a_router_relays_stays_small_and_comes_back(package: ipk.Ipk, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("patient", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=20)  # make unit
 settings.load_profile("patient")
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from edge import cli
 from edge.config.errors import ConfigError
+from edge.config.schema import every_option
 from edge.version import VERSION
 
 PEER = "/ip4/192.0.2.1/tcp/4001/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"
@@ -40,7 +41,7 @@ def test_version() -> None:
         assert (status, err) == (0, "")
         version, target, python, ciphers = out.splitlines()
         assert version == f"kwaainet {VERSION}"
-        assert target == "target   none, this is no static binary"
+        assert target == "target   source install"
         assert python == f"python   cpython {platform.python_version()}"
         assert ciphers.startswith("ciphers  cryptography ")
 
@@ -165,9 +166,9 @@ def test_tier_needs_no_node_and_writes_nothing(tmp_path: Path) -> None:
     status, out, err = kwaainet("tier", "--data-dir", str(directory))
     assert (status, err) == (0, "")
     assert [line for line in out.splitlines() if line[:1].isalpha()] == [
-        "Found",
-        "Decided",
-        "Why",
+        "Hardware",
+        "Tier",
+        "Reasons",
         "This version relays and does nothing else yet, whatever the mode.",
     ]
     assert not directory.exists()
@@ -301,3 +302,14 @@ def test_odd_words_are_refused_or_taken_never_worse(word: str) -> None:
     except ConfigError as error:
         assert str(error).isprintable()
         assert len(str(error)) < 300
+
+
+def test_a_switch_means_the_same_in_every_command_that_has_it() -> None:
+    """The command line is taken apart before the command is known."""
+    operands: dict[str, set[str]] = {}
+    for command in cli.COMMANDS:
+        for name, operand, _ in command.switches:
+            operands.setdefault(name, set()).add(operand)
+    assert all(len(given) == 1 for given in operands.values()), operands
+    flags = {option.flag for option in every_option() if option.flag} | {"config", "help"}
+    assert not operands.keys() & flags

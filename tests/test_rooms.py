@@ -1,6 +1,7 @@
 """Imports point one way: services -> swarm -> wire -> crypto; services do not know each other."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -63,14 +64,15 @@ def imports(text: str, types: bool = False) -> set[str]:
     return found
 
 
-def room_imports() -> set[tuple[str, str]]:
+@functools.cache
+def room_imports() -> frozenset[tuple[str, str]]:
     """(who, whom), by room; a module of edge/ itself is a room of its own here."""
     found = set()
     for path in EDGE.rglob("*.py"):
         room = _room(path)
         names = {name.split(".")[1] for name in imports(path.read_text()) if _is_ours(name)}
         found |= {(room, name) for name in names - {room}}
-    return found
+    return frozenset(found)
 
 
 def text_of(module: str) -> str:

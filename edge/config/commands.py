@@ -1,7 +1,8 @@
 """The command that reads the configuration."""
 
 from edge.commands import Command
-from edge.config.load import UCI_FILE, hard
+from edge.config.errors import ConfigError
+from edge.config.load import UCI_FILE, hard, on_router
 from edge.log import escape
 
 TYPE_CHECKING = False
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
 
 
 def _check_config(config: "Config", args: "Arguments") -> int:
+    if on_router(config.file) and config.script is None:
+        raise ConfigError(f"{config.file}: [kwaainet]: missing; expected config kwaainet 'main'")
+
     from edge import preflight
 
     preflight.check(config)

@@ -36,14 +36,21 @@ def shown(value: object) -> str:
     return escape(str(value), 80)
 
 
-def suggestion(name: str, known: list[str], before: str = "", after: str = "") -> str:
-    """The end of an error line about an unknown name: the nearest known name, else all names."""
+def suggestion(
+    name: str, known: list[str], before: str = "", after: str = "", otherwise: str = ""
+) -> str:
+    """The end of an error line about an unknown name: the nearest known name, else all names.
+
+    `otherwise`: the advice instead of all names.
+    """
     import difflib  # 1.3 MB, needed only after a mistake
 
     folded = {each.casefold(): each for each in known}
     near = difflib.get_close_matches(name[:80].casefold(), folded, 1)
     if near:
         return f"did you mean {before}{folded[near[0]]}{after}?"
+    if otherwise:
+        return otherwise
     if len(known) > 12:
         return "`kwaainet help run` lists them all"
     return "expected " + " or ".join([f"{before}{other}{after}" for other in known])

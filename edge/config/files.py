@@ -6,9 +6,12 @@ from edge.log import escape
 MAX_FILE = 1 << 20  # bytes
 
 
-def read_text(path: str) -> str:
-    """Read a file. Raises ConfigError if it is unreadable, too large, or not UTF-8 text."""
-    return _decoded(path, _loaded(path))
+def read_text(path: str, encoding: str = "utf-8-sig") -> str:
+    """Read a file. Raises ConfigError if it is unreadable, too large, or not UTF-8 text.
+
+    `encoding`: "utf-8" for a format that knows no byte order mark.
+    """
+    return _decoded(path, _loaded(path), encoding)
 
 
 def _loaded(path: str) -> bytes:
@@ -24,9 +27,9 @@ def _loaded(path: str) -> bytes:
     return data
 
 
-def _decoded(path: str, data: bytes) -> str:
+def _decoded(path: str, data: bytes, encoding: str) -> str:
     try:
-        return data.decode("utf-8-sig")
+        return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         byte = data[error.start]

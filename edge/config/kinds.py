@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edge.wire.multiaddr import Multiaddr
+
 SOFT = "soft"  # takes effect at SIGHUP, for what exists as well
 HARD = "hard"  # takes effect at the next start
 
@@ -211,7 +213,7 @@ class Bool(Option):
     placeholder = "yes|no"
 
     def expected(self) -> str:
-        return "true or false (as text also yes, no, on, off, 1, 0)"
+        return "true or false"
 
     def check(self, value: object) -> bool:
         if isinstance(value, bool):
@@ -561,13 +563,22 @@ class Names(_List):
 
 
 class AddressRule:
-    """The multiaddrs that an option accepts; `allows` gets the components of a valid one."""
+    """The multiaddrs that an option accepts; `allows` gets the components of a valid one.
 
-    __slots__ = ("allows", "expected")
+    `objection`: what else is wrong with one that has the right form, "" for nothing.
+    """
 
-    def __init__(self, expected: str, allows: "Callable[[list[str]], bool]") -> None:
+    __slots__ = ("allows", "expected", "objection")
+
+    def __init__(
+        self,
+        expected: str,
+        allows: "Callable[[list[str]], bool]",
+        objection: "Callable[[Multiaddr], str]" = lambda _: "",
+    ) -> None:
         self.expected = expected
         self.allows = allows
+        self.objection = objection
 
     def check(self, value: object) -> str:
         from edge.wire.multiaddr import Multiaddr
@@ -575,11 +586,15 @@ class AddressRule:
         if not isinstance(value, str) or len(value) > MAX_TEXT:
             raise RefusedError(value, self.expected)
         try:
-            canonical = str(Multiaddr.from_string(value))
+            address = Multiaddr.from_string(value)
         except WireError as error:
             raise RefusedError(value, f"{self.expected} ({escape(str(error), 160)})") from None
+        canonical = str(address)
         if not self.allows(canonical.split("/")[1:]):
             raise RefusedError(value, self.expected)
+        objection = self.objection(address)
+        if objection:
+            raise RefusedError(value, f"{self.expected} ({objection})")
         return canonical
 
 
@@ -604,6 +619,30 @@ def _reachable(parts: list[str]) -> bool:
     return len(parts) == 4 and parts[0] in _HOSTS and parts[2] == "tcp" and parts[3] != "0"
 
 
+def _no_way_to_us(address: "Multiaddr") -> str:
+    """Why nobody could dial `address`, which has the form of an external one; "" if one may."""
+    from edge.wire import ip
+
+    value, scope = address.ip(), address.scope()
+    if value is None:
+        name = str(address.protocols[0][1], "utf-8").lower().rstrip(".")
+        last = name.rpartition(".")[2]
+        if last == "localhost":
+            return "localhost is another machine to everybody else"
+        if last.isdecimal() or last.startswith("0x") or ":" in name:
+            return "a number is no name: it belongs behind /ip4 or /ip6"
+        return ""
+    if ip.unmapped(value) != value:
+        return "an IPv4 address belongs behind /ip4"
+    if scope == ip.LOOPBACK:
+        return "a loopback address is another machine to everybody else"
+    if scope == ip.LINK_LOCAL:
+        return "a link-local address leads nowhere but on its own link"
+    if scope == ip.RESERVED and not ip.is_documentation(value):
+        return "not the address of a machine, but unspecified, multicast, broadcast or reserved"
+    return ""
+
+
 def _names_peer(parts: list[str]) -> bool:
     return len(parts) > 2 and parts[-2] == "p2p"
 
@@ -613,6 +652,6 @@ def _names_relay(parts: list[str]) -> bool:
 
 
 LISTEN = AddressRule("/ip4/ADDRESS/tcp/PORT or /ip6/ADDRESS/tcp/PORT", _listens)
-EXTERNAL = AddressRule("/ip4|ip6|dns|dns4|dns6/ADDRESS/tcp/PORT", _reachable)
+EXTERNAL = AddressRule("/ip4|ip6|dns|dns4|dns6/ADDRESS/tcp/PORT", _reachable, _no_way_to_us)
 PEER = AddressRule("a multiaddr that ends in /p2p/PEER_ID", _names_peer)
 RELAY = AddressRule("a multiaddr that ends in /p2p/PEER_ID, without /p2p-circuit", _names_relay)

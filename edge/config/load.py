@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = "/etc/kwaainet/kwaainet.toml"
 UCI_FILE = "/etc/config/kwaainet"
-ROUTER_DATA_DIR = "/etc/kwaainet"  # on flash, kept by sysupgrade
+# The init script's copies of it: of the running node, the next one, and the last valid one.
+UCI_COPIES = (
+    "/var/etc/kwaainet/config",
+    "/var/etc/kwaainet/config.new",
+    "/etc/kwaainet/config.good",
+)
+ROUTER_DATA_DIR = "/etc/kwaainet/data"  # on flash, kept by sysupgrade
+_ROUTER_DIR = "/etc/kwaainet"  # the data directory once, and root's since: hooks are in it
 ROUTER_RUN_DIR = "/var/run/kwaainet"  # in memory
 _EVERYWHERE = ("0.0.0.0", "::")
 FILE_VARIABLE = ENVIRONMENT + "CONFIG"
@@ -31,10 +38,11 @@ class Config:
     """The effective configuration: `config[Relay]` is a section, `config.all(Peer)` all of a kind.
 
     `file`: the one that was read, None if there is none. `ignored`: KWAAINET_* variables that are
-    none of ours (KwaaiNet's other programs have some too).
+    none of ours (KwaaiNet's other programs have some too). `script`: the file's section for an init
+    script, None if it has none.
     """
 
-    __slots__ = ("_flags", "_requested", "_sections", "file", "ignored")
+    __slots__ = ("_flags", "_requested", "_sections", "file", "ignored", "script")
 
     def __init__(
         self,
@@ -43,7 +51,9 @@ class Config:
         file: str | None,
         requested: str | None,
         flags: "Mapping[str, Sequence[str]]",
+        script: Section | None = None,
     ) -> None:
+        self.script = script
         self._sections = sections
         self.ignored = ignored
         self.file = file
@@ -88,7 +98,7 @@ class Change:
         self.new = new
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.old} -> {self.new}"
+        return f"{self.name}: {self.old or 'none'} -> {self.new or 'none'}"
 
 
 def load(
@@ -109,7 +119,7 @@ def load(
     sections: list[Section] = []
     for section in SECTIONS:
         sections += _sections(section, merged) if section.MANY else [_section(section, merged)]
-    config = Config(sections, merged.ignored, file=path, requested=file, flags=flags)
+    config = Config(sections, merged.ignored, path, file, flags, merged.script)
     _settle_directories(config[Node], path, environ)
     _refuse_clashes(config)
     return config
@@ -173,21 +183,28 @@ def _home(environ: "Mapping[str, str]") -> str:
 
 
 def hard(config: Config) -> list[str]:
-    """A line `section.option=value` for each hard option."""
+    """A line `section.option=value` for each hard option, and for all of the init script's."""
     return [
         f"{section.NAME}.{option.name}={option.text(section.value(option))}"
-        for section in config.sections()
+        for section in [*config.sections(), *([config.script] if config.script else [])]
         for option in section.options()
-        if option.reload == HARD
+        if option.reload == HARD or section is config.script
     ]
 
 
+def on_router(file: str | None) -> bool:
+    """Whether `file` is OpenWrt's, or a copy of it."""
+    return file == UCI_FILE or file in UCI_COPIES
+
+
 def _settle_directories(node: Node, file: str | None, environ: "Mapping[str, str]") -> None:
-    on_router = file == UCI_FILE and node.data_dir == Path.AUTO
-    if node.data_dir == Path.AUTO:
-        node.set("data_dir", ROUTER_DATA_DIR if on_router else default_data_dir(environ))
+    router = on_router(file) and node.data_dir in (Path.AUTO, _ROUTER_DIR)
+    if router:
+        node.set("data_dir", ROUTER_DATA_DIR)
+    elif node.data_dir == Path.AUTO:
+        node.set("data_dir", default_data_dir(environ))
     if node.run_dir == Path.AUTO:
-        node.set("run_dir", ROUTER_RUN_DIR if on_router else node.data_dir)
+        node.set("run_dir", ROUTER_RUN_DIR if router else node.data_dir)
 
 
 def _refuse_clashes(config: Config) -> None:
@@ -222,7 +239,7 @@ def _read(path: str) -> Layer:
         return toml.read(path)
     from edge.config import uci
 
-    return uci.read(path)
+    return uci.read(path, copy=path in UCI_COPIES)
 
 
 def _section(cls: "type[SectionType]", layer: Layer) -> "SectionType":

@@ -2,8 +2,8 @@
 
 Sections and options are those of the schema: `config node`, `config relay`, named or not, and an
 anonymous `config peer`, `config schedule` or `config wake` for each one. A list is one `list` per
-item, or one `option` with its items separated by blanks. `config kwaainet` is for the init script;
-it is checked here, so that checking the file finds its mistakes, and is otherwise unused.
+item, or one `option` with its items separated by blanks. `config kwaainet` is for the init script,
+which gets it from `kwaainet check-config --hard`.
 """
 
 from edge.config.errors import ConfigError, RefusedError, suggestion
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from edge.config.kinds import Option
     from edge.config.uci_syntax import UciOption, UciSection
 
+# The last line of the init script's copies: one that lacks it was cut short.
+END = "# kwaainet: end of the checked copy"
 _MORE_BOOLS = {"enabled": "yes", "disabled": "no"}  # as in OpenWrt's get_bool()
 
 
@@ -36,9 +38,11 @@ class InitScript(Section):
 # fmt: on
 
 
-def read(path: str) -> Layer:
-    """Read the file `path`. Raises ConfigError."""
-    text = read_text(path)
+def read(path: str, copy: bool = False) -> Layer:
+    """Read the file `path`. `copy`: it must end with END. Raises ConfigError."""
+    text = read_text(path, "utf-8")
+    if copy and not text.endswith(f"\n{END}\n"):
+        raise ConfigError(f"{escape(path)}: incomplete: its end is missing")
     try:
         sections = parse(text)
     except UciSyntaxError as error:
@@ -67,7 +71,9 @@ class _File:
             found = self.options(cls, section)
             if cls.MANY:
                 self.add(layer, cls, section, found)
-            elif cls is not InitScript:
+            elif cls is InitScript:
+                layer.script = _script(found)
+            else:
                 layer.values.update({(cls.NAME, name): each for name, each in found.items()})
         return layer
 
@@ -106,6 +112,14 @@ class _File:
                 raise ConfigError(f"{where}: {error}") from None
             found[name] = Found(value, f"{self.name}:{line}")
         return found
+
+
+def _script(found: dict[str, Found]) -> InitScript:
+    missing(InitScript, found)
+    return InitScript(
+        {name: each.value for name, each in found.items()},
+        {name: each.origin for name, each in found.items()},
+    )
 
 
 def _value(option: "Option", given: "UciOption") -> object:

@@ -7,6 +7,7 @@ Source: file.c of libuci, strict mode. Its surprising rules, implemented here as
 - "#" starts a comment anywhere outside quotes, also inside a word;
 - adjacent quoted and unquoted parts form one word; quotes may span lines; a backslash outside
   single quotes escapes the next character, or joins the next line;
+- a byte order mark is part of the first word;
 - an empty value leaves an option unchanged; `list` after `option` makes a list of both; a repeated
   section name continues that section.
 """
@@ -61,6 +62,8 @@ class UciSection:
 
 def parse(text: str) -> list[UciSection]:
     """The sections of a file. Raises UciSyntaxError."""
+    if "\0" in text:  # libuci would join the lines before and after it
+        raise UciSyntaxError(text.count("\n", 0, text.index("\0")) + 1, "a zero byte")
     parser = _Parser(text)
     while parser.next_line():
         parser.commands()

@@ -169,8 +169,7 @@ def _verify_secp256k1(key: bytes, message: bytes, signature: bytes) -> None:
 
 
 def _verify_ecdsa(key: bytes, message: bytes, signature: bytes) -> None:
-    curve, point = publickeys.parse_ecdsa(key)
-    _verify_ec(curve, point, message, signature)
+    _verify_ec("P-256", publickeys.parse_ecdsa(key), message, signature)
 
 
 def _verify_ec(curve: str, point: bytes, message: bytes, signature: bytes) -> None:
@@ -178,12 +177,7 @@ def _verify_ec(curve: str, point: bytes, message: bytes, signature: bytes) -> No
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.hashes import SHA256
 
-    curves: dict[str, type[ec.EllipticCurve]] = {
-        "secp256k1": ec.SECP256K1,
-        "P-256": ec.SECP256R1,
-        "P-384": ec.SECP384R1,
-        "P-521": ec.SECP521R1,
-    }
+    curves: dict[str, type[ec.EllipticCurve]] = {"secp256k1": ec.SECP256K1, "P-256": ec.SECP256R1}
     key = ec.EllipticCurvePublicKey.from_encoded_point(curves[curve](), point)
     key.verify(signature, message, ec.ECDSA(SHA256()))
 

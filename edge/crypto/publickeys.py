@@ -1,9 +1,10 @@
 """Checks of libp2p public keys and signatures that precede any arithmetic.
 
 All backends call these first, so that they accept the same keys, and so that a stranger cannot
-cause CPU time with an oversized key. Encodings: libp2p's peer-ids specification; RFC 5280 and RFC
-8017 (RSA), RFC 5480 and SEC 1 (elliptic curves), all in strict DER (X.690): one encoding for one
-value. Portable: runs under CPython and MicroPython.
+cause much CPU time with a key of an expensive kind. Nobody's identity is of such a kind: libp2p's
+implementations make RSA keys with the exponent 65537 and ECDSA keys on P-256. Encodings: libp2p's
+peer-ids specification; RFC 5280 and RFC 8017 (RSA), RFC 5480 and SEC 1 (elliptic curves), all in
+strict DER (X.690): one encoding for one value. Portable: runs under CPython and MicroPython.
 """
 
 TYPE_CHECKING = False
@@ -13,21 +14,17 @@ if TYPE_CHECKING:
 # KeyType of libp2p's PublicKey message
 RSA, ED25519, SECP256K1, ECDSA = 0, 1, 2, 3
 
-RSA_MIN_BITS, RSA_MAX_BITS = 2048, 8192
-RSA_MAX_EXPONENT = (1 << 31) - 1  # as in Go's crypto/rsa; each bit costs a squaring
-_RSA_MAX_KEY = 1100  # bytes of DER for 8192 bits, with some reserve
-_EC_MAX_KEY = 158  # P-521
-_EC_MAX_SIGNATURE = 139  # P-521: 3 + 2 * (2 + 66)
+RSA_MIN_BITS, RSA_MAX_BITS = 2048, 4096
+RSA_EXPONENT = 65537
+_RSA_MAX_KEY = 560  # bytes of DER for 4096 bits, with some reserve
+_P256_KEY = 91
+_EC_MAX_SIGNATURE = 72  # 2 + 2 * (2 + 33)
 
 _INTEGER, _BIT_STRING, _SEQUENCE = 0x02, 0x03, 0x30
 
 # Complete AlgorithmIdentifiers: strict DER has one encoding of each
 _RSA_ALGORITHM = bytes.fromhex("300d06092a864886f70d0101010500")
-_EC_ALGORITHMS = (  # curve, bytes of a coordinate, AlgorithmIdentifier
-    ("P-256", 32, bytes.fromhex("301306072a8648ce3d020106082a8648ce3d030107")),
-    ("P-384", 48, bytes.fromhex("301006072a8648ce3d020106052b81040022")),
-    ("P-521", 66, bytes.fromhex("301006072a8648ce3d020106052b81040023")),
-)
+_P256_ALGORITHM = bytes.fromhex("301306072a8648ce3d020106082a8648ce3d030107")
 
 _ED25519_P = (1 << 255) - 19
 # The y of all points of order 1, 2, 4 and 8. Signatures under such a key can be forged.
@@ -71,20 +68,17 @@ def parse_rsa(der: "Buffer") -> "tuple[int, int, int]":
     if not RSA_MIN_BITS <= bits <= RSA_MAX_BITS or len(e_bytes) > 4:
         raise MalformedKey("RSA key out of bounds")
     n, e = int.from_bytes(n_bytes, "big"), int.from_bytes(e_bytes, "big")
-    if not 3 <= e <= RSA_MAX_EXPONENT or not e & 1 or not n & 1:
+    if e != RSA_EXPONENT or not n & 1:
         raise MalformedKey("RSA key out of bounds")
     return n, e, len(n_bytes)
 
 
-def parse_ecdsa(der: "Buffer") -> "tuple[str, bytes]":
-    """The (curve, uncompressed point) of a SubjectPublicKeyInfo; the point may be off the curve."""
-    for curve, size, algorithm in _EC_ALGORITHMS:
-        if algorithm in bytes(der[:32]):
-            point = _public_key(der, _EC_MAX_KEY, algorithm)
-            if len(point) != 1 + 2 * size or point[0] != 4:
-                raise MalformedKey("not an uncompressed point")
-            return curve, point
-    raise MalformedKey("unknown curve")
+def parse_ecdsa(der: "Buffer") -> bytes:
+    """The uncompressed point on P-256 of a SubjectPublicKeyInfo; it may be off the curve."""
+    point = _public_key(der, _P256_KEY, _P256_ALGORITHM)
+    if len(point) != 65 or point[0] != 4:
+        raise MalformedKey("not an uncompressed point")
+    return point
 
 
 def parse_ecdsa_signature(der: "Buffer") -> "tuple[int, int]":

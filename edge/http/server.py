@@ -67,22 +67,29 @@ class HttpServer:
     def configure(self, addresses: Sequence[tuple[str, int]]) -> None:
         """Listen at exactly these IP addresses and ports; at what is missing once it is there.
 
-        What is new is bound before what is old is closed. Raises HttpError if there are some and
-        none can be had, and listens as before.
+        A new address is bound before an old one is closed, unless the old one has its port: where
+        the page is to be seen by fewer, it must not stay open to all because of that. Raises
+        HttpError if there are some and none can be had, and listens as before.
         """
         wanted = dict.fromkeys(addresses)
+        old = {at: sock for at, sock in self._listeners.items() if at not in wanted}
         kept = [address for address in wanted if address in self._listeners]
         added: dict[tuple[str, int], socket.socket] = {}
         errors: dict[tuple[str, int], str] = {}
-        for address in wanted:
-            if address not in kept:
-                try:
-                    added[address] = _listen(*address)
-                except HttpError as error:
-                    errors[address] = str(error)
+        closed = []
+        for address in [address for address in wanted if address not in kept]:
+            closed += [other for other in old if _overlap(other, address)]
+            for other in [other for other in closed if other in self._listeners]:
+                self._close(other)
+            try:
+                added[address] = _listen(*address)
+            except HttpError as error:
+                errors[address] = str(error)
         if errors and not (kept or added):
+            for address in closed:
+                self._open(address, _listen(*address))
             raise HttpError("; ".join(errors.values()))
-        for address in [address for address in self._listeners if address not in wanted]:
+        for address in [address for address in old if address in self._listeners]:
             self._close(address)
         for address, sock in added.items():
             self._open(address, sock)
@@ -232,6 +239,11 @@ def _response(status: int, kind: str, body: bytes, more: str = "") -> bytes:
         f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\n{more}Connection: close\r\n\r\n"
     )
     return head.encode("ascii") + body
+
+
+def _overlap(one: tuple[str, int], other: tuple[str, int]) -> bool:
+    """Whether one of the two addresses holds a socket of the other: their port and family."""
+    return one[1] == other[1] and (":" in one[0]) == (":" in other[0])
 
 
 def _listen(host: str, port: int) -> socket.socket:

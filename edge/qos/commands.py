@@ -22,6 +22,9 @@ def _hooks(config: "Config", args: "Arguments") -> int:
         raise ConfigError(f"--uid: got {shown(uid)}; expected a user's number")
     if not (rate.isascii() and rate.isdecimal() and len(rate) < 16):
         raise ConfigError(f"--rate: got {shown(rate)}; expected bytes a second")
+    if "list" in args.switches:
+        print("".join([f"{path}\n" for path in hooks.asking(config[Qos], event)]), end="")
+        return 0
     ports = [int(address.split("/")[4]) for address in config[Node].listen]
     return 1 if hooks.call_once(config[Qos], event, ports, int(uid), int(rate)) else 0
 
@@ -35,6 +38,7 @@ COMMANDS = (
         switches=(
             ("uid", "N", "user id that the node runs as; default 0"),
             ("rate", "N", "relay rate in bytes a second; default 0, unlimited"),
+            ("list", "", "print the hooks in which EVENT occurs, and run none"),
         ),
     ),
 )

@@ -2,8 +2,10 @@
 
 Each is called with the event as its argument and the facts in its environment, docs/qos.md lists
 both. It gets HOOK_TIME seconds and is then killed with all it has started; what it prints is
-logged. Only files that nobody but their owner could have written are called, and the owner must be
-root or the node's own user: a hook may run with rights that the one who placed it does not have.
+logged. A hook may run with rights that the one who placed it does not have. So the file and every
+directory above it must be root's or of the node's own user, without links and not writable by
+others, as sshd's StrictModes demands it; and what is run is the file that was examined, by its
+descriptor, whatever its name leads to by then.
 
 A node in a jail, or one without CAP_NET_ADMIN, is of no use to a hook that changes the firewall:
 there the init script calls them as root, by `kwaainet hooks`. What it cannot know, that back-off
@@ -16,7 +18,7 @@ import asyncio
 import os
 import signal
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from edge import log
@@ -24,7 +26,7 @@ from edge.qos import line
 from edge.qos.marks import CODE_POINTS, NONE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from edge.config.schema import Qos
     from edge.qos.line import Route
@@ -35,9 +37,24 @@ MAX_HOOKS = 16
 HOOK_TIME = 10.0  # seconds
 _DIRECTORY = "/etc/kwaainet/qos.d"
 _MAX_OUTPUT = 2048  # bytes that are logged
+_MAX_SCRIPT = 65536  # bytes that are looked through
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _LEFT_BY_OPKG = "-opkg"  # a new version beside one that was edited
+
+
+class Hook:
+    """A program's path, and a descriptor of it."""
+
+    __slots__ = ("fd", "path")
+
+    def __init__(self, path: str, fd: int) -> None:
+        self.path = path
+        self.fd = fd
+
+    def start(self) -> bytes:
+        """Its first _MAX_SCRIPT bytes."""
+        return os.pread(self.fd, _MAX_SCRIPT, 0)
 
 
 class Hooks:
@@ -51,21 +68,23 @@ class Hooks:
         self.ran = 0
         self.failed = 0
 
-    def files(self) -> list[str]:
-        """The paths of those that are called, in the order of their names."""
+    @contextmanager
+    def opened(self) -> Iterator[list[Hook]]:
+        """Those that are called, in the order of their names, open for as long as this lasts."""
+        found: list[Hook] = []
+        directory = _open_directory(self.directory)
         try:
-            names = sorted(os.listdir(self.directory))
-        except OSError:
-            return []  # there are none
-        good = [name for name in names if _NAME.issuperset(name)]
-        paths = [
-            os.path.join(self.directory, name)
-            for name in good
-            if not name.endswith(_LEFT_BY_OPKG) and not name.startswith("-")
-        ]
-        if paths and not _trusted(self.directory):
-            return []
-        return [path for path in paths if _trusted(path)][:MAX_HOOKS]
+            for name in sorted(os.listdir(directory)) if directory is not None else ():
+                if _is_hook(name) and len(found) < MAX_HOOKS:
+                    path = os.path.join(self.directory, name)
+                    fd = _open(path, name, directory, os.O_RDONLY | os.O_NONBLOCK)
+                    found += [] if fd is None else [Hook(path, fd)]
+            yield found
+        finally:
+            for hook in found:
+                os.close(hook.fd)
+            if directory is not None:
+                os.close(directory)
 
     async def call(self, event: str, facts: dict[str, str], seconds: float = HOOK_TIME) -> None:
         """Call all of them, one after the other; `seconds`: for each."""
@@ -74,15 +93,23 @@ class Hooks:
                 self._write(event, facts["QOS_RATE"])
             return
         environment = {"PATH": _PATH, "QOS_EVENT": event, **facts}
-        for path in self.files():
-            await self._run(path, event, environment, seconds)
+        with self.opened() as hooks:
+            for hook in hooks:
+                await self._run(hook, event, environment, seconds)
 
-    async def _run(self, path: str, event: str, environment: dict[str, str], limit: float) -> None:
+    def asking(self, event: str) -> list[str]:
+        """The paths of those in which the word `event` occurs."""
+        with self.opened() as hooks:
+            return [hook.path for hook in hooks if event.encode() in hook.start()]
+
+    async def _run(self, hook: Hook, event: str, environment: dict[str, str], limit: float) -> None:
+        path = hook.path
         with _Output(asyncio.get_running_loop()) as output:
             try:
                 process = await asyncio.create_subprocess_exec(
-                    path,
+                    f"/proc/self/fd/{hook.fd}",
                     event,
+                    pass_fds=(hook.fd,),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=output.end,
                     stderr=output.end,
@@ -111,7 +138,8 @@ class Hooks:
         """A line to whoever reads the pipe; a pipe that nobody reads or empties is a failure."""
         failure = ""
         try:
-            fd = os.open(self.directory, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open(self.directory, flags)
             try:
                 os.write(fd, f"{event} {rate}\n".encode("ascii"))
             finally:
@@ -150,6 +178,11 @@ def facts(
         "QOS_LINE_DOWN": str(settings.line_down),
         "QOS_RATE": "0",
     }
+
+
+def asking(settings: Qos, event: str) -> list[str]:
+    """`kwaainet hooks --list`: the paths of the hooks that care for `event`."""
+    return Hooks(directory(settings)).asking(event)
 
 
 def call_once(settings: Qos, event: str, ports: Sequence[int], uid: int, rate: int) -> int:
@@ -200,16 +233,63 @@ def _is_pipe(path: str) -> bool:
         return False
 
 
-def _trusted(path: str) -> bool:
-    """Whether it is there, runnable, and only its owner, root or we, could have changed it."""
+def _is_hook(name: str) -> bool:
+    """Whether it is a hook's name, and none that editors and package managers leave behind."""
+    if name.endswith(_LEFT_BY_OPKG) or name.startswith("-"):
+        return False
+    return _NAME.issuperset(name)
+
+
+def _open_directory(path: str) -> int | None:
+    """A descriptor of the directory `path`; None if it, or one above it, is missing or others'."""
+    flags = os.O_PATH | os.O_DIRECTORY
+    at = "/"
+    directory = _open(at, at, None, flags)
+    for name in [part for part in os.path.abspath(path).split("/") if part]:
+        if directory is None:
+            return None
+        at = os.path.join(at, name)
+        above, directory = directory, _open(at, name, directory, flags)
+        os.close(above)
+    if directory is None:
+        return None
     try:
-        found = os.stat(path)
+        return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
     except OSError:
-        return False
-    mode = found.st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or not os.access(path, os.X_OK):
-        return False
-    if found.st_uid not in (0, os.geteuid()) or mode & (stat.S_IWGRP | stat.S_IWOTH):
-        log.warning("qos-hook-untrusted", path=path, mode=f"{mode & 0o7777:o}", owner=found.st_uid)
-        return False
-    return True
+        return None  # it may be entered and not be read
+    finally:
+        os.close(directory)
+
+
+def _open(path: str, name: str, directory: int | None, flags: int) -> int | None:
+    """A descriptor of `name` in `directory`; None if it is missing, or not as it must be.
+
+    `path`: for the log. O_DIRECTORY in `flags`: a directory is wanted, else a program.
+    """
+    wants_directory = bool(flags & os.O_DIRECTORY)
+    try:
+        fd = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    except FileNotFoundError:
+        return None
+    except OSError as error:  # a link, among others
+        log.warning("qos-hook-untrusted", path=path, reason=error.strerror)
+        return None
+    found = os.fstat(fd)
+    if wants_directory or (stat.S_ISREG(found.st_mode) and found.st_mode & 0o111):
+        if _is_ours(found):
+            return fd
+        mode, owner = f"{found.st_mode & 0o7777:o}", found.st_uid
+        log.warning("qos-hook-untrusted", path=path, mode=mode, owner=owner)
+    os.close(fd)
+    return None
+
+
+def _is_ours(found: os.stat_result) -> bool:
+    """Whether only root or this process' user could have changed what was `found`.
+
+    In a directory with the sticky bit, such as /tmp, nobody else can move what is root's or ours.
+    """
+    others = stat.S_IWGRP | stat.S_IWOTH
+    if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX:
+        others = 0
+    return found.st_uid in (0, os.geteuid()) and not found.st_mode & others

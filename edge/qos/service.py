@@ -64,6 +64,9 @@ class QosService:
         if not self._settings.backoff:
             self._state = backoff.START
         self._set_rate()
+        if self.route is not None and self._facts != self._facts_of(self.route):
+            self._facts = self._facts_of(self.route)  # hooks undo the old ones, and start anew
+            self._news.set()
         swarm = self._host.swarm
         for connection in [*swarm.pending, *swarm.all_connections()]:
             if isinstance(connection.transport, SocketTransport):
@@ -149,9 +152,11 @@ class QosService:
         self._set_rate()
         self._facts = None
         if route is not None:
-            mark = self.marks.mark
-            self._facts = facts(self._settings, route, self._ports(), os.geteuid(), mark)
+            self._facts = self._facts_of(route)
         self._news.set()
+
+    def _facts_of(self, route: Route) -> dict[str, str]:
+        return facts(self._settings, route, self._ports(), os.geteuid(), self.marks.mark)
 
     @property
     def _busy(self) -> bool:

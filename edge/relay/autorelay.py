@@ -19,11 +19,12 @@ from edge import log
 from edge.config.schema import Relay
 from edge.host import parsed
 from edge.relay.client import RelayClient, RelayRefused
-from edge.swarm.addresses import PRIVATE, UNKNOWN
-from edge.swarm.errors import SwarmError
+from edge.swarm.addresses import PRIVATE, PUBLIC, UNKNOWN
+from edge.swarm.errors import ConnectionClosed, DialError, SwarmError
 from edge.wire import circuit as messages
+from edge.wire import ip
 from edge.wire.errors import WireError
-from edge.wire.multiaddr import parse_many
+from edge.wire.multiaddr import MAX_BYTES, parse_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,7 +44,8 @@ _UNKNOWN_GRACE = 60.0  # seconds after which a node nobody has observed counts a
 _TICK = 2.0  # seconds, times the slowdown
 _RELAY = "relay"
 _MAX_BACKOFFS = 256
-_MAX_ADDRESSES = 16  # of one relay
+_MAX_ADDRESSES = 4  # of one relay
+_LONGEST_ADDRESS = MAX_BYTES - 64  # bytes, so that two peer ids and the circuit fit behind it
 _SHORTEST_TTL = 4.0  # seconds; a relay that grants less would be asked without end
 _LONGEST_TTL = 86400.0  # a longer one comes of a clock that is wrong
 _RENEWAL = 900.0  # seconds, the longest wait: clocks may also be a little wrong
@@ -54,10 +56,10 @@ class OwnReservation:
     """A reservation of ours on a relay: until when and from when to renew it, in loop time.
 
     `relay_at`: the addresses that the relay had by its identify, None before it has identified
-    itself.
+    itself. `dialable`: where it can be reached anew.
     """
 
-    __slots__ = ("addresses", "expires", "limit", "relay_at", "renew_at", "ttl")
+    __slots__ = ("addresses", "dialable", "expires", "limit", "relay_at", "renew_at", "ttl")
 
     def __init__(
         self, now: float, ttl: float, addresses: list[Multiaddr], limit: messages.Limit | None
@@ -68,6 +70,7 @@ class OwnReservation:
         self.addresses = addresses  # of ours, through the relay
         self.limit = limit
         self.relay_at: set[Multiaddr] | None = None
+        self.dialable: list[Multiaddr] = []
 
 
 class Backoff:
@@ -115,6 +118,7 @@ class AutoRelay:
         self._busy: set[PeerId] = set()
         self._wake = asyncio.Event()
         host.swarm.closed.append(self._on_close)
+        host.swarm.leaving.append(self._on_leaving)
         host.identify.identified.append(self._on_identified)
         host.addresses.changed.append(self._wake.set)
         host.network_changed.append(self._start_afresh)
@@ -167,9 +171,14 @@ class AutoRelay:
     # --- when to ask whom ---
 
     def _decide(self) -> None:
-        """Behind NAT the node keeps reservations on relays; a public one needs none."""
+        """Behind NAT the node keeps reservations on relays; a public one needs none.
+
+        What it has is not given up because peers say that they have reached it.
+        """
         settings, nat = self._settings, self._host.addresses.nat
         needed = nat == PRIVATE
+        if nat == PUBLIC and self.reservations:
+            needed = not self._host.addresses.certain
         if nat == UNKNOWN:
             up = self._swarm.loop.time() - self._host.started_at
             needed = bool(self._configured) or up >= _UNKNOWN_GRACE
@@ -197,7 +206,7 @@ class AutoRelay:
         now = self._swarm.loop.time()
         for relay, held in list(self.reservations.items()):
             if held.renew_at <= now:
-                self._ask(relay, self._configured.get(relay, []))
+                self._ask(relay, self._configured.get(relay) or held.dialable)
 
     def _seek(self) -> None:
         """Ask more relays, configured ones first, until enough requests are under way."""
@@ -211,9 +220,10 @@ class AutoRelay:
         found = list(self._configured.items())
         for connection in self._swarm.all_connections():
             info, peer = connection.info, connection.peer
-            if info is None or peer is None or peer in self._configured or not connection.direct:
+            if info is None or peer is None or peer in self._configured:
                 continue
-            if messages.HOP_ID in info.protocols:
+            usable = connection.direct and not connection.leaving
+            if usable and messages.HOP_ID in info.protocols:
                 found.append((peer, list(info.addresses)))
         return found
 
@@ -225,8 +235,11 @@ class AutoRelay:
             self._swarm.spawn(self._reserve(relay, addresses))
 
     async def _reserve(self, relay: PeerId, addresses: list[Multiaddr]) -> None:
+        trusted = addresses == self._configured.get(relay)
         try:
-            connection, answer = await self._client.reserve(relay, addresses)
+            connection, answer = await self._client.reserve(relay, addresses, trusted)
+            if connection.closed is not None:  # since it answered
+                raise ConnectionClosed(connection.closed)
             self._add(relay, connection, answer)
         except (WireError, SwarmError, TimeoutError) as error:
             corrected = addresses != self._configured.get(relay, addresses)
@@ -239,15 +252,14 @@ class AutoRelay:
         reservation = answer.reservation or messages.Reservation()
         before = self.reservations.get(relay)
         ttl = likely_ttl((reservation.expire or 0) - time.time(), before.ttl if before else None)
-        addresses = [
-            address.with_peer(relay).via_circuit()
-            for address in parse_many(reservation.addrs, _MAX_ADDRESSES)
-            if not address.is_circuit
-        ]
-        if not addresses:
-            addresses = [connection.remote.with_peer(relay).via_circuit()]
+        said = parse_many(reservation.addrs, messages.MAX_ADDRESSES)
+        usable = credible(said, connection, self._configured.get(relay, []))
+        if not usable:
+            raise DialError("the relay names no address at which it was reached")
+        addresses = [address.with_peer(relay).via_circuit() for address in usable]
         now = self._swarm.loop.time()
         held = self.reservations[relay] = OwnReservation(now, ttl, addresses, answer.limit)
+        held.dialable = usable
         if connection.info is not None:
             held.relay_at = set(connection.info.addresses)
         self._backoff.forget(relay)
@@ -288,6 +300,15 @@ class AutoRelay:
             self._give_up(peer)
             self._wake.set()
 
+    def _on_leaving(self, connection: Connection) -> None:
+        """The relay takes no renewals on `connection`: reserve anew on another one, at once."""
+        peer = connection.peer
+        assert peer is not None
+        held = self.reservations.get(peer)
+        if held is not None and self._swarm.connection_to(peer) is None:
+            held.renew_at = self._swarm.loop.time()
+            self._wake.set()
+
     def _publish(self) -> None:
         held = self.reservations.values()
         self._host.addresses.set_circuits([a for each in held for a in each.addresses])
@@ -302,6 +323,38 @@ def likely_ttl(left: float, before: float | None) -> float:
     if 0 < left <= _LONGEST_TTL:
         return max(left, _SHORTEST_TTL)
     return _ASSUMED_TTL if before is None else before
+
+
+def credible(
+    said: Iterable[Multiaddr], connection: Connection, configured: Iterable[Multiaddr]
+) -> list[Multiaddr]:
+    """Those of the addresses that a relay has `said` which it can speak for, TCP ones first.
+
+    They have the IP at which `connection` reaches it, or the name or IP of a `configured` address
+    of it; a relay in our own network may have any public IP. Without one, the relay is found where
+    it was dialled.
+    """
+    if not connection.direct:
+        return []
+    hosts = {_host(connection.remote), *map(_host, configured)}
+    near = connection.remote.scope() in (ip.PRIVATE, ip.LINK_LOCAL)
+    found = [
+        address
+        for address in said
+        if not address.is_circuit
+        and len(address.bytes) <= _LONGEST_ADDRESS
+        and (_host(address) in hosts or (near and address.scope() == ip.PUBLIC))
+    ]
+    found.sort(key=lambda address: address.host_port() is None)
+    if not found and connection.initiator:
+        found = [connection.remote]
+    return [address for address in found if address.scope() != ip.LINK_LOCAL][:_MAX_ADDRESSES]
+
+
+def _host(address: Multiaddr) -> tuple[bool, bytes]:
+    """The IP that `address` starts with, or the name: (whether it is one, itself)."""
+    found = address.ip()
+    return (True, address.protocols[0][1].lower()) if found is None else (False, found)
 
 
 def _by_peer(addresses: Iterable[Multiaddr]) -> Relays:

@@ -70,7 +70,13 @@ class Leg:
     def held(self) -> int:
         return len(self.other.pending)
 
+    @property
+    def engaged(self) -> bool:
+        return True
+
     def data_received(self, start: int, end: int) -> None:
+        if self._circuit.ended is not None:  # by an earlier frame of the same read
+            return
         target = self.other
         length = end - start
         if not self._count(length):

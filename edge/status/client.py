@@ -78,9 +78,12 @@ def connect(config: "Config", addr: str) -> int:
     return _reported(run)
 
 
-def ask(config: "Config", verb: str) -> "Answer":
-    """The running node's answer to `verb`. Raises NotRunning and StatusError."""
-    return _ask_once(config[Node].run_dir, {"verb": verb})
+def ask(config: "Config", verb: str, **fields: object) -> "Answer":
+    """The running node's answer to `verb`. Raises NotRunning and StatusError.
+
+    `fields`: what the verb needs to know, as JSON has it.
+    """
+    return _ask_once(config[Node].run_dir, {"verb": verb, **fields})
 
 
 class Link:

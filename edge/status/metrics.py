@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge import rooms
+from edge import log, rooms
 from edge.status.exposition import Exposition
 
 TYPE_CHECKING = False
@@ -23,7 +23,10 @@ def metrics(status: Status) -> str:
     if "flash" in status:
         page.counter("flash_written_bytes", "Put on the disk.", status["flash"]["written"])
     for view in rooms.views():
-        view.metrics(page, status)
+        try:
+            view.metrics(page, status)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the page is served without
+            log.error("metrics-failed", error=f"{type(error).__name__}: {error}")
     return page.text()
 
 

@@ -7,8 +7,7 @@ one in common, it is a dictionary that holds the keys of both.
 
 from __future__ import annotations
 
-from edge import atomic
-from edge.config.schema import Node
+from edge import atomic, log
 from edge.host import by_reason
 from edge.version import VERSION
 
@@ -32,7 +31,7 @@ def status(host: Host, services: Iterable[Service]) -> Status:
         "version": VERSION,
         "peer_id": str(swarm.peer_id),
         "uptime": round(swarm.loop.time() - host.started_at, 1),
-        "data_dir": host.config[Node].data_dir,
+        "data_dir": host.data_dir,
         "addresses": _addresses(host),
         "nat": host.addresses.nat,
         "memory": _memory(host),
@@ -45,14 +44,25 @@ def status(host: Host, services: Iterable[Service]) -> Status:
         },
         "refusals": {"connections": by_reason(swarm.refusals)},
         "flash": {"written": atomic.flash.written},
+        **swarm.clones.report(),
     }
     for service in services:
-        for key, value in service.report().items():
+        for key, value in _reported(service).items():
             if isinstance(value, dict) and key in found:
                 found[key].update(value)
             else:
                 found[key] = value
     return found
+
+
+def _reported(service: Service) -> Status:
+    """The keys of `service`; none, with a line in the log, if it fails."""
+    try:
+        return service.report()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others are reported
+        name = type(service).__name__
+        log.error("report-failed", part=name, error=f"{type(error).__name__}: {error}")
+        return {}
 
 
 def peers(host: Host) -> Status:
@@ -108,8 +118,7 @@ def _addresses(host: Host) -> Status:
 
 
 def _peer(peer: PeerId, links: Sequence[Connection], host: Host) -> Status:
-    best = host.swarm.connection_to(peer)
-    assert best is not None
+    best = host.swarm.connection_to(peer) or links[0]
     row: Status = {
         "peer_id": str(peer),
         "remote": str(best.remote),

@@ -16,7 +16,7 @@ import os
 import socket
 import stat
 
-from edge import lock
+from edge import lock, log
 from edge.atomic import UNSUPPORTED
 from edge.status.errors import AlreadyRunning, StatusError
 from edge.status.path import NAME, socket_path
@@ -102,8 +102,12 @@ class StatusServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        with contextlib.suppress(FileNotFoundError):  # somebody has tidied up: just as well
+        try:
             os.unlink(NAME, dir_fd=self._directory)
+        except FileNotFoundError:
+            pass  # somebody has tidied up: just as well
+        except OSError as error:
+            log.warning("status-socket-left", directory=self._run_dir, error=error.strerror)
         self._listener.close()
         self._listener = None
         self._let_go()
@@ -199,6 +203,10 @@ class StatusServer:
             return _encoded(_error(f"not done after {self._timeout:g} s"))
         except (StatusError, SwarmError, WireError) as error:
             return _encoded(_error(str(error)))
+        except Exception as error:  # noqa: BLE001 - whatever it is, whoever asks is answered
+            text = f"{type(error).__name__}: {error}"
+            log.error("answer-failed", error=text)
+            return _encoded(_error(f"the node failed to answer: {text}"))
 
 
 def _listen(directory: int, run_dir: str) -> socket.socket:

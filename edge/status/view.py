@@ -28,6 +28,7 @@ def status_lines(answer: "Answer", colour: bool = False) -> list[str]:
     views = list(rooms.views())
     rows = [
         ("peer id", shown(answer["peer_id"])),
+        *_clone_rows(answer),
         *[row for view in views for row in view.head(answer)],
         *_address_rows(answer),
         *[row for view in views for row in view.rows(answer)],
@@ -88,7 +89,7 @@ def ping_summary(sent: int, rtts: "Sequence[float]") -> str:
     if not rtts:
         return text
     mean = sum(rtts) / len(rtts)
-    return f"{text}; least {min(rtts):.1f}, mean {mean:.1f}, most {max(rtts):.1f} ms"
+    return f"{text}; min/avg/max {min(rtts):.1f}/{mean:.1f}/{max(rtts):.1f} ms"
 
 
 def connect_lines(answer: "Answer") -> list[str]:
@@ -119,6 +120,14 @@ def _host_port(words: "Sequence[str]") -> str:
         return "/".join(words)
     host = f"[{words[2]}]" if words[1] == "ip6" else words[2]
     return f"{host}:{words[4]}"
+
+
+def _clone_rows(answer: "Answer") -> list[tuple[str, str]]:
+    if "clone" not in answer:
+        return []
+    clone = answer["clone"]
+    where = f"{endpoint(clone)}, met {span(clone['seconds'])} ago"
+    return [("a clone", f"has this node's identity too: {where}; delete identity.key on one")]
 
 
 def _address_rows(answer: "Answer") -> list[tuple[str, str]]:

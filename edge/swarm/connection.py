@@ -48,14 +48,20 @@ def _now() -> int:
 class Host(Protocol):
     """The owner of a connection, told of what happens to it: the swarm."""
 
-    def connection_open(self, connection: Connection) -> str | None:
-        """The upgrade is done; returns why the connection cannot stay, or None."""
+    def connection_open(self, connection: Connection, to_itself: bool) -> str | None:
+        """The upgrade is done; returns why the connection cannot stay, or None.
+
+        `to_itself`: this process is at both ends.
+        """
 
     def connection_closed(self, connection: Connection) -> None:
         """It has ended."""
 
     def connection_promoted(self, connection: Connection) -> None:
         """The highest class of work that it carries has risen."""
+
+    def connection_leaving(self, connection: Connection) -> None:
+        """Its peer takes no new streams on it any more."""
 
     def stream_ready(self, stream: Stream) -> None:
         """A stream that the peer opened has agreed on its protocol."""
@@ -167,6 +173,11 @@ class Connection:
         if self._wire is None:
             raise ConnectionClosed(self.closed or "not upgraded yet")
         return self._wire.session
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the peer has said that it takes no new streams: this connection is to end."""
+        return self._wire is not None and self._wire.session.going_away
 
     # --- Receiver ---
 
@@ -356,8 +367,13 @@ class Connection:
 
     @property
     def busy(self) -> bool:
-        """Whether streams are open here, or admitted work is under way."""
-        return self.work > CONTROL or (self._wire is not None and bool(self._wire.session.streams))
+        """Whether streams are in use here, or admitted work is under way."""
+        if self.work > CONTROL:
+            return True
+        return self._wire is not None and any(
+            stream.owner is not None and stream.owner.engaged
+            for stream in self._wire.session.streams.values()
+        )
 
     def begin(self, work: int) -> None:
         """A piece of `work` is under way here, until `end` is told of it."""
@@ -498,7 +514,7 @@ class Connection:
         self.load.upgraded(invited=self.initiator or not self.direct)
         self.peer = upgrade.remote_peer
         self.opened_at = self.idle_since = self.loop.time()
-        refusal = self._host.connection_open(self)
+        refusal = self._host.connection_open(self, upgrade.to_itself)
         if refusal is not None:
             self.close(refusal)
             return
@@ -532,7 +548,9 @@ class Connection:
             self.touch()
 
     def _session_event(self, kind: int) -> None:
-        if kind == yamux.SESSION_PONG and self._pinged_at:
+        if kind == yamux.SESSION_GO_AWAY:
+            self._host.connection_leaving(self)
+        elif kind == yamux.SESSION_PONG and self._pinged_at:
             self.session.rtt = max(1, _now() - self._pinged_at)
             self._pinged_at = 0
 

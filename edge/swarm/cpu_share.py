@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 _BURST = 0.02  # seconds that may be taken at once
 _QUIET = 0.2  # seconds after a payload until there is nothing to protect
-_LEAST_WAIT, _LONGEST_WAIT = 0.001, 0.5  # seconds
+_LEAST_WAIT, _LONGEST_WAIT = 0.001, 0.5  # seconds until it is asked again
+# Seconds. A piece takes one at most; beyond a few, all who are paced would be given up for silent
+# before they were read again.
+_MOST_DEBT = 3.0
 
 
 class CpuShare:
@@ -59,7 +62,7 @@ class CpuShare:
         self._busy_until = 0.0
 
     def wait(self) -> float:
-        """Seconds to wait before more of the work is done; 0.0: it may go on now."""
+        """Seconds to wait before this is asked again; 0.0: more of the work may be done now."""
         now = self.clock()
         moved = self._above()
         if moved != self._moved:
@@ -72,14 +75,14 @@ class CpuShare:
             self._debt = 0.0
         if self._debt <= _BURST:
             return 0.0
-        return max((self._debt - _BURST) / self._share, _LEAST_WAIT)
+        return min(max((self._debt - _BURST) / self._share, _LEAST_WAIT), _LONGEST_WAIT)
 
     def spent(self, began: float) -> float:
         """It has gone on since `worked` said `began`; returns for how many seconds."""
         took = self.worked() - began
         self.taken += took
         self._busy_until += took  # nothing could pass meanwhile
-        self._debt = min(self._debt + took, _BURST + _LONGEST_WAIT * self._share)
+        self._debt = min(self._debt + took, _MOST_DEBT)
         return took
 
 

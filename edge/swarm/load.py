@@ -20,7 +20,17 @@ class Load:
     its turn comes; what its peer sends meanwhile waits in the kernel, and then at the peer.
     """
 
-    __slots__ = ("_classes", "_invited", "_pieces", "_transport", "cost", "paced", "share", "work")
+    __slots__ = (
+        "_classes",
+        "_invited",
+        "_pieces",
+        "_queue",
+        "_transport",
+        "cost",
+        "paced",
+        "share",
+        "work",
+    )
 
     def __init__(self, classes: tuple[Work, Work, Work], transport: Transport) -> None:
         self.work = CONTROL
@@ -30,6 +40,7 @@ class Load:
         self._classes = classes
         self._transport = transport
         self._pieces = [0, 0, 0]  # under way, by class
+        self._queue = classes[CONTROL].queue  # in which it waits while it is paced
         self._invited = False
 
     def upgraded(self, invited: bool) -> None:
@@ -65,7 +76,8 @@ class Load:
         if self.share is not None and self.share.wait():
             self.paced = True
             self._transport.pause()
-            self._classes[self.work].queue.read(self)
+            self._queue = self._classes[self.work].queue
+            self._queue.read(self)
 
     def take_turn(self) -> None:
         """Its time has come (`FairQueue.read`): read on, and once at once."""
@@ -82,15 +94,18 @@ class Load:
         """Wait for no turn any more."""
         if self.paced:
             self.paced = False
-            self._classes[self.work].queue.forget(self)
+            self._queue.forget(self)
 
     def _reclass(self, work: int) -> None:
-        """From now on it is one of those that carry `work` at most, and waits with them."""
-        paced = self.paced
-        self.leave_queue()
+        """From now on it is one of those that carry `work` at most.
+
+        A turn that it waits for still has to come, unless nobody pays for it any more: a request
+        for bulk work is no way past the queue.
+        """
         self.work = work
         self._choose_share()
-        if paced:
+        if self.share is None and self.paced:
+            self.leave_queue()
             self._transport.resume()
 
     def _choose_share(self) -> None:

@@ -1,7 +1,7 @@
 """Letting go when memory is short: which connection gives way, and what the kernel is given back.
 
 Control's connections give way first, then those with bulk work, and none to a lower class than its
-own; who carries interactive work is never asked.
+own. A connection with interactive work is closed only if a frame of its own does not come whole.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge import log
 from edge.machine import is_short, resident, trim_heap
-from edge.swarm.work import BULK
+from edge.swarm.work import BULK, INTERACTIVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
@@ -66,7 +66,7 @@ class Relief:
         """The one whose frame has been incomplete for longest."""
         now = self._shared.loop.time()
         stuck = [c for c in self._connections() if c.stuck_for(now) > _SPARE_AFTER]
-        return self._close_first(stuck, lambda c: c.stuck_for(now))
+        return self._close_first(stuck, lambda c: c.stuck_for(now), INTERACTIVE)
 
     def _close_the_greediest(self) -> bool:
         """The one for which most is held that nobody reads.
@@ -78,11 +78,14 @@ class Relief:
         return self._close_first(greedy, lambda c: held[c])
 
     def _close_first(
-        self, found: Iterable[Connection], rank: Callable[[Connection], float]
+        self,
+        found: Iterable[Connection],
+        rank: Callable[[Connection], float],
+        spared_above: int = BULK,
     ) -> bool:
         """Close the one of the lowest class, among equals the one with the highest `rank`."""
         asking = self._shared.reading
-        highest = BULK if asking is None else min(asking.work, BULK)
+        highest = spared_above if asking is None else min(asking.work, spared_above)
         found = [connection for connection in found if connection.work <= highest]
         if not found:
             return False

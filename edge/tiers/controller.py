@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MEMORY_CRITICAL = "memory-critical"
+SCHEDULE = "schedule"
 _POWER = {  # at most this mode, and whether at the reduced rate
     power.BALANCED: (LIGHT, False),
     power.CONSERVATIVE: (RELAY, True),
@@ -232,6 +233,10 @@ class Controller:
         """Judge by `settings` from now on."""
         self._settings = settings
         self._watches = [_Watch(threshold) for threshold in thresholds(settings)]
+
+    def release(self, cause: str) -> None:
+        """The owner has taken the limits of `cause` back: they need not last for `stay`."""
+        self.step.holds = [hold for hold in self.step.holds if hold.cause != cause]
 
     def decide(self, readings: Readings, allowed: Sequence[Hold], now: float) -> Step:
         """The decision at `now`, in seconds on a clock that does not jump.

@@ -51,8 +51,9 @@ class Counts:
         self.reservations = 0
 
     def add(self, name: str, count: int) -> None:
-        """`count` more of `name`, which is one of the above."""
-        setattr(self, name, getattr(self, name) + count)
+        """`count` more of `name`; a name without a column in the ledger is not entered."""
+        if name in self.__slots__:
+            setattr(self, name, getattr(self, name) + count)
 
 
 class Day:

@@ -21,13 +21,13 @@ def tier_lines(answer: "Answer", colour: bool = False) -> list[str]:
         ("blocks", blocks_text(decision) or "none"),
         ("cache", size(decision["cache_size"]) if decision["cache_size"] else "none"),
         ("relay", _relay_share(decision)),
-        ("contribution", f"{range_text(low, high)} VDA an hour, as the network's plan has it"),
+        ("contribution", f"{range_text(low, high)} VDA an hour in the network's plan"),
     ]
     why = [line for reason in decision["reasons"] for line in wrapped(shown(reason), _REASON_WIDTH)]
     return [
-        *[bold("Found", colour), *pairs(found, indent="  "), ""],
-        *[bold("Decided", colour), *pairs(decided, indent="  "), ""],
-        *[bold("Why", colour), *[f"  {line}" for line in why], ""],
+        *[bold("Hardware", colour), *pairs(found, indent="  "), ""],
+        *[bold("Tier", colour), *pairs(decided, indent="  "), ""],
+        *[bold("Reasons", colour), *[f"  {line}" for line in why], ""],
         "This version relays and does nothing else yet, whatever the mode.",
     ]
 
@@ -47,7 +47,7 @@ def _found(profile: "Answer") -> list[tuple[str, str]]:
         ("speed", _speed(profile)),
         ("gpu", _joined(profile, "gpu", "gpu_name") or "unknown"),
         ("disk", _disk(profile)),
-        ("heat", _heat(profile)),
+        ("temperature", _heat(profile)),
         ("power", _power(profile)),
         ("links", _links(profile)),
     ]
@@ -120,8 +120,8 @@ def _power(profile: "Answer") -> str:
 def _links(profile: "Answer") -> str:
     words = []
     if "wan" in profile:
-        speed = f"{profile['wan_speed']} Mbit/s" if "wan_speed" in profile else "of unknown speed"
-        words.append(f"default route by {shown(profile['wan'])}, {speed}")
+        speed = f"{profile['wan_speed']} Mbit/s" if "wan_speed" in profile else "speed unknown"
+        words.append(f"uplink {shown(profile['wan'])}, {speed}")
     if "lan_speed" in profile:
         words.append(f"others up to {profile['lan_speed']} Mbit/s")
     return "; ".join(words) or "unknown"

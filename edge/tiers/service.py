@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from edge import log
 from edge.config.schema import Adapt, Node
 from edge.machine import memory
-from edge.tiers.controller import Controller, Hold, Readings, Settings, Step
+from edge.tiers.controller import SCHEDULE, Controller, Hold, Readings, Settings, Step
 from edge.tiers.modes import FULL, PAUSED, RELAY
 from edge.tiers.schedule import schedule
 from edge.tiers.sensors import Sensors
@@ -81,6 +81,7 @@ class ModeService:
         if not adapt.enabled:
             self._readings = Readings()
         self._schedule = schedule(config)
+        self._controller.release(SCHEDULE)  # what still holds, holds on by the decision below
         self._adaptive = adapt.enabled
         self._drain = adapt.drain
         self._controller.configure(settings(adapt))
@@ -185,7 +186,7 @@ class ModeService:
         if window is None:
             return [self._best]
         reason = f"the schedule's window from {window}"
-        return [self._best, Hold("schedule", reason, window.mode or FULL, rate=window.rate)]
+        return [self._best, Hold(SCHEDULE, reason, window.mode or FULL, rate=window.rate)]
 
 
 def settings(adapt: Adapt) -> Settings:

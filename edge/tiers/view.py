@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     Row = tuple[str, str]
 
 _MACHINE = {
-    "memory_used": ("machine_memory_used_ratio", "Share of the machine's memory in use."),
+    "memory_used": ("machine_memory_used_ratio", "Fraction of the machine's memory in use."),
     "memory_stalled": (
         "machine_memory_stalled_ratio",
-        "Share of the time in which everything stood still for want of memory.",
+        "Fraction of time in which all tasks were stalled on memory.",
     ),
-    "cpu": ("machine_cpu_others_ratio", "Share of the processor that others use."),
-    "temperature": ("machine_temperature_celsius", "Of the hottest part."),
-    "wan": ("machine_wan_others_ratio", "Share of the WAN that others use."),
+    "cpu": ("machine_cpu_others_ratio", "Fraction of the processor used by other processes."),
+    "temperature": ("machine_temperature_celsius", "Temperature of the hottest sensor."),
+    "wan": ("machine_wan_others_ratio", "Fraction of the WAN used by others."),
     "battery": ("machine_battery_charge_ratio", "Charge of the battery."),
 }
 

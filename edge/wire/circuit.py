@@ -63,6 +63,8 @@ class Peer(Message):
 class Reservation(Message):
     """`expire`: UNIX seconds. `addrs`: the relay's, with its peer id, without p2p-circuit."""
 
+    TOLERANT = True
+
     __slots__ = ("addrs", "expire", "voucher")
     FIELDS = (
         Field(1, "expire", UINT),

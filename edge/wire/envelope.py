@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edge.wire.types import Buffer
 
 MAX_PAYLOAD = 8192
-MAX_SIGNATURE = 1024  # RSA with 8192 bits
+MAX_SIGNATURE = 512  # RSA with 4096 bits
 MAX_ENVELOPE = MAX_KEY + MAX_PAYLOAD + MAX_SIGNATURE + 128
 MAX_ADDRESSES = 64  # stored from a record; the rest is ignored
 
@@ -65,6 +65,17 @@ def open_envelope(data: "Buffer", domain: str, payload_type: bytes) -> "tuple[Pu
 
     Raises RemoteProtocolError unless it has this type and is signed for this domain.
     """
+    key, payload, signature = _unverified(data, payload_type)
+    _verify(key, payload, signature, domain, payload_type)
+    return key, payload
+
+
+def _unverified(data: "Buffer", payload_type: bytes) -> "tuple[PublicKey, bytes, bytes]":
+    """The (alleged signer, payload, signature) of an envelope of this type.
+
+    What can be compared is compared before the signature is verified: whoever sends it chooses the
+    kind of key, and so the time that this takes.
+    """
     if len(data) > MAX_ENVELOPE:
         raise RemoteProtocolError(f"envelope longer than {MAX_ENVELOPE} bytes")
     envelope = Envelope.decode(data)
@@ -72,11 +83,14 @@ def open_envelope(data: "Buffer", domain: str, payload_type: bytes) -> "tuple[Pu
         raise RemoteProtocolError("envelope without key or signature")
     if envelope.payload_type != payload_type:
         raise RemoteProtocolError("envelope of another type")
-    payload = envelope.payload or b""
-    signed = _signed(domain, payload_type, payload)
-    if not envelope.public_key.verify(signed, envelope.signature):
+    return envelope.public_key, envelope.payload or b"", envelope.signature
+
+
+def _verify(
+    key: PublicKey, payload: bytes, signature: bytes, domain: str, payload_type: bytes
+) -> None:
+    if not key.verify(_signed(domain, payload_type, payload), signature):
         raise RemoteProtocolError("envelope with a wrong signature")
-    return envelope.public_key, payload
 
 
 def _signed(domain: str, payload_type: bytes, payload: bytes) -> bytes:
@@ -94,6 +108,8 @@ class AddressInfo(Message):
 
 class PeerRecord(Message):
     """A peer's signed statement of its addresses. `seq` only grows; it need not be a time."""
+
+    TOLERANT = True
 
     __slots__ = ("addresses", "peer_id", "seq")
     FIELDS = (
@@ -116,18 +132,24 @@ def seal_peer_record(key: "Ed25519Key", seq: int, addresses: "list[Multiaddr]") 
     return seal(key, PEER_RECORD_DOMAIN, PEER_RECORD_TYPE, record.encode())
 
 
-def open_peer_record(data: "Buffer") -> "tuple[PeerId, int, list[Multiaddr]]":
+def open_peer_record(
+    data: "Buffer", expected: "PeerId | None" = None, after: int = -1
+) -> "tuple[PeerId, int, list[Multiaddr]]":
     """The (peer, seq, readable addresses) of a verified record.
 
-    Raises RemoteProtocolError unless the peer itself has signed it.
+    Raises RemoteProtocolError unless the peer itself has signed it; if another one than `expected`
+    has, or its number is not above `after`, its signature is not looked at.
     """
-    key, payload = open_envelope(data, PEER_RECORD_DOMAIN, PEER_RECORD_TYPE)
+    key, payload, signature = _unverified(data, PEER_RECORD_TYPE)
     record = PeerRecord.decode(payload)
-    peer = key.peer_id()
-    if record.peer_id != peer.bytes:
+    peer, seq = key.peer_id(), record.seq or 0
+    if record.peer_id != peer.bytes or (expected is not None and peer != expected):
         raise RemoteProtocolError("peer record signed by another peer")
+    if seq <= after:
+        raise RemoteProtocolError("peer record not newer than the last one")
+    _verify(key, payload, signature, PEER_RECORD_DOMAIN, PEER_RECORD_TYPE)
     addresses = parse_many([info.multiaddr or b"" for info in record.addresses], MAX_ADDRESSES)
-    return peer, record.seq or 0, addresses
+    return peer, seq, addresses
 
 
 class Voucher(Message):
@@ -156,11 +178,13 @@ def open_voucher(data: "Buffer") -> "tuple[PeerId, PeerId, int]":
 
     Raises RemoteProtocolError. The caller checks the expiration.
     """
-    key, payload = open_envelope(data, VOUCHER_DOMAIN, VOUCHER_TYPE)
+    key, payload, signature = _unverified(data, VOUCHER_TYPE)
     voucher = Voucher.decode(payload)
     relay = key.peer_id()
     if voucher.relay != relay.bytes:
         raise RemoteProtocolError("voucher signed by another peer than its relay")
     if voucher.expiration is None:
         raise RemoteProtocolError("voucher without expiration")
-    return relay, PeerId.from_bytes(voucher.peer or b""), voucher.expiration
+    peer = PeerId.from_bytes(voucher.peer or b"")
+    _verify(key, payload, signature, VOUCHER_DOMAIN, VOUCHER_TYPE)
+    return relay, peer, voucher.expiration

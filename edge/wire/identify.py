@@ -3,8 +3,9 @@
 A sender writes one message, or several to be merged. Protobuf messages merge by concatenation, so
 the bodies are joined before they are decoded.
 
-Bounds: a message has at most 8 KiB (go-libp2p's signedIDSize), all messages on a stream 16 KiB. Own
-messages stay below 4 KiB, the limit of rust-libp2p.
+Bounds: a message has at most 8 KiB (go-libp2p's signedIDSize), all messages on a stream 16 KiB. In
+these, what is too long or too many is left out, and the rest is kept. Own messages stay below
+4 KiB, the limit of rust-libp2p.
 
 Sources: https://github.com/libp2p/specs/blob/master/identify/README.md; field 8 and the merging
 are go-libp2p's.
@@ -35,7 +36,12 @@ _OBJECT = 64  # overhead in bytes of an object and of the reference to it
 
 
 class Identify(Message):
-    """The message, unverified; IdentifyInfo has the verified content."""
+    """The message, unverified; IdentifyInfo has the verified content.
+
+    Of too much the first is kept: a peer with hundreds of addresses is still one that has an agent.
+    """
+
+    TOLERANT = True
 
     __slots__ = (
         "agent_version",
@@ -51,8 +57,8 @@ class Identify(Message):
         Field(2, "listen_addrs", BYTES, limit=1024, many=256),
         Field(3, "protocols", STRING, limit=1024, many=512),
         Field(4, "observed_addr", BYTES, limit=1024),
-        Field(5, "protocol_version", STRING, limit=1024),
-        Field(6, "agent_version", STRING, limit=1024),
+        Field(5, "protocol_version", STRING, limit=MAX_MESSAGE),
+        Field(6, "agent_version", STRING, limit=MAX_MESSAGE),
         Field(8, "signed_peer_record", BYTES, limit=MAX_ENVELOPE),
     )
     public_key: "bytes | None"
@@ -146,24 +152,23 @@ def _read_addresses(
 ) -> None:
     info.seq = known.seq
     info.addresses = known.addresses
-    record = _signed_addresses(message, peer)
+    record = _signed_addresses(message, peer, known.seq)
     if record is not None:
-        if record[0] > known.seq:
-            info.seq, info.addresses = record
+        info.seq, info.addresses = record
     elif known.seq < 0 and message.listen_addrs:
         info.addresses = tuple(parse_many(message.listen_addrs, MAX_ADDRESSES))
 
 
 def _signed_addresses(
-    message: Identify, peer: "PeerId"
+    message: Identify, peer: "PeerId", after: int
 ) -> "tuple[int, tuple[Multiaddr, ...]] | None":
     if not message.signed_peer_record:
         return None
     try:
-        signer, seq, addresses = open_peer_record(message.signed_peer_record)
+        _, seq, addresses = open_peer_record(message.signed_peer_record, peer, after)
     except RemoteProtocolError:
         return None  # as in go-libp2p: the connection authenticates unsigned addresses
-    return (seq, tuple(addresses)) if signer == peer else None
+    return seq, tuple(addresses)
 
 
 def _printable(text: "str | None") -> str:

@@ -17,8 +17,17 @@ _V4_MAPPED = b"\0" * 10 + b"\xff\xff"  # ::ffff:0:0/96
 _NAT64 = b"\0\x64\xff\x9b" + b"\0" * 8  # 64:ff9b::/96
 _6TO4 = b"\x20\x02"  # 2002::/16
 
-# (prefix, its bits, scope); the first match counts.
-_SCOPES4 = (
+# (prefix, its bits, scope); the first match counts. Documentation: RFC 5737, 3849 and 9637.
+_DOCUMENTATION4 = (
+    (b"\xc0\x00\x02", 24, RESERVED),
+    (b"\xc6\x33\x64", 24, RESERVED),
+    (b"\xcb\x00\x71", 24, RESERVED),
+)
+_DOCUMENTATION6 = (
+    (b"\x20\x01\x0d\xb8", 32, RESERVED),
+    (b"\x3f\xff\x00", 20, RESERVED),
+)
+_SCOPES4 = _DOCUMENTATION4 + (  # noqa: RUF005 - MicroPython does not unpack in displays
     (b"\x00", 8, RESERVED),
     (b"\x0a", 8, PRIVATE),
     (b"\x64\x40", 10, CGNAT),
@@ -26,19 +35,14 @@ _SCOPES4 = (
     (b"\xa9\xfe", 16, LINK_LOCAL),
     (b"\xac\x10", 12, PRIVATE),
     (b"\xc0\x00\x00", 24, RESERVED),
-    (b"\xc0\x00\x02", 24, RESERVED),
     (b"\xc0\x58\x63", 24, RESERVED),
     (b"\xc0\xa8", 16, PRIVATE),
     (b"\xc6\x12", 15, RESERVED),
-    (b"\xc6\x33\x64", 24, RESERVED),
-    (b"\xcb\x00\x71", 24, RESERVED),
     (b"\xe0", 3, RESERVED),
 )
-_SCOPES6 = (
+_SCOPES6 = _DOCUMENTATION6 + (  # noqa: RUF005
     (b"\0" * 15 + b"\x01", 128, LOOPBACK),
     (b"\x20\x01\x00", 23, RESERVED),  # Teredo, benchmarking, ORCHID
-    (b"\x20\x01\x0d\xb8", 32, RESERVED),
-    (b"\x3f\xff\x00", 20, RESERVED),
     (b"\x20", 3, PUBLIC),
     (b"\xfc", 7, PRIVATE),
     (b"\xfe\x80", 10, LINK_LOCAL),
@@ -63,13 +67,25 @@ def scope(ip: bytes) -> str:
     return _look_up(ip, _SCOPES6, RESERVED)
 
 
+def is_documentation(ip: bytes) -> bool:
+    """Whether `ip` (4 or 16 bytes) is set aside for examples."""
+    return bool(_look_up(ip, _DOCUMENTATION4 if len(ip) == 4 else _DOCUMENTATION6, ""))
+
+
+def unmapped(ip: bytes) -> bytes:
+    """`ip` (4 or 16 bytes), but the 4 bytes of an IPv4 address that has the form of an IPv6 one."""
+    return ip[12:] if ip.startswith(_V4_MAPPED) else ip
+
+
 def ip_group(ip: bytes) -> bytes:
     """The group of `ip` (4 or 16 bytes) for per-IP limits: an IPv4 address, or an IPv6 /64."""
-    if len(ip) == 4:
-        return ip
-    if ip.startswith(_V4_MAPPED):
-        return ip[12:]
-    return ip[:8]
+    return unmapped(ip)[:8]
+
+
+def ip_network(ip: bytes) -> bytes:
+    """The network of `ip` for asking independent witnesses: an IPv4 /16, or an IPv6 /32."""
+    plain = unmapped(ip)
+    return plain[:2] if len(plain) == 4 else plain[:4]
 
 
 def parse_ip4(text: str) -> bytes:

@@ -242,6 +242,22 @@ def parse_many(items: "Iterable[bytes]", limit: int) -> "list[Multiaddr]":
     return found
 
 
+def fitting(
+    addresses: "Iterable[Multiaddr]", room: int, overhead: int, most: int
+) -> "list[Multiaddr]":
+    """The first of `addresses` that `room` bytes hold, `most` at most.
+
+    Each takes `overhead` bytes beside its own. One that is too long does not keep those behind it.
+    """
+    found: list[Multiaddr] = []
+    for address in addresses:
+        size = len(address.bytes) + overhead
+        if size <= room and len(found) < most:
+            room -= size
+            found.append(address)
+    return found
+
+
 def _split(data: bytes) -> "list[tuple[int, bytes]]":
     components = []
     pos, end = 0, len(data)

@@ -24,12 +24,14 @@ TAG = 16
 MAX_MESSAGE = 65535  # bytes of a Noise message with its tag
 MAX_PLAINTEXT = MAX_MESSAGE - TAG
 FRAME_OVERHEAD = 2 + TAG
-MAX_HANDSHAKE = 6144  # an 8192-bit RSA key and its signature fit three times over
+MAX_HANDSHAKE = 6144  # a 4096-bit RSA key and its signature fit five times over
 _KEY = 32
 
 
 class Extensions(Message):
     """NoiseExtensions, without WebTransport's certificate hashes."""
+
+    TOLERANT = True
 
     __slots__ = ("stream_muxers",)
     stream_muxers: list[str]
@@ -144,7 +146,8 @@ class Handshake:
         self._initiator = initiator
         self._expected = expected
         self._symmetric = _Symmetric()
-        self._ephemeral = crypto.x25519_keypair()
+        # Made when it is sent: whoever connects and says nothing does not cause that.
+        self._ephemeral: tuple[crypto.X25519Private, bytes]
         self._remote_ephemeral = self._remote_static = b""
         self._step = 0
         self.channel: Channel | None = None
@@ -156,6 +159,11 @@ class Handshake:
     def muxers(self) -> "Sequence[str]":
         """The offered muxers."""
         return self._identity.muxers
+
+    @property
+    def to_itself(self) -> bool:
+        """Whether the peer has the static key of this side's own identity."""
+        return self._remote_static == self._identity.public
 
     def start(self) -> bytes:
         """The initiator's first message: -> e."""
@@ -215,6 +223,7 @@ class Handshake:
         self._step = 3
 
     def _send_ephemeral(self) -> bytes:
+        self._ephemeral = crypto.x25519_keypair()
         self._symmetric.mix_hash(self._ephemeral[1])
         return self._ephemeral[1]
 

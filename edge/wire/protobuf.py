@@ -57,10 +57,15 @@ class Field:
 
 
 class Message:
-    """Base of all messages: attributes as in FIELDS, absent ones None, repeated ones a list."""
+    """Base of all messages: attributes as in FIELDS, absent ones None, repeated ones a list.
+
+    TOLERANT: a value that breaks the bounds of its field is left out when the message is decoded,
+    and the rest is kept; else the message is refused.
+    """
 
     __slots__ = ()
     FIELDS: "tuple[Field, ...]" = ()
+    TOLERANT = False
 
     def __init__(self, **values: "Any") -> None:
         for field in self.FIELDS:
@@ -105,7 +110,11 @@ class Message:
             pos, value, stop = _raw(view, pos, end, wire)
             for field in cls.FIELDS:
                 if field.number == number:
-                    _store(message, field, wire, view, pos, value, stop)
+                    try:
+                        _store(message, field, wire, view, pos, value, stop)
+                    except RemoteProtocolError:
+                        if not cls.TOLERANT:
+                            raise
                     break
             pos = stop
         return message

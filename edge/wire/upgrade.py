@@ -78,6 +78,11 @@ class Upgrade:
         assert self._handshake.remote_key is not None
         return self._handshake.remote_key
 
+    @property
+    def to_itself(self) -> bool:
+        """Whether this process is at both ends; another one with our key has other static keys."""
+        return self._handshake.to_itself
+
     def start(self) -> bytes:
         """The dialer's first bytes to send; empty for the listener, which answers only."""
         if not self._initiator:

@@ -61,6 +61,22 @@ NAMES = kinds.Names((), SOFT, "")
         (LISTEN, "/ip4/1.2.3.4/tcp/1, /ip6/::1/tcp/2", ["/ip4/1.2.3.4/tcp/1", "/ip6/::1/tcp/2"]),
         (LISTEN, "/ip6/2001:db8:0:0:0:0:0:1/tcp/2", ["/ip6/2001:db8::1/tcp/2"]),
         (EXTERNAL, "/dns4/relay.example.org/tcp/4001", ["/dns4/relay.example.org/tcp/4001"]),
+        *[
+            (EXTERNAL, f"/{host}/tcp/4001", [f"/{host}/tcp/4001"])
+            for host in (
+                "ip4/8.8.8.8",
+                "ip4/10.0.0.1",  # in a network of one's own
+                "ip4/192.168.1.1",
+                "ip4/100.64.0.1",
+                "ip4/192.0.2.9",  # examples of the documentation work
+                "ip6/2001:db8::1",
+                "ip6/2a00::1",
+                "ip6/fd00::1",
+                "dns/0x7f.example.org",
+                "dns4/4001.example",
+                "dns6/router.local",
+            )
+        ],
         (RELAYS, f"/ip4/1.2.3.4/tcp/1/p2p/{RSA_PEER}", [f"/ip4/1.2.3.4/tcp/1/p2p/{RSA_PEER}"]),
         (PEER, f"/ip4/1.2.3.4/tcp/1/ipfs/{RSA_PEER}", f"/ip4/1.2.3.4/tcp/1/p2p/{RSA_PEER}"),
         (PEER_IDS, f"{RSA_PEER} {ED25519_PEER}", [RSA_PEER, ED25519_PEER]),
@@ -107,6 +123,38 @@ def test_text_that_is_taken(option: kinds.Option, text: str, value: object) -> N
             )
         ],
         (EXTERNAL, "/ip4/1.2.3.4/tcp/0"),
+        *[
+            (EXTERNAL, f"/{host}/tcp/4001")
+            for host in (
+                "ip4/0.0.0.0",
+                "ip4/0.1.2.3",
+                "ip4/127.0.0.1",
+                "ip4/127.255.255.255",
+                "ip4/169.254.1.1",
+                "ip4/224.0.0.1",
+                "ip4/239.255.255.250",
+                "ip4/240.0.0.1",
+                "ip4/255.255.255.255",
+                "ip4/198.18.0.1",
+                "ip6/::",
+                "ip6/::1",
+                "ip6/fe80::1",
+                "ip6/febf::1",
+                "ip6/ff02::1",
+                "ip6/::ffff:127.0.0.1",
+                "ip6/::ffff:1.2.3.4",
+                "ip6/64:ff9b::127.0.0.1",
+                "ip6/4000::1",
+                "dns/localhost",
+                "dns4/LocalHost.",
+                "dns6/a.localhost",
+                "dns4/127.0.0.1",
+                "dns4/127.1",
+                "dns4/2130706433",
+                "dns4/0x7f000001",
+                "dns6/::1",
+            )
+        ],
         (EXTERNAL, f"/ip4/1.2.3.4/tcp/1/p2p/{RSA_PEER}"),
         (RELAYS, "/ip4/1.2.3.4/tcp/1"),
         (RELAYS, f"/ip4/1.2.3.4/tcp/1/p2p/{RSA_PEER}/p2p-circuit/p2p/{ED25519_PEER}"),
@@ -219,3 +267,12 @@ def test_any_value_is_shown_on_one_short_line(value: object) -> None:
     assert line.isprintable()
     assert line.isascii()
     assert len(line) < 2500
+
+
+def test_what_is_wrong_with_an_external_address_is_said() -> None:
+    with pytest.raises(RefusedError) as caught:
+        EXTERNAL.from_text("/ip4/127.0.0.1/tcp/4001")
+    assert str(caught.value) == (
+        'got "/ip4/127.0.0.1/tcp/4001"; expected /ip4|ip6|dns|dns4|dns6/ADDRESS/tcp/PORT'
+        " (a loopback address is another machine to everybody else)"
+    )

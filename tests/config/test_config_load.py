@@ -494,7 +494,7 @@ def test_diff_sorts_by_what_a_reload_can_do(toml: Load) -> None:
     assert [str(change) for change in soft] == [
         "relay.max_circuits: 5 -> auto",
         "relay.data: unlimited -> 1M",
-        f"peer:  -> {PEER_A}",
+        f"peer: none -> {PEER_A}",
     ]
     assert [str(change) for change in hard] == ["node.mode: full -> light"]
 

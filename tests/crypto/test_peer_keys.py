@@ -97,16 +97,18 @@ def test_rsa_der_of_this_test_is_der(rsa_2048):
     ("n", "e"),
     [
         ((1 << 2047) - 1, 65537),
-        ((1 << 8193) - 1, 65537),
+        ((1 << 4097) - 1, 65537),
         ((1 << 65536) - 1, 65537),
         ((1 << 2048) - 2, 65537),
         ((1 << 2048) - 1, 1),
+        ((1 << 2048) - 1, 3),
+        ((1 << 2048) - 1, 65539),
         ((1 << 2048) - 1, 65536),
         ((1 << 2048) - 1, (1 << 31) + 1),
         ((1 << 2048) - 1, (1 << 2047) + 1),
         ((1 << 2048) - 1, 0),
     ],
-    ids=str.split("short long huge even e=1 e-even e-long e-huge e=0"),
+    ids=str.split("short long huge even e=1 e=3 e-other e-even e-long e-huge e=0"),
 )
 def test_rsa_out_of_bounds(n, e):
     with pytest.raises(publickeys.MalformedKey):
@@ -114,14 +116,16 @@ def test_rsa_out_of_bounds(n, e):
     assert not verify(RSA, rsa_der(n, e), MESSAGE, bytes(256))
 
 
-@pytest.mark.parametrize("n", [(1 << 2047) + 1, (1 << 8192) - 1], ids=["short", "long"])
+@pytest.mark.parametrize("n", [(1 << 2047) + 1, (1 << 4096) - 1], ids=["short", "long"])
 def test_rsa_in_bounds(n):
-    assert publickeys.parse_rsa(rsa_der(n, (1 << 31) - 1)) == (
-        n,
-        (1 << 31) - 1,
-        n.bit_length() // 8,
-    )
-    assert not verify(RSA, rsa_der(n, (1 << 31) - 1), MESSAGE, bytes(n.bit_length() // 8))
+    assert publickeys.parse_rsa(rsa_der(n, 65537)) == (n, 65537, n.bit_length() // 8)
+    assert not verify(RSA, rsa_der(n, 65537), MESSAGE, bytes(n.bit_length() // 8))
+
+
+def test_rsa_with_another_exponent_is_refused_though_its_signature_is_right():
+    key = rsa.generate_private_key(3, 2048)
+    signature = key.sign(MESSAGE, padding.PKCS1v15(), hashes.SHA256())
+    assert not verify(RSA, spki(key), MESSAGE, signature)
 
 
 def test_rsa_key_in_ber(rsa_2048):
@@ -148,9 +152,16 @@ def test_rsa_key_in_ber(rsa_2048):
 CURVES = {
     "secp256k1": ec.SECP256K1(),
     "P-256": ec.SECP256R1(),
-    "P-384": ec.SECP384R1(),
-    "P-521": ec.SECP521R1(),
 }
+
+
+@pytest.mark.parametrize("curve", [ec.SECP384R1(), ec.SECP521R1(), ec.SECP224R1()])
+def test_other_curves_are_refused_though_their_signature_is_right(curve):
+    key = ec.generate_private_key(curve)
+    signature = key.sign(MESSAGE, ec.ECDSA(hashes.SHA256()))
+    assert not verify(ECDSA, spki(key), MESSAGE, signature)
+    with pytest.raises(publickeys.MalformedKey):
+        publickeys.parse_ecdsa(spki(key))
 
 
 def ec_public(name, key):
@@ -240,7 +251,7 @@ def test_ecdsa_integers_negative_or_padded():
         ("secp256k1", b"\2" + (ecdsa._CURVES["secp256k1"].p + 1).to_bytes(32, "big")),  # x = 1
         ("secp256k1", b"\2" + (5).to_bytes(32, "big")),  # no such point
         ("P-256", b"\4" + (5).to_bytes(32, "big") + (5).to_bytes(32, "big")),
-        ("P-521", b"\4" + b"\xff" * 132),
+        ("P-256", b"\4" + b"\xff" * 64),
     ],
 )
 def test_points_that_are_none(curve, encoded):

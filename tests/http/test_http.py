@@ -191,6 +191,31 @@ async def test_a_port_that_is_taken() -> None:
 
 
 @asynchronous(30)
+async def test_an_address_that_narrows_leaves_nothing_open_to_all() -> None:
+    port = free_port()
+    served = HttpServer(PAGES)
+    served.configure([("0.0.0.0", port)])
+    served.configure([("127.0.0.1", port)])
+    assert served.listening == [("127.0.0.1", port)]
+    assert (await ask(port)).endswith(b"a page\n")
+    served.configure([("0.0.0.0", port)])
+    assert served.listening == [("0.0.0.0", port)]
+    await served.stop()
+
+
+@asynchronous(30)
+async def test_a_change_that_fails_leaves_all_as_it_was() -> None:
+    port = free_port()
+    served = HttpServer(PAGES)
+    served.configure([("0.0.0.0", port)])
+    with pytest.raises(HttpError):
+        served.configure([("192.0.2.1", port)])  # an address that no interface has
+    assert served.listening == [("0.0.0.0", port)]
+    assert (await ask(port)).endswith(b"a page\n")
+    await served.stop()
+
+
+@asynchronous(30)
 async def test_one_of_several_that_is_taken_is_served_once_it_is_free() -> None:
     port, other, third = free_port(), free_port(), free_port()
     served = HttpServer(PAGES)

@@ -3,6 +3,9 @@
 An overlay of this machine's root in namespaces of its own, with a WAN that leads nowhere: what is
 written there is gone with it. rc.common, procd and uci are the stand-ins beside this file;
 `kwaainet` is this checkout. Needs root, overlayfs, iproute2 and Debian's busybox.
+
+Its /tmp is a tmpfs of limited size that holds /var too, a stand-in for a router's memory; what the
+other stand-ins write is elsewhere, so that filling /tmp hits only the script.
 """
 
 from __future__ import annotations
@@ -25,8 +28,12 @@ mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" overlay "$1/root"
 mount -t proc proc "$1/root/proc"
 mount --bind /dev "$1/root/dev"
-mount -t tmpfs tmpfs "$1/root/tmp"
-mount -t tmpfs tmpfs "$1/root/var"
+mount -t tmpfs -o size=4m tmpfs "$1/root/tmp"
+rm -rf "$1/root/var"
+ln -s tmp "$1/root/var"
+mkdir "$1/root/tmp/run" "$1/root/tmp/procd"
+mount -t tmpfs tmpfs "$1/root/tmp/procd"
+ln -s procd/logread "$1/root/tmp/logread"
 for path in "$2" "$3"; do
     mkdir -p "$1/root$path"
     mount --rbind "$path" "$1/root$path"
@@ -108,6 +115,13 @@ class RouterRoot:
     def service(self, command: str) -> subprocess.CompletedProcess[str]:
         """`service kwaainet COMMAND`."""
         return self.run("/applets/ash", "/etc/rc.common", "/etc/init.d/kwaainet", command)
+
+    def fill(self, free_pages: int = 0) -> None:
+        """Leave so many pages of /tmp free; a page is what the smallest file takes."""
+        room = self.path("/tmp/room")
+        room.write_bytes(bytes(4096 * free_pages))
+        self.run("/applets/ash", "-c", "cat /dev/zero >/tmp/ballast")
+        room.unlink()
 
     def events(self) -> list[str]:
         """What procd and the firewall were told since the last call."""

@@ -7,10 +7,12 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from edge.config.uci import END
 from openwrt.package.recipe import ROOT
 from tests.openwrt.router_root import RouterRoot
 
@@ -24,7 +26,7 @@ COMPLAINT = (
 MAIN = """\
 instance node
 command: '/usr/bin/kwaainet' 'run' '--config' '/var/etc/kwaainet/config'
-command+: '--data-dir' '/etc/kwaainet' '--run-dir' '/var/run/kwaainet'
+command+: '--data-dir' '/etc/kwaainet/data' '--run-dir' '/var/run/kwaainet'
 command+: '--qos-hooks' '/var/etc/kwaainet/events'
 file: '/usr/bin/kwaainet' '/var/etc/kwaainet/hard'
 user: 'kwaainet'
@@ -40,12 +42,18 @@ stdout: '1'
 stderr: '1'
 jail: 'kwaainet' 'procfs' 'sysfs' 'ronly'
 mount: '/var/etc/kwaainet' '/etc/resolv.conf' '/etc/hosts' '/tmp/resolv.conf' '/etc/TZ' '/tmp/TZ'
-mount_rw: '/etc/kwaainet' '/var/run/kwaainet'
+mount_rw: '/etc/kwaainet/data' '/var/run/kwaainet'
 """
 LIMITED = "config node\n\toption memory_limit '64M'\n"
 ELSEWHERE = "config node\n\toption data_dir '/mnt/usb'\n\toption run_dir '/var/run/there'\n"
 
+COPY = "/var/etc/kwaainet/config"
+
 pytestmark = pytest.mark.netns
+
+
+def copy_of(text: str) -> str:
+    return f"{text}\n{END}\n"
 
 
 @pytest.fixture
@@ -84,7 +92,7 @@ def test_nothing_runs_until_the_user_says_so(router: RouterRoot) -> None:
         (ENABLED + LIMITED, {"limits+: 'data={data}'\n": ""}),
         (
             ENABLED + ELSEWHERE,
-            {"'/etc/kwaainet'": "'/mnt/usb'", "'/var/run/kwaainet'": "'/var/run/there'"},
+            {"'/etc/kwaainet/data'": "'/mnt/usb'", "'/var/run/kwaainet'": "'/var/run/there'"},
         ),
     ],
     ids=["enabled", "enabled by another word", "nicer", "its own memory limit", "elsewhere"],
@@ -109,13 +117,17 @@ def test_the_instance(text: str, changes: dict[str, str], router: RouterRoot) ->
 
 def test_its_directories_are_its_own_and_the_checked_copy_is_roots(router: RouterRoot) -> None:
     router.write(CONFIG, ENABLED, 0o600)  # as uci writes it
+    for name in ("identity.key", "peers", "calibration.json", "ledger.today", "ledger.days"):
+        router.write(f"/etc/kwaainet/data/{name}", "of root's", 0o600)
     router.service("start")
-    for directory in ("/etc/kwaainet", "/var/run/kwaainet"):
+    for directory in ("/etc/kwaainet/data", "/var/run/kwaainet"):
         found = router.path(directory).stat()
         assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (4001, 4001, 0o700)
+    assert {file.stat().st_uid for file in router.path("/etc/kwaainet/data").iterdir()} == {4001}
+    assert_owner_and_mode(router, "/etc/kwaainet", 0, 0o755)
     copy = router.path("/var/etc/kwaainet/config").stat()
     assert (copy.st_uid, copy.st_mode & 0o777) == (0, 0o644)
-    assert router.read("/var/etc/kwaainet/config") == ENABLED
+    assert router.read("/var/etc/kwaainet/config") == copy_of(ENABLED)
 
 
 def test_a_wrong_value_stops_the_start_with_one_line(router: RouterRoot) -> None:
@@ -136,7 +148,7 @@ def test_a_wrong_value_leaves_alone_what_runs(router: RouterRoot) -> None:
         assert router.read("/tmp/procd/instance") == before
     assert router.events() == ["started"]
     assert router.read("/tmp/logread") == COMPLAINT * 3
-    assert router.read("/var/etc/kwaainet/config") == ENABLED
+    assert router.read("/var/etc/kwaainet/config") == copy_of(ENABLED)
 
 
 def test_a_restart_is_one(router: RouterRoot) -> None:
@@ -159,19 +171,39 @@ def test_a_restart_of_nothing_with_a_wrong_value_waits_for_its_repair(router: Ro
 # --- reload ---
 
 
-def listening(router: RouterRoot) -> None:
-    """What a node has made as soon as it serves."""
-    socket = str(router.path("/var/run/kwaainet/status.sock"))
-    os.mknod(socket, 0o140600)
+SOCKET = "/var/run/kwaainet/status.sock"
+LISTEN = """
+import socket, sys, time
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+open("/tmp/procd/listening", "w").close()
+time.sleep(600)
+"""
+
+
+@contextmanager
+def listening(router: RouterRoot) -> Iterator[None]:
+    """A process with what a node has as soon as it serves."""
+    with router.started(sys.executable, "-c", LISTEN, SOCKET):
+        until_there(router, "/tmp/procd/listening")
+        yield
+
+
+def until_there(router: RouterRoot, path: str) -> None:
+    deadline = time.monotonic() + 60
+    while not router.path(path).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_soft_options_are_a_signal_and_hard_ones_a_restart(router: RouterRoot) -> None:
     router.write(CONFIG, ENABLED)
     router.service("start")
-    listening(router)
     router.events()
     router.write(CONFIG, ENABLED + "config relay\n\toption rate '1M'\n")
-    assert router.service("reload").returncode == 0
+    with listening(router):
+        assert router.service("reload").returncode == 0
     assert router.events() == ["kept", "signal HUP"]
     assert "rate '1M'" in router.read("/var/etc/kwaainet/config")
     router.write(CONFIG, ENABLED + "config node\n\tlist listen '/ip4/0.0.0.0/tcp/5001'\n")
@@ -183,8 +215,10 @@ def test_soft_options_are_a_signal_and_hard_ones_a_restart(router: RouterRoot) -
 
 
 def test_a_node_that_is_still_starting_is_not_signalled(router: RouterRoot) -> None:
+    """Also beside the socket that one before it has left."""
     router.write(CONFIG, ENABLED)
     router.service("start")
+    os.mknod(router.path(SOCKET), 0o140600)
     router.events()
     router.service("reload")
     router.service("relearn")
@@ -217,9 +251,179 @@ def test_the_network_has_changed(router: RouterRoot) -> None:
     assert router.events() == []
     router.write(CONFIG, ENABLED)
     router.service("start")
-    listening(router)
-    router.service("relearn")
+    with listening(router):
+        router.service("relearn")
     assert router.events() == ["started", "signal USR1"]
+
+
+# --- what the node could do to root ---
+
+OURS = 4001
+
+
+def assert_owner_and_mode(router: RouterRoot, path: str, owner: int, mode: int) -> None:
+    found = router.path(path).lstat()
+    assert (found.st_uid, oct(found.st_mode & 0o777)) == (owner, oct(mode))
+
+
+def older_layout(router: RouterRoot) -> None:
+    """/etc/kwaainet as versions had it that gave it to the node, with a hook of the owner's."""
+    for name in ("identity.key", "peers", "ledger.days"):
+        router.write(f"/etc/kwaainet/{name}", f"the {name}", 0o600)
+        os.chown(router.path(f"/etc/kwaainet/{name}"), OURS, OURS)
+    router.write("/etc/kwaainet/qos.d/50-hook", HOOK, 0o755)
+    router.path("/etc/kwaainet").chmod(0o700)
+    os.chown(router.path("/etc/kwaainet"), OURS, OURS)
+
+
+def test_an_upgrade_gives_the_hooks_parent_to_root_and_keeps_what_is_there(
+    router: RouterRoot,
+) -> None:
+    older_layout(router)
+    router.write(CONFIG, ENABLED)
+    for _ in range(2):
+        assert router.service("start").returncode == 0
+        assert "hook start of 4001 at 4001" in router.events()
+        assert_owner_and_mode(router, "/etc/kwaainet", 0, 0o755)
+        assert_owner_and_mode(router, "/etc/kwaainet/data", OURS, 0o700)
+        for name in ("identity.key", "peers", "ledger.days"):
+            assert router.read(f"/etc/kwaainet/data/{name}") == f"the {name}"
+            assert_owner_and_mode(router, f"/etc/kwaainet/data/{name}", OURS, 0o600)
+            assert not router.path(f"/etc/kwaainet/{name}").exists()
+
+
+TRAPS = {
+    "qos.d is a link": "mv qos.d hidden; ln -s /etc/init.d qos.d",
+    "qos.d is its own": "mv qos.d hidden; mkdir qos.d; cp /applets/true qos.d/50-hook",
+    "a fifo is a hook": "mv qos.d hidden; mkdir qos.d; mkfifo -m 0755 qos.d/50-hook",
+    "data leads elsewhere": "ln -s /etc/init.d data; rm identity.key",
+    "data has traps": "mkdir data; cd data; ln -s /etc/init.d peers; ln -s /etc identity.key",
+    "the key leads elsewhere": "ln -sf /etc/shadow identity.key",
+}
+
+
+@pytest.mark.parametrize("trap", TRAPS.values(), ids=TRAPS)
+def test_the_nodes_user_has_root_do_nothing_for_it(trap: str, router: RouterRoot) -> None:
+    """Whatever it has made of its directory before the upgrade."""
+    older_layout(router)
+    router.write("/etc/shadow", "root:secret:\n", 0o600)
+    script = f"cd /etc/kwaainet; {trap}"
+    user = ("/usr/bin/setpriv", "--reuid", "4001", "--clear-groups")
+    done = router.run(*user, "/applets/ash", "-ec", script)
+    assert done.returncode == 0, done.stderr
+    listed = sorted(os.listdir(router.path("/etc/init.d")))
+    router.write(CONFIG, ENABLED)
+    for command in ("start", "reload", "stop", "start"):
+        assert router.service(command).returncode == 0
+    if "qos.d" in trap:
+        assert not any("hook" in event for event in router.events())
+        assert "qos-hook-untrusted path=/etc/kwaainet/qos.d" in router.read("/tmp/logread")
+    assert_owner_and_mode(router, "/etc/kwaainet", 0, 0o755)
+    assert_owner_and_mode(router, "/etc/shadow", 0, 0o600)
+    assert_owner_and_mode(router, "/etc/init.d", 0, 0o755)
+    assert_owner_and_mode(router, "/etc/kwaainet/data", OURS, 0o700)
+    assert sorted(os.listdir(router.path("/etc/init.d"))) == listed
+
+
+def test_a_directory_in_use_for_something_else_is_not_given_to_the_node(router: RouterRoot) -> None:
+    router.write(CONFIG, ENABLED)
+    router.service("start")
+    router.events()
+    for path in ("/etc", "/", "/etc/config"):
+        router.write(CONFIG, ENABLED + f"config node\n\toption data_dir '{path}'\n")
+        before = router.path(path).stat()
+        assert router.service("reload").returncode == 1
+        assert_owner_and_mode(router, path, before.st_uid, before.st_mode & 0o777)
+        assert f"{path}: has files of others; nothing was changed\n" in router.read("/tmp/logread")
+    assert router.events() == []
+
+
+# --- what cannot be written ---
+
+PRIVATE = ENABLED + "config relay\n\toption private '1'\n\toption rate '2M'\n"
+LONG = "# a comment of some length, as people write them\n" * 200
+
+
+@pytest.mark.parametrize("free_pages", range(4))
+def test_a_full_tmp_changes_nothing(free_pages: int, router: RouterRoot) -> None:
+    """So that a private relay stays one: the copy of its configuration is never a part of it."""
+    router.write(CONFIG, LONG + PRIVATE)
+    router.service("start")
+    kept = {name: router.read(f"/var/etc/kwaainet/{name}") for name in ("config", "hard")}
+    router.events()
+    router.write(CONFIG, LONG + PRIVATE.replace("2M", "3M") + "config node\n" + LONG)
+    router.fill(free_pages)
+    with listening(router):
+        for command in ("reload", "start", "restart"):
+            assert router.service(command).returncode == 1
+    assert router.events() == []
+    line = f"{COPY}: No space left on device; nothing was changed\n"
+    assert router.read("/tmp/logread") == line * 3
+    for name, text in kept.items():
+        assert router.read(f"/var/etc/kwaainet/{name}") == text
+        assert not router.path(f"/var/etc/kwaainet/{name}.new").exists()
+    router.path("/tmp/ballast").unlink()
+    assert router.service("reload").returncode == 0
+    assert router.events() == ["kept"]
+
+
+@pytest.mark.parametrize(
+    ("free_pages", "path"),
+    [(1, "/var/etc/kwaainet/hard"), (2, "/var/run/kwaainet.nft.d/open_port.nft")],
+)
+def test_whichever_file_does_not_fit(free_pages: int, path: str, router: RouterRoot) -> None:
+    router.write(CONFIG, ENABLED)
+    router.service("start")
+    kept = router.read("/var/etc/kwaainet/hard")
+    router.events()
+    router.write(CONFIG, OPEN + "\toption nice '9'\n")
+    router.fill(free_pages)
+    assert router.service("reload").returncode == 1
+    assert router.events() == []
+    assert router.read("/tmp/logread") == f"{path}: No space left on device; nothing was changed\n"
+    assert router.read("/var/etc/kwaainet/hard") == kept
+    assert router.read(COPY) == copy_of(ENABLED)
+
+
+def test_a_start_with_a_full_tmp_says_so(router: RouterRoot) -> None:
+    router.write(CONFIG, ENABLED)
+    router.fill()
+    assert router.service("start").returncode == 1
+    assert router.events() == []
+    assert router.read("/tmp/logread").count("\n") == 1
+    assert "No space left on device" in router.read("/tmp/logread")
+
+
+# --- damage ---
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", "[kwaainet]: missing; expected config kwaainet 'main'"),
+        ("config node 'node'\n", "[kwaainet]: missing; expected config kwaainet 'main'"),
+        ("\0" * 64, "1: not valid UCI: a zero byte"),
+        ("\ufeff" + ENABLED, ":1: not valid UCI: unknown command"),
+        (None, "incomplete: its end is missing"),
+    ],
+    ids=["empty", "without main", "zeros", "byte order mark", "none"],
+)
+def test_damage_is_one_line_and_leaves_alone_what_runs(
+    text: str | None, line: str, router: RouterRoot
+) -> None:
+    router.write(CONFIG, ENABLED)
+    router.service("start")
+    router.events()
+    if text is None:
+        router.path(CONFIG).unlink()
+    else:
+        router.write(CONFIG, text)
+    for command in ("reload", "start", "restart"):
+        assert router.service(command).returncode == 1
+    assert router.events() == []
+    said = router.read("/tmp/logread").splitlines()
+    assert len(said) == 3
+    assert all(each.startswith(f"{CONFIG}:") and line in each for each in said)
 
 
 # --- the firewall ---
@@ -293,8 +497,9 @@ stdout: '1'
 stderr: '1'
 """
 READ_ONLY = """
-mount --bind /var/etc/kwaainet /var/etc/kwaainet
-mount -o remount,bind,ro /var/etc/kwaainet
+cd -P /var/etc/kwaainet
+mount --bind "$PWD" "$PWD"
+mount -o remount,bind,ro "$PWD"
 ! touch /var/etc/kwaainet/new 2>/dev/null || exit 1
 """
 TELL = """if True:

@@ -13,6 +13,7 @@ from edge.config.errors import ConfigError
 from edge.config.files import MAX_FILE
 from edge.config.load import Config, load
 from edge.config.schema import MAX_REPEATED, Node, Peer, Relay, Schedule, Wake, every_option
+from edge.config.uci import END
 
 PEER = "/ip4/192.0.2.1/tcp/4001/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"
 OTHER = "/dns4/b.example/tcp/1/p2p/12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5"
@@ -130,12 +131,11 @@ def test_every_option_is_read_as_in_toml(option, uci: Read, tmp_path: Path) -> N
         (
             "config relay\n\tlist private '1'\n",
             'kwaainet:2: [relay] private: got ["1"]; expected option instead of list: '
-            "true or false (as text also yes, no, on, off, 1, 0)",
+            "true or false",
         ),
         (
             "config relay\n\toption private 'maybe'\n",
-            'kwaainet:2: [relay] private: got "maybe"; '
-            "expected true or false (as text also yes, no, on, off, 1, 0)",
+            'kwaainet:2: [relay] private: got "maybe"; expected true or false',
         ),
         (
             "config kwaainet 'main'\n\toption nice '20'\n",
@@ -156,6 +156,13 @@ def test_every_option_is_read_as_in_toml(option, uci: Read, tmp_path: Path) -> N
         ("config node\n\toption mode 'relay\n", "kwaainet:2: not valid UCI: missing closing '"),
         (b"config node\n\toption mode '\xff'\n", "kwaainet:2: not UTF-8 text: byte 0xff"),
         (b"#" * (MAX_FILE + 1), "kwaainet: cannot be read: larger than 1 MiB"),
+        (
+            "\ufeffconfig node\n",
+            'kwaainet:1: not valid UCI: unknown command \\"\\ufeffconfig\\"; '
+            "expected config, option, list or package",
+        ),
+        ("config node\n\toption mode relay\n\0\0\0", "kwaainet:3: not valid UCI: a zero byte"),
+        ("config node\n".encode("utf-16"), "kwaainet:1: not UTF-8 text: byte 0xff"),
     ],
 )
 def test_the_line_of_a_mistake(text: str | bytes, line: str, uci: Read) -> None:
@@ -182,10 +189,30 @@ def test_the_routers_file_splits_what_is_kept_from_what_is_not(
     file.write_text("")
     monkeypatch.setattr(loading, "UCI_FILE", str(file))
     node = load(str(file), {}, {})[Node]
-    assert (node.data_dir, node.run_dir) == ("/etc/kwaainet", "/var/run/kwaainet")
+    assert (node.data_dir, node.run_dir) == ("/etc/kwaainet/data", "/var/run/kwaainet")
+    file.write_text("config node\n\toption data_dir '/etc/kwaainet'\n")  # as it once was
+    node = load(str(file), {}, {})[Node]
+    assert (node.data_dir, node.run_dir) == ("/etc/kwaainet/data", "/var/run/kwaainet")
     file.write_text("config node\n\toption data_dir '/mnt/kwaainet'\n")
     node = load(str(file), {}, {})[Node]
     assert (node.data_dir, node.run_dir) == ("/mnt/kwaainet", "/mnt/kwaainet")
+
+
+def test_a_copy_that_was_cut_short_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever: what is left may be valid, and say that a private relay is a public one."""
+    copy = tmp_path / "config"
+    monkeypatch.setattr(loading, "UCI_COPIES", (str(copy),))
+    text = f"config kwaainet 'main'\nconfig relay\n\toption private '1'\n\n{END}\n"
+    copy.write_text(text)
+    config = load(str(copy), {}, {})
+    assert config[Relay].private is True
+    assert config[Node].run_dir == "/var/run/kwaainet"
+    for size in range(len(text)):
+        copy.write_text(text[:size])
+        with pytest.raises(ConfigError, match="incomplete: its end is missing"):
+            config.again({})
 
 
 def check_config(*words: str) -> "subprocess.CompletedProcess[str]":
@@ -196,7 +223,8 @@ def check_config(*words: str) -> "subprocess.CompletedProcess[str]":
 
 def test_check_config_for_scripts(tmp_path: Path) -> None:
     file = tmp_path / "kwaainet"
-    file.write_text("config node\n\toption mode 'relay'\n\toption idle_timeout '60'\n")
+    main = "config kwaainet 'main'\n\toption enabled 'on'\n"
+    file.write_text(main + "config node\n\toption mode 'relay'\n\toption idle_timeout '60'\n")
     done = check_config("--config", str(file), "--hard")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[:2] == [
@@ -204,6 +232,8 @@ def test_check_config_for_scripts(tmp_path: Path) -> None:
         "node.listen=/ip4/0.0.0.0/tcp/4001,/ip6/::/tcp/4001",
     ]
     assert "idle_timeout" not in done.stdout
+    script = [line for line in done.stdout.splitlines() if line.startswith("kwaainet.")]
+    assert script == ["kwaainet.enabled=yes", "kwaainet.open_port=no", "kwaainet.nice=5"]
     file.write_text("config node\n\toption mode 'relais'\n")
     done = check_config("--config", str(file), "--hard")
     assert done.returncode == 2

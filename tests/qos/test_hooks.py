@@ -27,6 +27,11 @@ def call(hooks: Hooks, event: str = "start", seconds: float = 30.0, **facts: str
     asyncio.run(hooks.call(event, facts, seconds))
 
 
+def found(directory: Path) -> list[str]:
+    with Hooks(str(directory)).opened() as hooks:
+        return [hook.path for hook in hooks]
+
+
 def test_all_are_called_in_order_with_event_and_facts_and_nothing_else(tmp_path: Path) -> None:
     said = tmp_path / "said"
     hooks = tmp_path / "qos.d"
@@ -46,7 +51,7 @@ def test_leftovers_of_editors_and_package_managers_are_not_called(
     name: str, tmp_path: Path
 ) -> None:
     write(tmp_path / name, "exit 1")
-    assert Hooks(str(tmp_path)).files() == []
+    assert found(tmp_path) == []
 
 
 def test_what_others_could_have_written_is_not_called(
@@ -57,10 +62,75 @@ def test_what_others_could_have_written_is_not_called(
     write(tmp_path / "30-world", "true", 0o757)
     os.chown(write(tmp_path / "40-foreign", "true"), 12345, 0)
     good = write(tmp_path / "50-good", "true")
-    assert Hooks(str(tmp_path)).files() == [str(good)]
+    assert found(tmp_path) == [str(good)]
     assert capfd.readouterr().err.count("qos-hook-untrusted") == 3
     tmp_path.chmod(0o777)
-    assert Hooks(str(tmp_path)).files() == []
+    assert found(tmp_path) == []
+
+
+def test_a_directory_that_others_could_have_put_there_is_none(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Every one on the way counts, and every link: by renaming, its owner decides what is run."""
+    theirs, hooks = tmp_path / "theirs", tmp_path / "theirs/qos.d"
+    hooks.mkdir(parents=True)
+    hook = write(hooks / "10-hook", "true")
+    assert found(hooks) == [str(hook)]
+    os.chown(theirs, 12345, 0)
+    assert found(hooks) == []
+    os.chown(theirs, 0, 0)
+    for mode in (0o775, 0o757, 0o777):
+        theirs.chmod(mode)
+        assert found(hooks) == []
+    theirs.chmod(0o1777)  # as /tmp: nobody else can move what is in it
+    assert found(hooks) == [str(hook)]
+    link = tmp_path / "link"
+    link.symlink_to(hooks)
+    assert found(link) == []
+    link.unlink()
+    link.symlink_to(theirs)
+    assert found(link / "qos.d") == []
+    log = capfd.readouterr().err
+    assert log.count("qos-hook-untrusted") == 6
+    assert "owner=12345" in log
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link", "directory", "socket"])
+def test_what_is_no_program_itself_is_not_opened_for_long(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "10-hook"
+    if kind == "fifo":
+        os.mkfifo(path, 0o700)
+    elif kind == "link":
+        path.symlink_to("/bin/true")
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        os.mknod(path, 0o140700)
+    hooks = Hooks(str(tmp_path))
+    call(hooks)
+    assert hooks.ran == 0
+    assert hooks.asking("busy") == []
+
+
+def test_what_was_examined_is_what_runs(tmp_path: Path) -> None:
+    """Also if the name leads elsewhere by then."""
+    said, elsewhere = tmp_path / "said", tmp_path / "elsewhere"
+    directory = tmp_path / "qos.d"
+    directory.mkdir()
+    write(directory / "10-moves", f"mv {directory} {elsewhere}; mkdir {directory}")
+    write(directory / "20-good", f"echo good >{said}")
+    hooks = Hooks(str(directory))
+    call(hooks)
+    assert said.read_text() == "good\n"
+    assert (hooks.ran, hooks.failed) == (2, 0)
+
+
+def test_those_that_ask_for_an_event(tmp_path: Path) -> None:
+    write(tmp_path / "10-cares", 'case "$1" in busy) exit 1 ;; esac')
+    write(tmp_path / "20-does-not", "true")
+    hooks = Hooks(str(tmp_path))
+    assert hooks.asking("busy") == [str(tmp_path / "10-cares")]
+    assert hooks.asking("free") == []
 
 
 def test_no_directory_is_no_hooks(tmp_path: Path) -> None:

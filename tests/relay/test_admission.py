@@ -12,6 +12,7 @@ from edge.relay import admission
 from edge.relay.admission import Admission, Network
 from edge.swarm.addresses import OwnAddresses
 from edge.swarm.connection import Connection
+from edge.swarm.places import FOREIGN, LISTED, OWN
 from edge.wire.identify import IdentifyInfo
 from edge.wire.ip import parse_ip4, parse_ip6
 from edge.wire.multiaddr import Multiaddr
@@ -98,6 +99,14 @@ def test_denied_peers_and_networks() -> None:
     assert made.denied(connection(peer=B, remote="/ip4/8.8.8.8/tcp/1")) is None
 
 
+def test_an_ip_is_denied_in_whatever_form_it_comes() -> None:
+    made = admits(deny_networks=["5.1.1.0/24", "2001:db8::/32"])
+    for text in ("5.1.1.7", "::ffff:5.1.1.7", "2001:db8::7"):
+        ip = parse_ip6(text) if ":" in text else parse_ip4(text)
+        assert made.denied_ip(ip) == "denied-network"
+    assert made.denied_ip(parse_ip4("5.1.2.7")) is None
+
+
 def test_behind_a_relay_the_peer_is_denied_and_not_the_relays_network() -> None:
     made = admits(deny_peers=[A], deny_networks=["198.51.100.0/24"])
     through = f"/ip4/198.51.100.7/tcp/9/p2p/{B}/p2p-circuit"
@@ -147,6 +156,13 @@ def test_where_a_peer_is_found_through_the_relay(
     assert made.usable_by(connection()) == expected
     assert made.offered(connection()) == bool(expected)
     assert made.usable_by(connection(direct=False)) == []
+
+
+@pytest.mark.parametrize("local", ["/ip6/fe80::1/tcp/4001", "/ip4/169.254.1.1/tcp/4001"])
+def test_nobody_is_found_at_a_link_local_address(local: str) -> None:
+    met = connection()
+    met.local = Multiaddr.from_string(local)
+    assert admits(service="yes").usable_by(met) == []
 
 
 @pytest.mark.parametrize(
@@ -212,3 +228,13 @@ async def test_a_peer_has_a_moment_to_identify_itself(monkeypatch: pytest.Monkey
     peer.closed = "gone"
     assert await admits().is_foreign(peer)
     assert not slept
+
+
+def test_what_a_peer_says_of_itself_favours_it_less_than_being_listed() -> None:
+    rules = admits(allow_peers=[A])
+    listed, other = connection(peer=A), connection(peer=B)
+    assert (rules.favour(listed), rules.favour(other)) == (LISTED, FOREIGN)
+    other.info = info("kwaainet-edge/0.1")
+    assert rules.favour(other) == OWN
+    listed.info = info("foreigner/1.0")
+    assert rules.favour(listed) == LISTED

@@ -274,3 +274,16 @@ async def test_what_finds_no_tokens_waits_in_its_leg() -> None:
         assert leg.send_pending(KIB) == 1
         one.circuit.end("test")
         assert not meter.waiting
+
+
+@asynchronous(30)
+async def test_what_comes_behind_its_end_in_the_same_read_is_dropped() -> None:
+    """Memory may run out at the first of two frames, and the target's connection close for it."""
+    async with ends() as at:
+        pair = await at.pair()
+        one = Spliced(at, pair)
+        pair.destination.connection.close("no memory left")
+        assert one.reasons == ["no memory left"]
+        before = one.circuit.source.received
+        one.circuit.source.data_received(12, 24)
+        assert one.circuit.source.received == before

@@ -156,7 +156,7 @@ def test_ping_prints_a_line_for_each_and_a_summary(node, capsys, monkeypatch):
         f"{examples.ID} via 192.0.2.1:4001: 12.3 ms",
         "no answer: no answer within 5 s",
         f"{examples.ID} via 192.0.2.1:4001: 20.0 ms",
-        "3 sent, 2 answered; least 12.3, mean 16.2, most 20.0 ms",
+        "3 sent, 2 answered; min/avg/max 12.3/16.2/20.0 ms",
     ]
 
 

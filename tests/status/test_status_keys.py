@@ -12,7 +12,7 @@ from tests.counterparts.ours_peer import OurPeer
 PAGE = Path(__file__).parents[2] / "docs" / "status.md"
 # Named by the page, and told only by some machines, networks or moments.
 SOMETIMES = re.compile(
-    r"machine\..*|qos\.wan\..*|decision\..*|memory\.profile_reason|.*\.rtt|agent"
+    r"machine\..*|qos\.wan\..*|decision\..*|memory\.profile_reason|.*\.rtt|agent|clone\..*"
 )
 # Their keys are what was counted, not names of the page.
 COUNTS = {"refusals.connections", "refusals.relay", "memory.rooms"}

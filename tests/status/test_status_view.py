@@ -64,27 +64,27 @@ def test_tier_of_a_machine_that_is_known():
     answer = {"profile": examples.PROFILE, "decision": examples.STATUS["decision"]}
     assert tier_lines(answer) == golden(
         r"""
-        Found
-          machine    Raspberry Pi 400 Rev 1.0, aarch64
-          system     debian, in a container (docker)
-          memory     3.7 GiB, 3.4 GiB free, 2.0 GiB for this cgroup, swap 100.0 MiB, 50.0 MiB of it zram
-          processor  Cortex-A72, 4 cores, 1.5 of them for this cgroup, 1800 MHz, asimd
-          speed      copies 2.5 GiB a second
-          gpu        other, v3d\x1b[31m
-          disk       sd, 18.8 GiB free of 29.1 GiB, 10 % worn
-          heat       58 degrees C, throttled now
-          power      battery, battery at 87 %, charging
-          links      default route by eth0, 1000 Mbit/s; others up to 100 Mbit/s
+        Hardware
+          machine      Raspberry Pi 400 Rev 1.0, aarch64
+          system       debian, in a container (docker)
+          memory       3.7 GiB, 3.4 GiB free, 2.0 GiB for this cgroup, swap 100.0 MiB, 50.0 MiB of it zram
+          processor    Cortex-A72, 4 cores, 1.5 of them for this cgroup, 1800 MHz, asimd
+          speed        copies 2.5 GiB a second
+          gpu          other, v3d\x1b[31m
+          disk         sd, 18.8 GiB free of 29.1 GiB, 10 % worn
+          temperature  58 degrees C, throttled now
+          power        battery, battery at 87 %, charging
+          links        uplink eth0, 1000 Mbit/s; others up to 100 Mbit/s
 
-        Decided
+        Tier
           mode          light (tier 2)
           roles         inference, relay
           blocks        1 to 2 model blocks
           cache         none
           relay         960.0 MiB, 2048 reservations, 2048 circuits at most
-          contribution  20 to 40 VDA an hour, as the network's plan has it
+          contribution  20 to 40 VDA an hour in the network's plan
 
-        Why
+        Reasons
           It copies 2680 MB/s, enough for 3 blocks in 0.5 s a token.
           Its disk (sd) is no place for a full node's cache.
 
@@ -106,16 +106,16 @@ def test_tier_of_a_machine_of_which_nothing_is_known():
     lines = tier_lines({"profile": {}, "decision": decision})
     assert lines[:10] == golden(
         """
-        Found
-          system     unknown
-          memory     unknown
-          processor  cores unknown
-          speed      unknown
-          gpu        unknown
-          disk       of unknown kind
-          heat       unknown
-          power      unknown
-          links      unknown
+        Hardware
+          system       unknown
+          memory       unknown
+          processor    cores unknown
+          speed        unknown
+          gpu          unknown
+          disk         of unknown kind
+          temperature  unknown
+          power        unknown
+          links        unknown
         """
     )
     assert "  blocks        none" in lines

@@ -42,8 +42,10 @@ def work(seconds: float, cpu: CpuShare, *clocks: Clock) -> None:
     cpu.spent(began)
 
 
-def taken(seconds: float, passing: bool, share: float = CONTROL_SHARE) -> float:
-    """How much of `seconds` work takes of which there is more than enough, 1 ms a piece."""
+def taken(
+    seconds: float, passing: bool, share: float = CONTROL_SHARE, piece: float = 0.001
+) -> float:
+    """How much of `seconds` work takes of which there is more than enough, `piece` at a time."""
     clock, worked, moved, cpu = made(share)
     end = clock.now + seconds
     while clock.now < end:
@@ -52,13 +54,21 @@ def taken(seconds: float, passing: bool, share: float = CONTROL_SHARE) -> float:
         if wait:
             clock.now += wait
         else:
-            work(0.001, cpu, clock, worked)
+            work(piece, cpu, clock, worked)
     return cpu.taken
 
 
 @pytest.mark.parametrize("share", [CONTROL_SHARE, BULK_SHARE])
 def test_while_payloads_pass_it_takes_its_share(share: float) -> None:
     assert share * 0.9 < taken(10.0, True, share) / 10 < share * 1.1 + 0.01
+
+
+@pytest.mark.parametrize("share", [CONTROL_SHARE, BULK_SHARE])
+@pytest.mark.parametrize("piece", [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
+def test_however_long_a_piece_takes(share: float, piece: float) -> None:
+    """A signature of a kind that a stranger chooses took 20 ms, and a second on a router."""
+    seconds = 1000 * piece
+    assert share * 0.9 < taken(seconds, True, share, piece) / seconds < share * 1.05
 
 
 def test_while_none_pass_it_takes_all() -> None:

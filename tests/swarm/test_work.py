@@ -7,6 +7,8 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 
+import pytest
+
 from edge import crypto
 from edge.relay.autorelay import AutoRelay
 from edge.relay.service import RelayService
@@ -99,7 +101,36 @@ async def test_a_connection_is_of_the_highest_class_that_it_carries() -> None:
         stranger.close()
 
 
+@asynchronous(30)
+async def test_bulk_work_is_no_way_past_the_queue_and_interactive_work_is() -> None:
+    async with served() as node:
+        stranger, connection = await node.connected()
+        node.press()
+        await node.reads(connection, stranger)
+        assert connection.load.paced
+        connection.begin(BULK)
+        assert connection.load.paced
+        connection.begin(INTERACTIVE)
+        assert not connection.load.paced
+        connection.end(INTERACTIVE)
+        connection.end(BULK)
+        stranger.close()
+
+
+@asynchronous(10)
+async def test_work_that_nobody_admits_is_not_registered() -> None:
+    swarm = Swarm(crypto.Ed25519Key.generate())
+    with pytest.raises(ValueError, match="needs `offered`"):
+        swarm.handle(ECHO, take, work=BULK)
+    await swarm.stop()
+
+
 # --- handlers ---
+
+
+def anybody(_: Connection) -> bool:
+    """A service that admits all."""
+    return True
 
 
 def made() -> tuple[Swarm, Multiaddr]:
@@ -122,7 +153,7 @@ async def test_what_a_handler_reads_and_writes_is_counted_as_its_class() -> None
         await stream.write(await stream.read_exactly(1000))
         stream.dismiss()
 
-    server.handle(ECHO, echo, work=BULK)
+    server.handle(ECHO, echo, anybody, work=BULK)
     client, connection = await dialled(at, server)
     stream = connection.open_stream([ECHO])
     await stream.write(bytes(1000))
@@ -149,7 +180,7 @@ async def test_handlers_of_interactive_work_start_though_strangers_have_to_wait(
         async def note(stream: Stream) -> None:
             started.append(stream.connection.work)
 
-        node.swarm.handle(CALL, note, work=INTERACTIVE)
+        node.swarm.handle(CALL, note, anybody, work=INTERACTIVE)
         node.swarm.handle(ECHO, note)
         stranger, _ = await node.connected()
         node.press()
@@ -235,14 +266,14 @@ async def relaying() -> AsyncIterator[tuple[Swarm, list[asyncio.Task[None]]]]:
         each.share.wait()
     host = host_around(server)
     server.handle(ping.PROTOCOL_ID, ping.serve)
-    server.handle(TAKE, labour, work=BULK)
+    server.handle(TAKE, labour, anybody, work=BULK)
     relay = RelayService(host)
     relay.configure(config(service="yes"))
     at = bound.with_peer(server.peer_id)
     listener, dialer, sender = Peer(at), Peer(at), Peer(at)
     await listener.reserve()
-    through = await dialer.dialer.connect(listener.swarm.peer_id, [listener.circuit])
-    to = await sender.dialer.connect(server.peer_id, [at])
+    through = await dialer.dialer.connect(listener.swarm.peer_id, [listener.circuit], trusted=True)
+    to = await sender.dialer.connect(server.peer_id, [at], trusted=True)
     pouring = [asyncio.ensure_future(pour(connection)) for connection in (through, to)]
     try:
         yield server, pouring

@@ -253,3 +253,17 @@ def test_what_is_calm_for_long_enough_ends_every_hold(values) -> None:
     clock = Clock()
     clock.after(60, **values)
     assert clock.after(CALM + STAY + 1).terms == (FULL, True, 0)
+
+
+def test_what_the_owner_takes_back_ends_at_once_and_what_was_measured_does_not() -> None:
+    controller = Controller(Settings(), [BEST], 0.0)
+    window = Hold("schedule", "from 18:00 to 22:00", PAUSED)
+    readings = Readings()
+    assert controller.decide(readings, [BEST, window], 1.0).mode == PAUSED
+    controller.release("schedule")
+    assert controller.decide(readings, [BEST], 2.0).terms == BEST.terms
+    readings.memory_used = 0.99
+    assert controller.decide(readings, [BEST, window], 3.0).mode == PAUSED
+    readings.memory_used = 0.5
+    controller.release("schedule")
+    assert controller.decide(readings, [BEST], 4.0).mode == PAUSED

@@ -40,6 +40,13 @@ def test_a_full_reservation_comes_back_and_fits() -> None:
     assert open_voucher(found.reservation.voucher or b"") == (RELAY, PEER, 1_700_000_000)
 
 
+def test_a_relay_with_too_many_addresses_is_heard() -> None:
+    said = [Multiaddr.from_ip(bytes((1, 2, 3, 4)), port).bytes for port in range(100)]
+    data = Reservation(expire=1, addrs=[bytes(1025), *said]).encode()
+    found = Reservation.decode(data)
+    assert (found.expire, found.addrs) == (1, said[: circuit.MAX_ADDRESSES])
+
+
 def test_what_follows_the_handshake_belongs_to_the_circuit() -> None:
     handshake = StopMessage(type=StopMessage.CONNECT, peer=Peer(id=PEER.bytes)).encode()
     stream = delimited(handshake) + b"\x13/multistream/1.0.0\n"

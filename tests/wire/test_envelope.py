@@ -139,6 +139,37 @@ def test_a_voucher_that_is_not_its_relays_or_not_whole_is_refused(voucher: Vouch
         open_voucher(data)
 
 
+@pytest.fixture
+def verified(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The signatures that are verified from now on."""
+    seen: list[bytes] = []
+
+    def note(_self: PublicKey, _message: bytes, signature: bytes) -> bool:
+        seen.append(signature)
+        return True
+
+    monkeypatch.setattr(PublicKey, "verify", note)
+    return seen
+
+
+def test_a_record_that_cannot_count_is_not_worth_its_signature(verified: list[bytes]) -> None:
+    """A stranger chooses the kind of key: a P-521 of its own took 20 ms of the processor."""
+    data = seal_peer_record(OTHER, 7, [])
+    for expected, after in ((peer_of(KEY), -1), (peer_of(OTHER), 7), (peer_of(OTHER), 8)):
+        with pytest.raises(RemoteProtocolError):
+            open_peer_record(data, expected, after)
+    about_another = PeerRecord(peer_id=peer_of(KEY).bytes, seq=1)
+    data = seal(OTHER, PEER_RECORD_DOMAIN, PEER_RECORD_TYPE, about_another.encode())
+    with pytest.raises(RemoteProtocolError):
+        open_peer_record(data)
+    vouched = Voucher(relay=peer_of(KEY).bytes, peer=peer_of(KEY).bytes, expiration=1)
+    with pytest.raises(RemoteProtocolError):
+        open_voucher(seal(OTHER, VOUCHER_DOMAIN, VOUCHER_TYPE, vouched.encode()))
+    assert not verified
+    assert open_peer_record(seal_peer_record(OTHER, 7, []), peer_of(OTHER), 6)[1] == 7
+    assert len(verified) == 1
+
+
 def test_a_record_is_no_voucher() -> None:
     with pytest.raises(RemoteProtocolError):
         open_voucher(GO_RECORD)

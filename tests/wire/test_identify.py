@@ -5,9 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.crypto import Ed25519Key
+from edge.wire import varint
 from edge.wire.envelope import MAX_ADDRESSES, seal_peer_record
 from edge.wire.errors import RemoteProtocolError
 from edge.wire.identify import (
+    MAX_AGENT,
     MAX_MESSAGE,
     MAX_PROTOCOLS,
     Identify,
@@ -62,6 +64,16 @@ def test_only_a_newer_record_replaces_the_one_known() -> None:
     assert (info.seq, info.addresses) == (7, (SIGNED,))
 
 
+@pytest.mark.parametrize(("signer", "seq"), [(OTHER, 9), (KEY, 7), (KEY, 6)])
+def test_a_record_that_cannot_count_costs_no_signature(
+    signer: Ed25519Key, seq: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = read_identify(message(seal_peer_record(KEY, 7, [SIGNED])), PEER)
+    foreign = message(seal_peer_record(signer, seq, [NEWER]))
+    monkeypatch.delattr(PublicKey, "verify")
+    assert read_identify(foreign, PEER, known).addresses == (SIGNED,)
+
+
 def test_a_record_may_come_in_a_message_of_its_own() -> None:
     """As go-libp2p sends it when the whole is longer than 2 KiB."""
     record = seal_peer_record(KEY, 7, [SIGNED])
@@ -78,6 +90,52 @@ def test_what_is_kept_is_bounded() -> None:
     info = read_identify(Identify(listen_addrs=addresses, protocols=protocols), PEER)
     assert len(info.addresses) == MAX_ADDRESSES
     assert info.protocols == tuple(protocols[:MAX_PROTOCOLS])
+
+
+def field(number: int, value: bytes) -> bytes:
+    """One length-delimited field of a message."""
+    return varint.encode(number << 3 | 2) + delimited(value)
+
+
+MANY = [Multiaddr.from_ip(bytes((1, 2, 3, 4)), port).bytes for port in range(400)]
+
+
+@pytest.mark.parametrize(
+    "excess",
+    [
+        b"".join([field(2, address) for address in MANY]),
+        field(2, bytes(1025)),
+        b"".join([field(3, b"/%d" % n) for n in range(600)]),
+        field(3, b"/" + b"x" * 1024),
+        field(3, b"\xff"),
+        field(4, bytes(1025)),
+        field(5, b"x" * 1025),
+        field(6, b"\xff"),
+        field(1, bytes(2100)),
+        field(8, bytes(5000)),
+        b"\x18\x01",  # a protocol that is a number
+    ],
+)
+def test_too_much_of_one_does_not_cost_the_rest(excess: bytes) -> None:
+    said = Identify(protocols=["/own"], agent_version="kwaai/1", listen_addrs=[CLAIMED.bytes])
+    for data in (said.encode() + excess, excess + said.encode()):
+        reader = IdentifyReader()
+        reader.feed(delimited(data))
+        info = read_identify(reader.finish(), PEER)
+        assert info.agent == "kwaai/1"
+        assert info.addresses[0] in (CLAIMED, Multiaddr(MANY[0]))
+        assert info.protocols[0] in ("/own", "/0")
+
+
+def test_an_agent_that_is_too_long_is_cut() -> None:
+    info = read_identify(Identify.decode(field(6, b"kwaai" + b"x" * 5000)), PEER)
+    assert info.agent == ("kwaai" + "x" * 5000)[:MAX_AGENT]
+
+
+def test_of_a_record_with_too_many_addresses_the_first_are_kept() -> None:
+    addresses = [Multiaddr(data) for data in MANY]
+    info = read_identify(message(seal_peer_record(KEY, 7, addresses)), PEER)
+    assert (info.seq, list(info.addresses)) == (7, addresses[:MAX_ADDRESSES])
 
 
 def test_a_reader_holds_no_more_than_its_bounds() -> None:

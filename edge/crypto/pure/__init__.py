@@ -59,7 +59,7 @@ def _verify(key_type: int, key: bytes, message: bytes, signature: bytes) -> bool
         publickeys.check_secp256k1(key)
         curve, point = "secp256k1", key
     elif key_type == publickeys.ECDSA:
-        curve, point = publickeys.parse_ecdsa(key)
+        curve, point = "P-256", publickeys.parse_ecdsa(key)
     else:
         return False
     r, s = publickeys.parse_ecdsa_signature(signature)

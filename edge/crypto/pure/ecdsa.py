@@ -38,54 +38,6 @@ _CURVES = {
         0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
         0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
     ),
-    "P-384": _Curve(
-        (1 << 384) - (1 << 128) - (1 << 96) + (1 << 32) - 1,
-        -3,
-        int(
-            "B3312FA7E23EE7E4988E056BE3F82D19181D9C6EFE8141120314088F5013875AC6"
-            "56398D8A2ED19D2A85C8EDD3EC2AEF",
-            16,
-        ),
-        int(
-            "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF58"
-            "1A0DB248B0A77AECEC196ACCC52973",
-            16,
-        ),
-        int(
-            "AA87CA22BE8B05378EB1C71EF320AD746E1D3B628BA79B9859F741E082542A3855"
-            "02F25DBF55296C3A545E3872760AB7",
-            16,
-        ),
-        int(
-            "3617DE4A96262C6F5D9E98BF9292DC29F8F41DBD289A147CE9DA3113B5F0B8C00A"
-            "60B1CE1D7E819D7A431D7C90EA0E5F",
-            16,
-        ),
-    ),
-    "P-521": _Curve(
-        (1 << 521) - 1,
-        -3,
-        int(
-            "51953EB9618E1C9A1F929A21A0B68540EEA2DA725B99B315F3B8B489918EF109E1"
-            "56193951EC7E937B1652C0BD3BB1BF073573DF883D2C34F1EF451FD46B503F00",
-            16,
-        ),
-        int(
-            "1FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF"
-            "A51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409",
-            16,
-        ),
-        int(
-            "C6858E06B70404E9CD9E3ECB662395B4429C648139053FB521F828AF606B4D3DBA"
-            "A14B5E77EFE75928FE1DC127A2FFA8DE3348B3C1856A429BF97E7E31C2E5BD66",
-            16,
-        ),
-        int(
-            "11839296A789A3BC0045C8A5FB42C7D1BD998F54449579B446817AFBD17273E662"
-            "C97EE72995EF42640C550B9013FAD0761353C7086A272C24088BE94769FD16650",
-            16,
-        ),
-    ),
 }
 
 
@@ -114,7 +66,7 @@ def _decode(curve: _Curve, encoded: bytes) -> "Point | None":
     if encoded[0] == 4:
         y = int.from_bytes(encoded[1 + size :], "big")
     else:
-        y = pow(square, (p + 1) // 4, p)  # all four primes are 3 modulo 4
+        y = pow(square, (p + 1) // 4, p)  # both primes are 3 modulo 4
         if y & 1 != encoded[0] & 1:
             y = p - y
     if x >= p or y >= p or y * y % p != square:
