@@ -55,8 +55,10 @@ def forbid_dumps() -> None:
     A limit alone does not do for a kernel that pipes dumps to a program, as systemd's.
     """
     import resource
+    from contextlib import suppress
 
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):  # a jail may have taken the call
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         from _image import forbid_dumps as forbid  # type: ignore[import-not-found]  # built in there
     except ImportError:
