@@ -58,7 +58,8 @@ def test_signals_before_the_handlers_are_kept_for_them(
     at: str, last: signal.Signals, tmp_path: Path
 ) -> None:
     program = early(at, signal.SIGHUP, signal.SIGUSR1, last)
-    done = python("-c", program, *run(tmp_path))
+    loop = "asyncio" if at == "asyncio" else "auto"
+    done = python("-c", program, *run(tmp_path, "--loop", loop))
     assert done.returncode == 0, done.stderr
     assert [line.split()[2] for line in done.stderr.splitlines()].count("reloaded") == 1
     assert done.stderr.splitlines()[-1].endswith("info stopping")
