@@ -34,7 +34,9 @@ class Exposed(LockError):
 def hold(path: str) -> int:
     """Lock the directory `path`; returns a descriptor that holds the lock until it is closed.
 
-    Returns -1 if the directory cannot be opened, and so cannot be used. Raises LockError.
+    Returns -1 if the directory cannot be opened, and so cannot be used, or is on a file system that
+    is mounted read-only, and open to others: a lock would be anybody's, and nothing is at stake.
+    Raises LockError.
     """
     try:
         directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -42,8 +44,11 @@ def hold(path: str) -> int:
         return -1
     try:
         lock(directory, path)
-    except LockError:
+    except LockError as error:
+        read_only = os.fstatvfs(directory).f_flag & os.ST_RDONLY
         os.close(directory)
+        if read_only and isinstance(error, Exposed):
+            return -1
         raise
     return directory
 

@@ -158,7 +158,7 @@ class StatusServer:
         """Keep descriptors, as many as there are."""
         with contextlib.suppress(OSError):
             while self._listener is not None and len(self._spare) < _SPARE:
-                self._spare.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+                self._spare.append(os.dup(self._directory))
 
     def _let_go(self) -> None:
         while self._spare:
