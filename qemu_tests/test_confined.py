@@ -1,7 +1,7 @@
 """--confined: the binary makes no system call that cross/syscalls.txt does not name.
 
-Natively the kernel enforces it, and on the emulated router (test_router.py). qemu's user mode has no
-filters: there the calls that it sees are compared with the list.
+Natively the kernel enforces it, and on the emulated router (test_router.py). The user mode of qemu
+has no filters: there the calls that it sees are compared with the list.
 """
 
 from __future__ import annotations
