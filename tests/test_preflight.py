@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.config.errors import shown
+
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "KWAAINET_CONFIG": "/dev/null"}
 WITHOUT = "import sys; sys.modules[{!r}] = None; from edge.__main__ import main; sys.exit(main())"
@@ -102,7 +104,7 @@ def test_directories_that_are_none(tmp_path: Path) -> None:
         (tmp_path / "file" / "below" / "it", tmp_path / "file"),
         (tmp_path / "link", tmp_path / "link"),
     ):
-        rest = f'got "{path}"; expected a directory, but "{fault}" is none\n'
+        rest = f"got {shown(str(path))}; expected a directory, but {shown(str(fault))} is none\n"
         assert refused(tmp_path, "--data-dir", str(path)) == f"--data-dir: [node] data_dir: {rest}"
         assert refused(tmp_path / "data", "--run-dir", str(path)) == (
             f"--run-dir: [node] run_dir: {rest}"
