@@ -197,9 +197,9 @@ async def test_an_own_reservation_is_not_held_on_a_connection_that_is_gone(
     answered: list[Connection] = []
 
     async def closing_once(
-        self: RelayClient, relay: PeerId, addresses: list[Multiaddr]
+        self: RelayClient, relay: PeerId, addresses: list[Multiaddr], trusted: bool
     ) -> tuple[Connection, circuit.HopMessage]:
-        connection, answer = await reserve(self, relay, addresses)
+        connection, answer = await reserve(self, relay, addresses, trusted)
         if not answered:
             connection.close("as it answered")
         answered.append(connection)
