@@ -1,7 +1,8 @@
 """What keeps a configuration from being run on this machine, as far as that shows beforehand.
 
 `kwaainet run` asks before it starts, `kwaainet check-config` instead of starting. What depends on
-the user or the moment, such as rights, ports in use and addresses that come late, is not asked.
+the user or the moment, such as rights, ports in use and addresses that come late, is not asked. And
+no file of the node is opened: root may ask, of a directory that another user writes to.
 """
 
 import os
@@ -27,7 +28,6 @@ def check(config: "Config") -> None:
     uvloop = uses_uvloop(config)
     slim.trim(keep_ssl=uvloop)
     load_crypto(config)
-    _check_identity(config)
     if 0 < config[Node].memory_limit < _PLENTY:
         _check_memory(config, uvloop)
 
@@ -80,16 +80,6 @@ def load_crypto(config: "Config") -> None:
         ) from None
     finally:
         os.environ[_BACKEND] = before  # a reload reads it again; empty counts as unset
-
-
-def _check_identity(config: "Config") -> None:
-    from edge.crypto.errors import IdentityError
-    from edge.crypto.identity import check_file
-
-    try:
-        check_file(config.identity_file())
-    except IdentityError as error:
-        raise ConfigError(str(error)) from None
 
 
 def _check_memory(config: "Config", uvloop: bool) -> None:

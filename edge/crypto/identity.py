@@ -56,16 +56,6 @@ def load_or_create(path: str, tell: "Callable[[str], None]") -> Ed25519Key:
     return _decode(path, data)
 
 
-def check_file(path: str) -> None:
-    """Raises IdentityError if the file `path` can be read and holds no key; changes nothing."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(_MOST)
-    except OSError:  # not there yet, or for the node's user to read
-        return
-    _decode(path, data)
-
-
 def _read(path: str, tell: "Callable[[str], None]") -> bytes:
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
