@@ -24,7 +24,7 @@ from tests.counterparts.go_peer import P2pd
 MIB = 1 << 20
 FORBIDDEN = "execve execveat ptrace process_vm_readv mount unshare setns bpf keyctl io_uring_setup"
 HOOK = """#!/bin/sh
-touch "${0%/*}/ran"
+touch "${QOS_HOOK%/*}/ran"
 """
 
 
