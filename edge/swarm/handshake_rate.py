@@ -8,10 +8,9 @@ comes from its loopback interface but its own users, and what forwards to the no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edge.wire.ip import LOOPBACK, ip_group, scope
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

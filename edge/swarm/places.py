@@ -12,10 +12,9 @@ that this node dials always have a place.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edge.swarm.work import CONTROL
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
