@@ -25,7 +25,7 @@ COMPLAINT = (
 )
 MAIN = """\
 instance node
-command: '/usr/bin/kwaainet' 'run' '--config' '/var/etc/kwaainet/config'
+command: '/usr/bin/kwaainet' 'run' '--procd' '--config' '/var/etc/kwaainet/config'
 command+: '--data-dir' '/etc/kwaainet/data' '--run-dir' '/var/run/kwaainet'
 command+: '--qos-hooks' '/var/etc/kwaainet/events'
 file: '/usr/bin/kwaainet' '/var/etc/kwaainet/hard'

@@ -135,8 +135,7 @@ def test_every_option_is_read_as_in_toml(option, uci: Read, tmp_path: Path) -> N
         ),
         (
             "config relay\n\toption private 'maybe'\n",
-            'kwaainet:2: [relay] private: got "maybe"; '
-            "expected true or false",
+            'kwaainet:2: [relay] private: got "maybe"; expected true or false',
         ),
         (
             "config kwaainet 'main'\n\toption nice '20'\n",
