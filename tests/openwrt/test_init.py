@@ -301,6 +301,9 @@ TRAPS = {
     "a fifo is a hook": "mv qos.d hidden; mkdir qos.d; mkfifo -m 0755 qos.d/50-hook",
     "data leads elsewhere": "ln -s /etc/init.d data; rm identity.key",
     "data has traps": "mkdir data; cd data; ln -s /etc/init.d peers; ln -s /etc identity.key",
+    "a copy leads elsewhere": "ln -s /etc/passwd config.good.new; ln -s /etc/passwd config.good",
+    "a copy is its own": "echo 'config node' >config.good",
+    "a file that root's commands read": "echo '[node]' >kwaainet.toml",
     "the key leads elsewhere": "ln -sf /etc/shadow identity.key",
 }
 
@@ -315,12 +318,14 @@ def test_the_nodes_user_has_root_do_nothing_for_it(trap: str, router: RouterRoot
     done = router.run(*user, "/applets/ash", "-ec", script)
     assert done.returncode == 0, done.stderr
     listed = sorted(os.listdir(router.path("/etc/init.d")))
+    passwords = router.read("/etc/passwd")
     router.write(CONFIG, ENABLED)
     for command in ("start", "reload", "stop", "start"):
         assert router.service(command).returncode == 0
     if "qos.d" in trap:
         assert not any("hook" in event for event in router.events())
-        assert "qos-hook-untrusted path=/etc/kwaainet/qos.d" in router.read("/tmp/logread")
+    assert router.read("/etc/passwd") == passwords
+    assert not router.path("/etc/kwaainet/kwaainet.toml").exists()
     assert_owner_and_mode(router, "/etc/kwaainet", 0, 0o755)
     assert_owner_and_mode(router, "/etc/shadow", 0, 0o600)
     assert_owner_and_mode(router, "/etc/init.d", 0, 0o755)
@@ -427,6 +432,74 @@ def test_damage_is_one_line_and_leaves_alone_what_runs(
     said = router.read("/tmp/logread").splitlines()
     assert len(said) == 3
     assert all(each.startswith(f"{CONFIG}:") and line in each for each in said)
+
+
+# --- the last valid configuration ---
+
+GOOD = "/etc/kwaainet/config.good"
+
+
+@pytest.mark.parametrize("text", [WRONG, "", "\0\0\0", None])
+def test_a_boot_with_an_invalid_file_starts_from_the_last_valid_one(
+    text: str | None, router: RouterRoot
+) -> None:
+    good = OPEN + "\toption nice '9'\n" + ELSEWHERE
+    router.write(CONFIG, good)
+    router.service("start")
+    assert router.read(GOOD) == copy_of(good)
+    assert_owner_and_mode(router, GOOD, 0, 0o644)
+    started = router.read("/tmp/procd/instance")
+    if text is None:
+        router.path(CONFIG).unlink()
+    else:
+        router.write(CONFIG, text)
+    assert router.service("reload").returncode == 1
+    router.service("stop")
+    router.run("/applets/rm", "-rf", "/var/etc", "/var/run", "/tmp/procd/logread")
+    assert router.service("start").returncode == 0
+    assert router.read("/tmp/procd/instance") == started
+    assert router.read(COPY) == copy_of(good)
+    assert "4001" in router.read(RULE)
+    problem, told = router.read("/tmp/logread").splitlines()
+    assert problem.startswith(f"{CONFIG}:")
+    assert told == f"starting with the last valid configuration, {GOOD}"
+    assert router.service("reload").returncode == 1  # it runs: as ever
+    router.write(CONFIG, ENABLED)
+    assert router.service("reload").returncode == 0
+    assert router.read(GOOD) == copy_of(ENABLED)
+
+
+def test_a_node_that_was_disabled_stays_so(router: RouterRoot) -> None:
+    router.write(CONFIG, ENABLED)
+    router.service("start")
+    router.write(CONFIG, ENABLED.replace("1", "0"))
+    router.service("reload")
+    assert not router.path(GOOD).exists()
+    router.write(CONFIG, WRONG)
+    router.service("start")
+    assert router.events() == ["started", "stopped"]
+
+
+def test_the_last_valid_configuration_is_none_if_it_was_cut_short(router: RouterRoot) -> None:
+    router.write(CONFIG, ENABLED + "config relay\n\toption private '1'\n")
+    router.service("start")
+    router.service("stop")
+    router.events()
+    router.write(GOOD, router.read(GOOD)[:40])
+    router.write(CONFIG, WRONG)
+    router.service("start")
+    assert router.events() == []
+    assert f"{GOOD}: incomplete: its end is missing\n" in router.read("/tmp/logread")
+
+
+def test_the_flash_is_written_only_for_another_configuration(router: RouterRoot) -> None:
+    router.write(CONFIG, ENABLED)
+    router.service("start")
+    written = router.path(GOOD).stat()
+    for command in ("reload", "restart", "start"):
+        router.service(command)
+    found = router.path(GOOD).stat()
+    assert (found.st_ino, found.st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
 
 
 # --- the firewall ---
