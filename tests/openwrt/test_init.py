@@ -536,6 +536,38 @@ def test_the_port_is_closed_again(text: str, router: RouterRoot) -> None:
     assert "fw4 -q reload" in router.events()[1:]
 
 
+NFT = """#!/bin/sh
+case "$*" in
+"list table inet fw4") {table} ;;
+"list chain inet fw4 input_wan") {chain} ;;
+esac
+"""
+SHOWN = """echo 'tcp dport 4001 counter packets 0 bytes 0 accept comment "!kwaainet: open_port"'"""
+
+
+@pytest.mark.parametrize(
+    ("table", "chain", "says"),
+    [
+        ("true", SHOWN, False),
+        ("true", "exit 1", True),
+        ("true", "true", True),
+        ("exit 1", "exit 1", False),
+    ],
+    ids=["it is there", "no zone named wan", "a chain without the include", "no firewall"],
+)
+def test_a_port_that_is_not_open_is_told_of(
+    table: str, chain: str, says: bool, router: RouterRoot
+) -> None:
+    """The kernel's tables are nft's, here a stand-in."""
+    router.write("/standin/nft", NFT.format(table=table, chain=chain), 0o755)
+    router.write(CONFIG, OPEN)
+    for _ in range(2):
+        assert router.service("start").returncode == 0
+    line = "open_port: the firewall does not have the rule; it needs a zone named wan\n"
+    assert router.read("/tmp/logread") == line * says
+    assert not router.path(f"{RULE}.new").exists()
+
+
 # --- hooks ---
 
 HOOK = """#!/bin/sh
