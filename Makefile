@@ -3,7 +3,6 @@
 
 TARGET = mipsel_24kc
 BINARY_OF = $${BINARY:-dist/kwaainet-$(TARGET)}
-FEED_KEYS = build/feed-keys
 # Most tests wait for others more than for the processor: more workers than processors.
 PARALLEL = -n $${WORKERS:-3} --dist worksteal
 
@@ -56,16 +55,14 @@ fuzz: ## every codec and state machine under atheris, SECONDS=60 each; ARGS for 
 bench: ## our relay beside its peers under the same load; QUICK=1 for a rough look, ARGS for more
 	@tools/venv test dev
 	tools/compile
-	.venv/bin/python -m cross x86_64
+	tools/pinned -m cross x86_64
 	.venv/bin/python -m bench $${QUICK:+--quick} $(ARGS)
 
 binary: ## the static binary for one router architecture, TARGET=mipsel_24kc: dist/kwaainet-TARGET
-	@tools/venv
-	.venv/bin/python -m cross $(TARGET)
+	tools/pinned -m cross $(TARGET)
 
 binaries: ## the static binaries for all of them
-	@tools/venv
-	.venv/bin/python -m cross all
+	tools/pinned -m cross all
 
 qemu-test: ## build and test the binaries for mipsel_24kc and x86_64, or QEMU=all
 	@tools/need @binary
@@ -75,7 +72,7 @@ qemu-test: ## build and test the binaries for mipsel_24kc and x86_64, or QEMU=al
 footprint: ## size, memory and start of the binaries beside others, as a table
 	@tools/need @footprint
 	@tools/venv test dev
-	.venv/bin/python -m cross all
+	tools/pinned -m cross all
 	.venv/bin/python -m bench.footprint $(ARGS)
 
 release: ## all binaries, tested, with licences, bills of materials and checksums, in dist/
@@ -83,18 +80,21 @@ release: ## all binaries, tested, with licences, bills of materials and checksum
 	@tools/venv test dev
 	tools/release
 
+audit: ## what is linked into the binaries, and which advisories concern it (docs/audit.md)
+	@tools/pinned -m cross.audit
+
 ipk: ## dist/kwaainet_VERSION_TARGET.ipk of TARGET=mipsel_24kc (or another) and BINARY=its file
 	@tools/venv
 	.venv/bin/python -m openwrt.package ipk $(TARGET) $(BINARY_OF) dist
 
-feed: ## dist/feed/TARGET for opkg, signed with the keys in FEED_KEYS, made on the first call
+feed: ## dist/feed/TARGET for opkg, signed with the keys in FEED_KEYS (docs/openwrt.md)
 	@tools/need @feed
 	@tools/venv
-	.venv/bin/python -m openwrt.package feed $(TARGET) $(BINARY_OF) dist/feed $(FEED_KEYS)
+	.venv/bin/python -m openwrt.package feed $(TARGET) $(BINARY_OF) dist/feed
 
 apk: ## dist/apk/TARGET for apk (OpenWrt 25.12 and later), signed likewise
 	@tools/venv
-	.venv/bin/python -m openwrt.package apk $(TARGET) $(BINARY_OF) dist/apk $(FEED_KEYS)
+	.venv/bin/python -m openwrt.package apk $(TARGET) $(BINARY_OF) dist/apk
 
 docs: docs-pictures ## all of docs/ that is generated: options, a plot of the modes, pictures
 	@tools/venv test
@@ -112,4 +112,4 @@ docs-pictures: ## draw docs/*.svg from docs/*.dot; each ends with the hash of it
 	done
 
 .PHONY: help run lint test compiled unit fuzz bench binary binaries qemu-test footprint release
-.PHONY: format ipk feed apk docs docs-pictures
+.PHONY: audit format ipk feed apk docs docs-pictures

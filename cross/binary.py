@@ -85,6 +85,8 @@ def _own_objects(target: Target, python: Path, sodium: Path, work: Path) -> list
     headers = python / "include"
     include = [f"-I{each}" for each in (headers, headers / "internal", sodium / "include", ".")]
     (work / "modules.S").write_text(_MODULES)
+    calls = [f"#ifdef __NR_{name}\n__NR_{name},\n#endif\n" for name in contents.system_calls()]
+    (work / "syscalls.h").write_text("".join(calls))
     small = ROOT / "edge" / "crypto" / "small" / "_primitives.c"
     objects = []
     for source in (IMAGE / "image.c", IMAGE / "no_compiler.c", work / "modules.S", small):

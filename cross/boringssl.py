@@ -29,6 +29,7 @@ def built(target: Target) -> Path:
         sources.BORINGSSL,
         packages.ZIG,
         toolchain.FLAGS,
+        toolchain.SMALL,
         target,
         *cache.contents(Path(__file__)),
     ]

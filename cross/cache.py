@@ -22,6 +22,11 @@ def zig() -> Path:
     return cache.root() / "cross-zig"
 
 
+def apt() -> Path:
+    """Where cross.audit keeps apt's lists of Debian's source packages."""
+    return cache.root() / "cross-apt"
+
+
 def contents(*paths: Path) -> list[str]:
     """What to give `made` for files of this repository: the hash of each."""
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]

@@ -40,6 +40,11 @@ def stdlib_names() -> list[str]:
     return words("stdlib.txt")
 
 
+def system_calls() -> list[str]:
+    """Those that the binary may make when it is confined, the most frequent first."""
+    return words("syscalls.txt")
+
+
 @dataclass(frozen=True)
 class Split:
     """Who compiles which modules of the application; the others stay bytecode.

@@ -48,7 +48,8 @@ EXTENSIONS = (
     "zlib",
 )
 
-# Compiled for speed, all else for size: what runs for every event and every byte code.
+# Compiled for speed, without checks of the stack, all else for size: what runs for every event and
+# every byte code.
 _FAST = (
     "Python/ceval.c",
     "Python/gc.c",
@@ -86,7 +87,7 @@ def built(target: Target) -> Path:
         packages.ZIG,
         toolchain.FLAGS,
         toolchain.SMALL,
-        toolchain.FAST,
+        toolchain.INNERMOST,
         target,
         EXTENSIONS,
         _CONFIGURE,

@@ -22,7 +22,7 @@ def objects(target: Target, names: Iterable[str], work: Path, log: Path) -> list
     host = cpython.host()
     environment = {
         "PYTHONHOME": str(host.parents[1]),
-        "PYTHONPATH": str(packages.installed(packages.CYTHON)),
+        "PYTHONPATH": str(packages.folder()),
     }
     include = cpython.built(target) / "include"
 

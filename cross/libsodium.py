@@ -12,7 +12,7 @@ from pathlib import Path
 from cross import cache, packages, sources, toolchain
 from cross.targets import Target
 
-_FILES = """
+FILES = """
 crypto_aead/chacha20poly1305/sodium/aead_chacha20poly1305
 crypto_auth/hmacsha256/auth_hmacsha256
 crypto_core/ed25519/ref10/ed25519_ref10
@@ -44,6 +44,7 @@ def built(target: Target) -> Path:
         sources.LIBSODIUM,
         packages.ZIG,
         toolchain.FLAGS,
+        toolchain.FAST,
         target,
         *cache.contents(Path(__file__)),
     ]
@@ -63,7 +64,7 @@ def _build(target: Target, done: Path) -> None:
     if target.bits == 64:
         flags.append("-DHAVE_TI_MODE")
     objects = []
-    for name in _FILES:
+    for name in FILES:
         objects.append(name.replace("/", "_") + ".o")
         command = [
             *toolchain.compiler(target, toolchain.FAST),

@@ -45,7 +45,7 @@ _RUN_TIME = (
 def objects(target: Target, compiled: Sequence[str], work: Path, log: Path) -> list[str]:
     """Compiles the modules named; returns the object files, in `work`."""
     source = _generate(target, compiled, work, log)
-    nuitka = packages.installed(packages.NUITKA) / "nuitka" / "build"
+    nuitka = packages.folder() / "nuitka" / "build"
     include = [
         source,
         nuitka / "include",
@@ -86,6 +86,6 @@ def _generate(target: Target, compiled: Sequence[str], work: Path, log: Path) ->
     command = [str(python), "-S", "-X", "frozen_modules=off", str(program)]
     command += [str(work / "nuitka.json"), str(work)]
     home = {"PYTHONHOME": str(python.parents[1]), "NUITKA_CACHE_DIR": str(work / "nuitka")}
-    home["PYTHONPATH"] = str(packages.installed(packages.NUITKA))
+    home["PYTHONPATH"] = str(packages.folder())
     toolchain.run(command, ROOT, log, **home)
     return work / "edge.build"

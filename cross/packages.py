@@ -1,31 +1,57 @@
-"""The build's tools from PyPI, pinned by version and hash, each in a folder of its own."""
+"""The environment of the build: the tools that requirements.txt pins by hash, and nothing else.
+
+`python -m cross.packages` prints the interpreter in it, made on the first call. tools/pinned runs
+the build with that one, so no package of a developer's environment has a say in a binary. The
+build itself imports the standard library alone, and pip is the one that came with Python.
+"""
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 from cross import cache
+from tests.counterparts.cache import pip, run
 
-# Each is the file for this machine, or the one for any.
-ZIG = (
-    "ziglang==0.15.2",
-    "806316453d1ede7174ed3fefb8e5348154629089c3bb5fe812dfd0e172fac130",
-)
-NUITKA = ("nuitka==4.3.3", "3bed65735d5cfc53dc13070f9f17c52dbe584c0f03de32b6ef011f5db674add9")
-CYTHON = ("cython==3.3.1", "61abc7feedd20dac6c4ff7ab3a30e17136a067b242ab9253e2b4a6d9a72c2b61")
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 
-def installed(package: tuple[str, str]) -> Path:
-    """The folder to import `package` from."""
-    requirement, sha256 = package
+def pins(name: str) -> str:
+    """The line of requirements.txt for `name`."""
+    lines = REQUIREMENTS.read_text().splitlines()
+    (found,) = [line for line in lines if line.startswith(f"{name}==")]
+    return found
 
-    def make(folder: Path) -> None:
-        wanted = folder / "requirements.txt"
-        wanted.write_text(f"{requirement} --hash=sha256:{sha256}\n")
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        command += ["--no-deps", "--no-compile", "--require-hashes", "--target", str(folder)]
-        subprocess.run([*command, "--requirement", str(wanted)], check=True)
 
-    return cache.made(requirement.replace("==", "-"), [package], make)
+def _pinned(name: str) -> tuple[str, str]:
+    """The requirement and its SHA-256."""
+    requirement, _, sha256 = pins(name).partition(" --hash=sha256:")
+    return requirement, sha256
+
+
+ZIG = _pinned("ziglang")
+NUITKA = _pinned("nuitka")
+CYTHON = _pinned("cython")
+
+
+def python() -> Path:
+    """The interpreter in the environment."""
+    inputs = [REQUIREMENTS.read_bytes(), sys.version, sys.base_prefix]
+    return cache.made("environment", inputs, _make) / "bin" / "python"
+
+
+def folder() -> Path:
+    """The folder to import the tools from."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return python().parents[1] / "lib" / version / "site-packages"
+
+
+def _make(environment: Path) -> None:
+    run(sys.executable, "-m", "venv", environment)
+    inside = environment / "bin" / "python"
+    pip("install", pins("setuptools"), python=inside)  # builds Nuitka, so it has to be there
+    pip("install", REQUIREMENTS.read_text(), "--no-compile", python=inside)
+
+
+if __name__ == "__main__":
+    print(python())

@@ -83,7 +83,7 @@ def unpacked(source: Source) -> Path:
 def _fetch(source: Source, to: Path) -> None:
     """Download the archive of `source` from the first mirror that has it with its hash."""
     said = []
-    for mirror in _mirrors():
+    for mirror in mirrors():
         uri = f"{mirror}/pool/main/{source.pool}"
         command = [_HELPER, "-o", "APT::Sandbox::User=root", "download-file"]
         command += [uri, str(to), f"SHA256:{source.sha256}"]
@@ -94,7 +94,7 @@ def _fetch(source: Source, to: Path) -> None:
     raise SystemExit("\n".join([f"{source.name} {source.version} cannot be fetched", *said]))
 
 
-def _mirrors() -> list[str]:
+def mirrors() -> list[str]:
     """The mirrors of Debian that this machine's apt uses, by the package lists it has fetched."""
     found = _listed()
     if not found and os.geteuid() == 0:
@@ -109,3 +109,8 @@ def _listed() -> list[str]:
     command = ["apt-get", "indextargets", "--format", "$(SITE)", "Origin: Debian"]
     sites = subprocess.run(command, check=False, capture_output=True, text=True).stdout.split()
     return list(dict.fromkeys(sites))
+
+
+def is_security(mirror: str) -> bool:
+    """Whether it has the security updates: they have a mirror of their own, named after them."""
+    return "security" in mirror

@@ -12,7 +12,7 @@ from cross.targets import Target
 
 # zig traps undefined behaviour unless told not to, which CPython is not written for. CPython's
 # build date (-Wno-date-time) is that of SOURCE_DATE_EPOCH. -Os on every link: without it zig takes
-# the link for a debug one and builds its libc anew.
+# the link for a debug one and builds its libc anew. Why there is no -fPIE: docs/cross.md.
 FLAGS = (
     "-fno-sanitize=undefined",
     "-Wno-date-time",
@@ -22,13 +22,15 @@ FLAGS = (
     "-fno-asynchronous-unwind-tables",
     "-g0",
 )
-SMALL = ("-Os", "-Xclang", "-Oz")  # zig itself takes -Oz for -Os
-BALANCED = ("-Os",)
-FAST = ("-O2",)
+_PROTECTED = "-fstack-protector-strong"  # zig does not take it back for a file
+SMALL = (_PROTECTED, "-Os", "-Xclang", "-Oz")  # zig itself takes -Oz for -Os
+BALANCED = (_PROTECTED, "-Os")
+FAST = (_PROTECTED, "-O2")
+INNERMOST = ("-O2",)  # the interpreter's own loops
 
 
 def zig() -> str:
-    return str(packages.installed(packages.ZIG) / "ziglang" / "zig")
+    return str(packages.folder() / "ziglang" / "zig")
 
 
 def compiler(target: Target, level: tuple[str, ...] = SMALL) -> list[str]:
@@ -44,7 +46,7 @@ def write_tools(target: Target, folder: Path, fast: tuple[str, ...] = ()) -> dic
     names = "|".join(f"*/{name}*" for name in fast) or "-"
     tools = {
         "cc": f"""case "$*" in
-{names}) exec {shlex.join(compiler(target, FAST))} "$@";;
+{names}) exec {shlex.join(compiler(target, INNERMOST))} "$@";;
 esac
 exec {shlex.join(compiler(target))} "$@\"""",
         "ar": f'exec {zig()} ar "$@"',

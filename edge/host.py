@@ -29,6 +29,7 @@ from edge.swarm.pools import SMALL_TABLES
 from edge.swarm.reconnect import Reconnector
 from edge.swarm.swarm import Swarm
 from edge.units import MIB
+from edge.wire.ip import PUBLIC
 from edge.wire.multiaddr import Multiaddr
 
 if TYPE_CHECKING:
@@ -91,12 +92,12 @@ class Host:
         self.addresses = OwnAddresses(
             parsed(node.external_address),
             lambda: self.swarm.listening,
-            lambda: [ip for ip, _ in interfaces.addresses()],
+            _own_ips,
         )
         remembered = fitting_peers(self.swarm.pools.tables, self.budget.sizing)
         self.store = PeerStore(os.path.join(node.data_dir, "peers"), remembered)
         self.store.load()
-        self.dialer = Dialer(self.swarm)
+        self.dialer = Dialer(self.swarm, _own_ips)
         self._built = clock.build_time()
         self.identify = IdentifyService(
             self.swarm, self.addresses, max(self._built, clock.newest(_files(node.data_dir)))
@@ -206,17 +207,8 @@ class Host:
         # What strangers can fill and what has a fixed capacity is leased as a whole.
         tables = self.swarm.pools.tables
         tables.take(SMALL_TABLES + fitting_peers(tables, budget.sizing) * REMEMBERED)
-        least = budget.baseline + LEAST_TO_SERVE
-        if budget.limit >= least:
-            return
-        if not config[Node].memory_limit:
-            budget.limit = least
-            return
-        origin = config.origin("node", "memory_limit")
-        raise ConfigError(
-            f"{origin}: [node] memory_limit: got {budget.limit // MIB}M; expected"
-            f" {-(-least // MIB)}M or more, as the node itself takes {budget.baseline // MIB}M here"
-        )
+        refuse_low_memory(config, budget.baseline)
+        budget.limit = max(budget.limit, budget.baseline + LEAST_TO_SERVE)
 
     # --- remembered peers ---
 
@@ -224,9 +216,10 @@ class Host:
         info, peer = connection.info, connection.peer
         assert info is not None
         assert peer is not None
-        routable = [a for a in info.addresses if a.is_circuit or a.scope() in ("public", None)]
+        told = list(info.addresses)
         if connection.initiator and connection.direct:
-            routable.insert(0, connection.remote)
+            told.insert(0, connection.remote)
+        routable = [a for a in told if a.is_circuit or a.scope() in (PUBLIC, None)]
         if routable:
             self.store.learn(peer, routable, info.agent, time.time())
 
@@ -234,6 +227,17 @@ class Host:
         while True:
             await asyncio.sleep(_SAVE_INTERVAL * self.swarm.slowdown)
             self.store.save_in_background()
+
+
+def refuse_low_memory(config: Config, taken: int) -> None:
+    """Raises ConfigError if a node that takes `taken` bytes by itself could not serve anyone."""
+    limit, least = config[Node].memory_limit, taken + LEAST_TO_SERVE
+    if 0 < limit < least:
+        origin = config.origin("node", "memory_limit")
+        raise ConfigError(
+            f"{origin}: [node] memory_limit: got {limit // MIB}M; expected"
+            f" {-(-least // MIB)}M or more, as the node itself takes {taken // MIB}M here"
+        )
 
 
 def parsed(texts: Iterable[str]) -> list[Multiaddr]:
@@ -255,6 +259,10 @@ def by_reason(counts: Mapping[str, int]) -> dict[str, int]:
         name = reason.lower().replace("-", "_").replace(" ", "_")
         found[name] = found.get(name, 0) + count
     return found
+
+
+def _own_ips() -> list[bytes]:
+    return [ip for ip, _ in interfaces.addresses()]
 
 
 def _files(directory: str) -> list[str]:

@@ -15,6 +15,7 @@ from edge.atomic import NO_MODES, set_mode
 
 _OWN = ("identity.key", "status.sock", "kwaainet.toml")  # what makes a directory the node's
 _ADVICE = "give the node one of its own, mode 0700, such as a new one below it"
+_MODELESS = "mount that with umask=077, or name a directory on one with modes"
 _EMPTY = ("lost+found",)  # of the root of a file system
 
 
@@ -33,7 +34,9 @@ class Exposed(LockError):
 def hold(path: str) -> int:
     """Lock the directory `path`; returns a descriptor that holds the lock until it is closed.
 
-    Returns -1 if the directory cannot be opened, and so cannot be used. Raises LockError.
+    Returns -1 if the directory cannot be opened, and so cannot be used, or is on a file system that
+    is mounted read-only, and open to others: a lock would be anybody's, and nothing is at stake.
+    Raises LockError.
     """
     try:
         directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -41,8 +44,11 @@ def hold(path: str) -> int:
         return -1
     try:
         lock(directory, path)
-    except LockError:
+    except LockError as error:
+        read_only = os.fstatvfs(directory).f_flag & os.ST_RDONLY
         os.close(directory)
+        if read_only and isinstance(error, Exposed):
+            return -1
         raise
     return directory
 
@@ -74,7 +80,7 @@ def _make_private(directory: int, path: str) -> None:
         raise Exposed(f"{was}; {_ADVICE}")
     try:
         if not set_mode(directory, 0o700):
-            raise Exposed(f"{was}: {NO_MODES}; mount that with umask=077, or {_ADVICE}")
+            raise Exposed(f"{was}: {NO_MODES}; {_MODELESS}")
     except OSError as error:
         raise Exposed(f"{was}: {error.strerror}; {_ADVICE}") from None
     log.warning("directory-tightened", path=path, was=f"{mode:04o}", now="0700")

@@ -17,6 +17,7 @@ from edge.units import KIB, MIB
 LITTLE = 128 * MIB  # of memory, below which a machine is small
 FEW = 2  # cores
 OOM_SCORE = 500  # as good as half of the machine's memory on top of ours; dnsmasq has 0
+FILES = 1 << 17  # open at most; programs that a child runs may look at each that could be
 _SCORE_FILE = "/proc/self/oom_score_adj"
 _SHORT_SHARE, _SHORT_MOST = 0.05, 16 * MIB  # of memory available: less is an emergency
 
@@ -138,12 +139,14 @@ def file_limit() -> int:
 
 
 def raise_file_limit() -> None:
-    """As far as this process may by itself: a low one is for programs that use select(2)."""
+    """As far as this process may by itself, but not beyond FILES: a low one is for select(2)."""
     import resource
 
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # a jail may have taken the right
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if most == resource.RLIM_INFINITY else min(most, FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # a jail may have taken the right
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def cgroup_files(cgroups: str) -> list[str]:

@@ -27,7 +27,7 @@ def begin() -> None:
 
 
 def hold_signals() -> None:
-    """Make signals wait until `release_signals` or `wait_for_signal`."""
+    """Let signals wait: there are no handlers yet, or none any more."""
     _signal.pthread_sigmask(_signal.SIG_BLOCK, _HELD)
 
 
@@ -37,7 +37,7 @@ def wait_for_signal(seconds: float) -> None:
 
 
 def release_signals() -> None:
-    """Take the signals that came since `begin`, and from now on each as it comes."""
+    """Take the signals that came meanwhile, and from now on each as it comes."""
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _HELD)
 
 
@@ -47,8 +47,10 @@ def _open_standard_streams() -> None:
         try:
             os.fstat(number)
         except OSError:
-            opened = os.open(os.devnull, os.O_RDWR)
-            assert opened == number, "the lowest that is free"
+            nowhere = _nowhere()
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
             os.set_inheritable(number, True)
             setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115 - for good
 
@@ -59,8 +61,10 @@ def forbid_dumps() -> None:
     A limit alone does not do for a kernel that pipes dumps to a program, as systemd's.
     """
     import resource
+    from contextlib import suppress
 
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):  # a jail may have taken the call
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _prctl(_PR_SET_DUMPABLE, 0)
 
 
@@ -90,6 +94,20 @@ def complain(line: object) -> None:
 
 def discard(stream: "TextIO") -> None:
     """Let what `stream` still holds, and what comes, go nowhere: it cannot be written."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, stream.fileno())
-    os.close(null)
+    nowhere = _nowhere()
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _nowhere() -> int:
+    """A descriptor for what nobody is to see."""
+    try:
+        return os.open(os.devnull, os.O_RDWR)
+    except OSError:  # a root directory without /dev: a pipe that is never read, and takes little
+        import fcntl
+
+        reader, writer = os.pipe()
+        fcntl.fcntl(reader, fcntl.F_DUPFD_CLOEXEC, 3)  # for good, beside the standard streams
+        os.close(reader)
+        os.set_blocking(writer, False)
+        return writer

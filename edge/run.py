@@ -7,9 +7,8 @@ room for memory follow from it.
 import sys
 from contextlib import suppress
 
-from edge import process
+from edge import preflight, process
 from edge.commands import Command
-from edge.config.errors import ConfigError
 from edge.config.schema import Node
 from edge.log import escape
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from edge.node import Node as RunningNode
     from edge.rooms import Fitness
 
-_BACKEND = "KWAAINET_CRYPTO"
-_PURE = "pure Python"  # as edge.crypto.BACKEND names it
 _FAILING = "failing"  # in the run directory: as old as the first of the failed starts in a row
 _LONGEST_WAIT = 600.0  # seconds
 
@@ -60,48 +57,16 @@ def _hold_back(run_dir: str) -> None:
 
 
 def _start(config: "Config") -> int:
-    import importlib.util
-
     from edge import rooms, slim
 
-    wanted = config[Node].loop
-    installed = importlib.util.find_spec("uvloop") is not None
-    uvloop = wanted == "uvloop" or (wanted == "auto" and installed)
-    if uvloop and not installed:
-        origin = config.origin("node", "loop")
-        raise ConfigError(
-            f'{origin}: [node] loop: got "uvloop"; expected auto: it is not installed'
-        )
+    preflight.directories(config)
+    uvloop = preflight.uses_uvloop(config)
     slim.trim(keep_ssl=uvloop)
     fitness = rooms.look_around(config)
-    _load_crypto(config)
+    preflight.load_crypto(config)
     from edge import node  # noqa: F401 - while the child looks around
 
     return _main(config, uvloop, fitness())
-
-
-def _load_crypto(config: "Config") -> None:
-    """Import edge.crypto, which picks its backend at that moment by KWAAINET_CRYPTO alone.
-
-    Must come before anything that imports it. Raises ConfigError if there is no native backend.
-    """
-    import os
-
-    wanted = config[Node].crypto
-    before = os.environ.get(_BACKEND, "")
-    os.environ[_BACKEND] = "pure" if wanted == "pure" else ""
-    try:
-        import edge.crypto
-
-        if wanted == "native" and edge.crypto.BACKEND == _PURE:
-            import edge.crypto.native  # raises what is missing
-    except ImportError as missing:
-        origin = config.origin("node", "crypto")
-        raise ConfigError(
-            f'{origin}: [node] crypto: got "native"; expected auto or pure, as {missing}'
-        ) from None
-    finally:
-        os.environ[_BACKEND] = before  # a reload reads it again; empty counts as unset
 
 
 def _main(config: "Config", uvloop: bool, fitness: "Fitness | None") -> int:
@@ -179,7 +144,7 @@ def _tell_of_ciphers(config: "Config") -> None:
     """Say so if they are slow, and take a time that tells of the keys, and nobody wanted that."""
     from edge import crypto, log
 
-    if config[Node].crypto == "auto" and crypto.BACKEND == _PURE:
+    if config[Node].crypto == "auto" and crypto.BACKEND == preflight.PURE:
         try:
             import edge.crypto.native  # noqa: F401 - says what is missing
         except ImportError as missing:
@@ -204,7 +169,7 @@ def _say_ready(node: "RunningNode") -> None:
 
 
 def _id(config: "Config", args: "Arguments") -> int:
-    _load_crypto(config)
+    preflight.load_crypto(config)
     import os
 
     from edge.crypto.errors import IdentityError

@@ -101,7 +101,7 @@ def test_a_read_only_data_directory_with_a_key_will_do(root: Path) -> None:
     """There is nothing to keep in it, and so nothing to lock against; status goes elsewhere."""
     (root / "run").mkdir()
     assert run(root, "id", "--data-dir", "/data")[0] == 0
-    args = ("run", *LISTEN, "--data-dir", "/data", "--run-dir", "/run")
+    args = ("run", *LISTEN, "--data-dir", "/data", "--run-dir", "/run/kwaainet")
     status, out, errors = run(root, *args, writable=False, memory="/run")
     assert (status, out[:6]) == (0, "ready ")
     assert "Traceback" not in errors

@@ -46,6 +46,22 @@ def test_static_for_its_processor(target: Target, built: Path) -> None:
     assert ".symtab" not in readelf("-S", built)
 
 
+def test_nothing_is_both_written_and_executed(target: Target, built: Path) -> None:
+    """And tables of pointers are read-only as they are: there is no RELRO to be applied."""
+    segments = re.findall(r"^ +(LOAD|GNU_STACK) .* ([R ][W ][E ]) ", readelf("-lW", built), re.M)
+    assert ("GNU_STACK", "RW ") in segments
+    assert not [kind for kind, flags in segments if flags[1:] == "WE"]
+    sections = readelf("-SW", built)
+    assert ".data.rel.ro" not in sections
+    assert ".got.plt" not in sections
+
+
+def test_the_stack_is_checked(target: Target, built: Path) -> None:
+    """By the linker's map; the file has no names."""
+    linked = (binary.MAPS / f"{target.name}.map").read_text()
+    assert re.search(r"\b__stack_chk_fail$", linked, re.M)
+
+
 def test_no_floating_point_unit_is_needed(target: Target, built: Path) -> None:
     if target.soft_float:
         assert "FP ABI: Soft float" in readelf("-A", built)

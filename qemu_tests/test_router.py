@@ -119,6 +119,7 @@ async def story(package: ipk.Ipk, directory: Path) -> None:
         await router.run("ifconfig eth0 down")  # a WAN that is late
         await router.service("start")
         await node.ready()
+        assert "Seccomp:\t2" in await router.run("cat /proc/$(cat /tmp/procd/pid)/status")
         await router.run("ifconfig eth0 up")
         await relays_within_its_limits(router, node)
         await survives_a_jump_of_the_clock_and_a_full_flash(router, node)

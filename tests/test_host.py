@@ -1,11 +1,14 @@
-"""The host: what tells that the network answers again."""
+"""The host: what tells that the network answers again, and what is remembered of peers."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from edge.crypto import Ed25519Key
 from edge.host import _OUTAGE
+from edge.swarm.addresses import OwnAddresses
+from edge.swarm.identify import IdentifyService
 from edge.swarm.swarm import Swarm
 from edge.wire.multiaddr import Multiaddr
 from tests.counterparts.base import asynchronous
@@ -23,7 +26,7 @@ async def test_the_first_that_answers_after_an_outage_ends_the_waits_of_others(
         node.network_changed.append(lambda: told.append("anew"))
 
         async def connect() -> None:
-            (await node.dialer.connect(peer.peer_id, [at])).close("test")
+            (await node.dialer.connect(peer.peer_id, [at], trusted=True)).close("test")
 
         node._alone_since = node.swarm.loop.time() - _OUTAGE - 1
         await connect()
@@ -33,4 +36,24 @@ async def test_the_first_that_answers_after_an_outage_ends_the_waits_of_others(
         node._alone_since -= _OUTAGE
         await connect()
         assert told == ["anew", "anew"]
+    await peer.stop()
+
+
+@asynchronous(30)
+async def test_what_is_not_public_is_not_remembered(tmp_path: Path) -> None:
+    """A configured peer on the LAN is redialled by its configured address, and by no other."""
+    peer = Swarm(Ed25519Key.generate())
+    at = peer.listen(Multiaddr.from_string("/ip4/127.0.0.1/tcp/0"))
+    told = [Multiaddr.from_string(f"/ip4/{ip}/tcp/4001") for ip in ("192.168.1.1", "8.8.8.8")]
+    IdentifyService(peer, OwnAddresses(told, list, list))
+    async with host(configured(tmp_path)) as node:
+        identified = asyncio.Event()
+        node.identify.identified.append(lambda _: identified.set())
+        node.reconnector.configure([at.with_peer(peer.peer_id)])
+        await identified.wait()
+        assert node.store.addresses(peer.peer_id) == told[1:]
+        (connection,) = node.swarm.all_connections()
+        connection.close("test")
+        await asyncio.sleep(0)
+        assert node.store.addresses(peer.peer_id) == told[1:]
     await peer.stop()

@@ -98,8 +98,26 @@ def test_a_file_system_without_modes(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """A stand-in for one: FAT takes the call for nothing."""
     tmp_path.chmod(0o755)
     monkeypatch.setattr(os, "fchmod", lambda *_: None)
-    with pytest.raises(lock.Exposed, match=r"keeps no modes.*; mount that with umask=077, or give"):
+    with pytest.raises(lock.Exposed, match=r"keeps no modes.*; mount that with umask=077, or name"):
         lock.hold(str(tmp_path))
+
+
+HELD_READ_ONLY = """
+mount --bind "$1" "$1"
+mount -o remount,bind,ro "$1"
+exec "$2" -c 'import sys; from edge import lock; print(lock.hold(sys.argv[1]) >= 0)' "$1"
+"""
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize(("mode", "locked"), [(0o755, "False"), (0o1777, "False"), (0o700, "True")])
+def test_a_mounted_secret_needs_no_lock(mode: int, locked: str, tmp_path: Path) -> None:
+    """A directory that nobody writes to, and that is open to others, is anybody's to lock."""
+    (tmp_path / "identity.key").touch()
+    tmp_path.chmod(mode)
+    words = ("unshare", "--mount", "sh", "-ec", HELD_READ_ONLY, "sh", str(tmp_path), sys.executable)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True)
+    assert (done.stdout, done.stderr) == (f"{locked}\n", "")
 
 
 AS_NOBODY = """

@@ -1,5 +1,7 @@
 """What is small, what is short, and whom the out-of-memory killer takes first."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,3 +113,29 @@ def test_the_score_is_only_ever_raised(before: str, after: int, tmp_path: Path) 
 
 def test_without_proc_the_score_is_unknown(tmp_path: Path) -> None:
     assert raise_oom_score(str(tmp_path / "nosuch")) is None
+
+
+RAISED = """
+import resource, sys
+from edge import machine
+machine.FILES = 128
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), int(sys.argv[2])))
+machine.raise_file_limit()
+print(machine.file_limit())
+"""
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "after"),
+    [(64, 100, 100), (64, 64, 64), (64, 4096, 128), (256, 256, 256)],
+)
+def test_the_limit_of_files_is_only_ever_raised(soft: int, hard: int, after: int) -> None:
+    """And no further than a node needs: Docker's may be a thousand million."""
+    done = subprocess.run(
+        [sys.executable, "-c", RAISED, str(soft), str(hard)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout == f"{after}\n"

@@ -60,10 +60,21 @@ def test_signals_before_the_handlers_are_kept_for_them(
     at: str, last: signal.Signals, tmp_path: Path
 ) -> None:
     program = early(at, signal.SIGHUP, signal.SIGUSR1, last)
-    done = python("-c", program, *run(tmp_path))
+    loop = "asyncio" if at == "asyncio" else "auto"
+    done = python("-c", program, *run(tmp_path, "--loop", loop))
     assert done.returncode == 0, done.stderr
     assert [line.split()[2] for line in done.stderr.splitlines()].count("reloaded") == 1
     assert done.stderr.splitlines()[-1].endswith("info stopping")
+
+
+def test_signals_after_the_handlers_are_of_no_use(tmp_path: Path) -> None:
+    """The interpreter takes a while to end, and what a stop sends twice is no failure of it."""
+    late = (
+        "import atexit, os; atexit.register(lambda: [os.kill(os.getpid(), n) for n in (1, 10, 15)])"
+    )
+    program = f"{late}\n{early('edge.node', signal.SIGTERM)}"
+    done = python("-c", program, *run(tmp_path))
+    assert (done.returncode, done.stdout[:6]) == (0, "ready ")
 
 
 @pytest.mark.netns
@@ -265,6 +276,24 @@ def test_missing_streams_are_no_failure(closed: str, tmp_path: Path) -> None:
         "" if ">&-" in closed else in_shell("id", tmp_path / "a")[1],
     )
     assert not (tmp_path / "a" / "identity.key").stat().st_mode & 0o077
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_missing_streams_where_there_is_no_dev_either(closed: str, tmp_path: Path) -> None:
+    """Not even /dev/null, as in a root directory made for the binary alone."""
+    (tmp_path / "config").touch()
+    line = f"mount -t tmpfs none /dev && exec {sys.executable} -m edge id --data-dir {tmp_path}/a"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", f"{line} {closed}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**ENVIRONMENT, "KWAAINET_CONFIG": str(tmp_path / "config")},
+        check=False,
+    )
+    assert done.stderr == ""
+    assert (done.returncode, done.stdout[:4]) == (0, "" if ">&-" in closed.split() else "12D3")
 
 
 @pytest.mark.parametrize(("command", "status"), [("status", 3), ("bogus", 2), ("id --mode x", 2)])

@@ -119,7 +119,7 @@ async def greeted(directory: Path, at: str) -> bytes:
     peer = address.peer_id()
     assert peer is not None
     async with host(configured(directory)) as one:
-        connection = await one.dialer.connect(peer, [address])
+        connection = await one.dialer.connect(peer, [address], trusted=True)
         return await connection.open_stream(["/greet/1.0.0"]).read_to_end(100)
 
 

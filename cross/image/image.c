@@ -9,12 +9,18 @@
 #define _GNU_SOURCE /* for dladdr() */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <asm/unistd.h>
 #include <dlfcn.h>
+#include <errno.h>
 #define Py_BUILD_CORE
 #include <internal/pycore_import.h>
 #undef Py_BUILD_CORE
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <marshal.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -271,6 +277,46 @@ done:
     return status;
 }
 
+#if defined(__x86_64__)
+#define ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define ARCHITECTURE AUDIT_ARCH_AARCH64
+#elif defined(__arm__)
+#define ARCHITECTURE AUDIT_ARCH_ARM
+#elif defined(__MIPSEL__)
+#define ARCHITECTURE AUDIT_ARCH_MIPSEL
+#elif defined(__MIPSEB__)
+#define ARCHITECTURE AUDIT_ARCH_MIPS
+#endif
+
+/* From here on, a system call that cross/syscalls.txt does not name fails as one that the kernel does
+ * not know, in this process and its children, for good. OpenWrt's procd would have a library do this, by
+ * LD_PRELOAD, of which a static program takes no notice. */
+static void
+confine(void)
+{
+    static const unsigned allowed[] = {
+#include "syscalls.h"
+    };
+    enum { COUNT = sizeof allowed / sizeof *allowed };
+    struct sock_filter filter[2 * COUNT + 5], *next = filter;
+    struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
+    const struct sock_filter refuse = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS);
+
+    *next++ = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
+    *next++ = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0);
+    *next++ = refuse;
+    *next++ = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    for (size_t i = 0; i < COUNT; i++) {
+        *next++ = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed[i], 0, 1);
+        *next++ = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    }
+    *next = refuse;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0)
+        fprintf(stderr, "kwaainet: this kernel cannot confine system calls: %s\n", strerror(errno));
+}
+
 /* As edge/process.py does, which releases them: the interpreter takes a while to get there. */
 static void
 hold_signals(void)
@@ -293,6 +339,12 @@ main(int argc, char **argv)
     long code;
 
     hold_signals();
+    if (argc > 1 && strcmp(argv[1], "--confined") == 0) {
+        confine();
+        argv[1] = argv[0];
+        argv++;
+        argc--;
+    }
     status = configure(argc, argv);
     if (PyStatus_Exception(status)) {
         fprintf(stderr, "kwaainet: Python does not start: %s\n",

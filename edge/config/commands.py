@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 def _check_config(config: "Config", args: "Arguments") -> int:
     if on_router(config.file) and config.script is None:
         raise ConfigError(f"{config.file}: [kwaainet]: missing; expected config kwaainet 'main'")
+
+    from edge import preflight
+
+    preflight.check(config)
     if "hard" in args.switches:
         print("\n".join(hard(config)))
         return 0

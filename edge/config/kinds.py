@@ -632,7 +632,7 @@ def _no_way_to_us(address: "Multiaddr") -> str:
         if last.isdecimal() or last.startswith("0x") or ":" in name:
             return "a number is no name: it belongs behind /ip4 or /ip6"
         return ""
-    if ip.is_mapped(value):
+    if ip.unmapped(value) != value:
         return "an IPv4 address belongs behind /ip4"
     if scope == ip.LOOPBACK:
         return "a loopback address is another machine to everybody else"

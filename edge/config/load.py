@@ -7,10 +7,10 @@ overrides the option: the file stays invalid without the flag.
 import os
 
 from edge.config import env_flags
-from edge.config.errors import ConfigError
+from edge.config.errors import ConfigError, shown
 from edge.config.kinds import HARD, SOFT, Path
 from edge.config.layer import Found, Layer
-from edge.config.schema import ENVIRONMENT, SECTIONS, Node, Section
+from edge.config.schema import ENVIRONMENT, SECTIONS, Node, Section, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ UCI_COPIES = (
 ROUTER_DATA_DIR = "/etc/kwaainet/data"  # on flash, kept by sysupgrade
 _ROUTER_DIR = "/etc/kwaainet"  # the data directory once, and root's since: hooks are in it
 ROUTER_RUN_DIR = "/var/run/kwaainet"  # in memory
+_EVERYWHERE = ("0.0.0.0", "::")
 FILE_VARIABLE = ENVIRONMENT + "CONFIG"
 
 
@@ -120,6 +121,7 @@ def load(
         sections += _sections(section, merged) if section.MANY else [_section(section, merged)]
     config = Config(sections, merged.ignored, path, file, flags, merged.script)
     _settle_directories(config[Node], path, environ)
+    _refuse_clashes(config)
     return config
 
 
@@ -203,6 +205,27 @@ def _settle_directories(node: Node, file: str | None, environ: "Mapping[str, str
         node.set("data_dir", default_data_dir(environ))
     if node.run_dir == Path.AUTO:
         node.set("run_dir", ROUTER_RUN_DIR if router else node.data_dir)
+
+
+def _refuse_clashes(config: Config) -> None:
+    """Whether each listening address can be had beside the others. Raises ConfigError."""
+    node, status = config[Node], config[Status]
+    wanted = [("node", "listen", text) for text in node.listen]
+    if status.http:
+        wanted += [("status", "http_listen", text) for text in status.http_listen]
+    taken: list[tuple[str, str, str, str]] = []  # kind, IP, port; the address
+    for section, option, text in wanted:
+        _, kind, ip, _, port = text.split("/")
+        for other_kind, other_ip, other_port, other in taken:
+            if (kind, port) == (other_kind, other_port) and (
+                ip == other_ip or not {ip, other_ip}.isdisjoint(_EVERYWHERE)
+            ):
+                raise ConfigError(
+                    f"{config.origin(section, option)}: [{section}] {option}: got {shown(text)};"
+                    f" expected an address that does not clash with {other}"
+                )
+        if port != "0":
+            taken.append((kind, ip, port, text))
 
 
 def _default_file() -> str | None:

@@ -43,9 +43,11 @@ An invalid value, an unknown option or an unknown section prevents the start: th
     {_EXAMPLE}
 
 `kwaainet check-config` reads all sources and prints `OK` and the settings that differ from the
-defaults. `kwaainet check-config --show` prints the whole effective configuration as TOML with
-the origin of each value. For scripts, the exit status is 0, or 2 with one line on standard
-error.
+defaults. It also refuses what would keep the node from starting on this machine: addresses that
+clash, ciphers or an event loop that are not installed, a `data_dir` that is a file, a
+`memory_limit` that is too low by an estimate. `kwaainet check-config --show` prints the whole
+effective configuration as TOML with the origin of each value. For scripts, the exit status is 0,
+or 2 with one line on standard error.
 
 Sizes are bytes, or a number with `K`, `M`, `G` or `T` (powers of 1024); rates are sizes per
 second. Durations are seconds, or a number with `s`, `m`, `h` or `d`. A list has at most {MAX_ITEMS}

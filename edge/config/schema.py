@@ -125,7 +125,7 @@ class Node(Section):
     max_connections_per_peer = Integer(8, 1, 1024, SOFT,
         "Maximum connections per peer.", unit="connections")
     max_connections_per_ip = Integer(32, 1, 65536, SOFT,
-        "Maximum incoming connections per IPv4 address or IPv6 /64; several peers may share it.",
+        "Maximum connections per IPv4 address or IPv6 /64; twice per /56, 4 times per /48, /24.",
         unit="connections")
     max_pending_handshakes = Integer(64, 1, 4096, SOFT,
         "Maximum incoming connections with an unfinished handshake.", unit="connections")
@@ -185,7 +185,8 @@ class Relay(Section):
         "Share of reservations for foreign peers, evicted when peers of this network need them.",
         unit="percent")
     allow_peers = PeerIds((), SOFT,
-        "Peers that count as members of this network; a private relay serves them.")
+        "Peers that count as members of this network and may wake sleepers; a private relay serves"
+        " them.")
     deny_peers = PeerIds((), SOFT, "Peers whose connections are refused.")
     allow_networks = Networks((), SOFT, "IP ranges that a private relay serves.")
     deny_networks = Networks((), SOFT, "IP ranges whose connections are refused.")
@@ -319,7 +320,7 @@ mode = "paused"'''
 class Wake(Section):
     NAME = "wake"
     MANY = True
-    HELP = "Sleeper on the local network: keeps its reservation, and a circuit request wakes it."
+    HELP = "Sleeper on the local network: keeps its reservation; circuits from allow_peers wake it."
     EXAMPLE = '''peer = "PEER_ID"
 mac = "00:16:3e:12:34:56"
 interface = "br-lan"'''

@@ -113,7 +113,7 @@ class Hooks:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=output.end,
                     stderr=output.end,
-                    env=environment,
+                    env={**environment, "QOS_HOOK": path},
                     cwd="/",
                     start_new_session=True,
                 )

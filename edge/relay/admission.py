@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from edge.wire.ip import LINK_LOCAL, parse_ip4, parse_ip6
+from edge.swarm.places import FOREIGN, LISTED, OWN
+from edge.wire.ip import LINK_LOCAL, parse_ip4, parse_ip6, unmapped
 from edge.wire.peerid import PeerId
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Network:
         return cls(ip, int(prefix))
 
     def __contains__(self, ip: bytes) -> bool:
+        ip = unmapped(ip)
         return len(ip) == self._length and int.from_bytes(ip, "big") >> self._shift == self._number
 
 
@@ -79,7 +81,11 @@ class Admission:
         if connection.peer in self.deny_peers:
             return "denied-peer"
         ip = connection.remote.ip() if connection.direct else None
-        if ip is not None and any(ip in network for network in self.deny_networks):
+        return None if ip is None else self.denied_ip(ip)
+
+    def denied_ip(self, ip: bytes) -> str | None:
+        """Why nobody at `ip` may connect, or None."""
+        if any(ip in network for network in self.deny_networks):
             return "denied-network"
         return None
 
@@ -119,6 +125,12 @@ class Admission:
         return any(word in agent for word in OWN_AGENTS) or any(
             protocol.startswith(OWN_PROTOCOLS) for protocol in info.protocols
         )
+
+    def favour(self, connection: Connection) -> int:
+        """How much the peer on `connection` is favoured, where not all have a place."""
+        if connection.peer is None or not self.is_own(connection.peer, connection.info):
+            return FOREIGN
+        return LISTED if connection.peer in self.allow_peers else OWN
 
     async def is_foreign(self, connection: Connection) -> bool:
         """Whether the peer on `connection` is of another network.

@@ -19,8 +19,8 @@ from edge import log
 from edge.config.schema import Relay
 from edge.host import parsed
 from edge.relay.client import RelayClient, RelayRefused
-from edge.swarm.addresses import PRIVATE, UNKNOWN
-from edge.swarm.errors import DialError, SwarmError
+from edge.swarm.addresses import PRIVATE, PUBLIC, UNKNOWN
+from edge.swarm.errors import ConnectionClosed, DialError, SwarmError
 from edge.wire import circuit as messages
 from edge.wire import ip
 from edge.wire.errors import WireError
@@ -171,9 +171,14 @@ class AutoRelay:
     # --- when to ask whom ---
 
     def _decide(self) -> None:
-        """Behind NAT the node keeps reservations on relays; a public one needs none."""
+        """Behind NAT the node keeps reservations on relays; a public one needs none.
+
+        What it has is not given up because peers say that they have reached it.
+        """
         settings, nat = self._settings, self._host.addresses.nat
         needed = nat == PRIVATE
+        if nat == PUBLIC and self.reservations:
+            needed = not self._host.addresses.certain
         if nat == UNKNOWN:
             up = self._swarm.loop.time() - self._host.started_at
             needed = bool(self._configured) or up >= _UNKNOWN_GRACE
@@ -230,8 +235,11 @@ class AutoRelay:
             self._swarm.spawn(self._reserve(relay, addresses))
 
     async def _reserve(self, relay: PeerId, addresses: list[Multiaddr]) -> None:
+        trusted = addresses == self._configured.get(relay)
         try:
-            connection, answer = await self._client.reserve(relay, addresses)
+            connection, answer = await self._client.reserve(relay, addresses, trusted)
+            if connection.closed is not None:  # since it answered
+                raise ConnectionClosed(connection.closed)
             self._add(relay, connection, answer)
         except (WireError, SwarmError, TimeoutError) as error:
             corrected = addresses != self._configured.get(relay, addresses)

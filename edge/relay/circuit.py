@@ -70,6 +70,10 @@ class Leg:
     def held(self) -> int:
         return len(self.other.pending)
 
+    @property
+    def engaged(self) -> bool:
+        return True
+
     def data_received(self, start: int, end: int) -> None:
         if self._circuit.ended is not None:  # by an earlier frame of the same read
             return

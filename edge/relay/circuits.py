@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from edge.relay.accounting import Usage
     from edge.relay.resources import Resources
     from edge.relay.shaping import Shaper
+    from edge.swarm.connection import Connection
     from edge.swarm.stream import Stream
 
     Ends = tuple[Usage, Usage]  # the accounts of who dials and of who is dialled
 
+_PER_SOURCE = 4  # circuits of one source to one target, or a quarter of what the target may have
 _STALLED = 3.0  # seconds without progress after which a circuit's memory may be taken back
 
 
@@ -41,6 +43,7 @@ class Circuits:
         self._open: set[Circuit] = set()
         self._opening = 0
         self._per_group: dict[bytes, int] = {}
+        self._per_source: dict[tuple[bytes, Usage], int] = {}  # by group and target
         self._ended_bytes = (0, 0)  # as `relayed`
 
     def __len__(self) -> int:
@@ -85,6 +88,8 @@ class Circuits:
             return False
         self._opening += 1
         self._per_group[group] = self._per_group.get(group, 0) + 1
+        source = group, usages[1]
+        self._per_source[source] = self._per_source.get(source, 0) + 1
         for usage in usages:
             usage.circuits += 1
         return True
@@ -104,6 +109,40 @@ class Circuits:
         if circuit.ended is None:
             self._open.add(circuit)
 
+    def make_room(self, usages: Ends, group: bytes, yields: Callable[[Connection], bool]) -> bool:
+        """End a circuit to the same target whose dialer `yields` to the one from `group`.
+
+        Only where it is the target that has no room, for more in all or for more from `group`: the
+        other limits are not shared with those who dial it. False: none was ended.
+        """
+        limits, (source, target) = self._limits, usages
+        crowded = self._per_source.get((group, target), 0) >= self._most_per_source
+        if not crowded and target.circuits < limits.max_circuits_per_peer:
+            return False
+        group_full = self._per_group.get(group, 0) >= limits.max_circuits_per_ip
+        if source.circuits >= limits.max_circuits_per_peer or (group_full and not crowded):
+            return False
+        found = [
+            circuit
+            for circuit in self._open
+            if circuit.destination.usage is target
+            and (not crowded or circuit.source.connection.group == group)
+            and yields(circuit.source.connection)
+        ]
+        if not found:
+            return False
+        max(found, key=self._crowd).end("displaced")
+        return True
+
+    def _crowd(self, circuit: Circuit) -> tuple[int, float]:
+        """How many its source has to its target, and how old it is."""
+        source = circuit.source.connection.group, circuit.destination.usage
+        return self._per_source[source], -circuit.opened_at
+
+    @property
+    def _most_per_source(self) -> int:
+        return max(_PER_SOURCE, self._limits.max_circuits_per_peer // 4)
+
     def _has_room(self, usages: Ends, group: bytes) -> bool:
         limits = self._limits
         busiest = max(usage.circuits for usage in usages)
@@ -111,11 +150,13 @@ class Circuits:
             len(self._open) + self._opening < limits.max_circuits
             and busiest < limits.max_circuits_per_peer
             and self._per_group.get(group, 0) < limits.max_circuits_per_ip
+            and self._per_source.get((group, usages[1]), 0) < self._most_per_source
         )
 
     def _give(self, usages: Ends, group: bytes) -> None:
         self._pool.give(CIRCUIT)
         decrement(self._per_group, group)
+        decrement(self._per_source, (group, usages[1]))
         for usage in usages:
             usage.circuits -= 1
 

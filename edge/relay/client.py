@@ -72,6 +72,11 @@ class RelayClient:
             return
         accepted = messages.StopMessage(type=messages.StopMessage.STATUS, status=messages.OK)
         await stream.write(delimited(accepted.encode()))
+        refusal = self._swarm.refusal_for(b"")
+        if refusal is not None:  # others have come while that was written
+            self._swarm.count_refusal(refusal)
+            stream.reset()
+            return
         address = relay.remote.with_peer(relay.peer).via_circuit(source)
         connection = self._swarm.upgrade(CircuitTransport(stream), False, address, expected=source)
         connection.limited = message.limit is not None
@@ -84,30 +89,26 @@ class RelayClient:
     # --- requests to relays ---
 
     async def dial_circuit(
-        self, address: Multiaddr, target: PeerId
+        self, relay: Connection, target: PeerId
     ) -> tuple[CircuitTransport, bool]:
-        """A circuit to `target` through the relay in `address`, and whether it is limited.
+        """A circuit to `target` over the connection to `relay`, and whether it is limited.
 
         Raises DialError.
         """
-        relay_address = address.relay_part()
-        relay = relay_address.peer_id() if relay_address is not None else None
-        if relay_address is None or relay is None or relay_address.is_circuit:
-            raise DialError("a circuit address names its relay: .../p2p/RELAY/p2p-circuit")
-        connection = await self._dialer.connect(relay, [relay_address])
         peer = messages.Peer(id=target.bytes, addrs=[])
         request = messages.HopMessage(type=messages.HopMessage.CONNECT, peer=peer)
-        stream, answer = await _ask(connection, request)
+        stream, answer = await _ask(relay, request)
         return CircuitTransport(stream), answer.limit is not None
 
     async def reserve(
-        self, relay: PeerId, addresses: Sequence[Multiaddr]
+        self, relay: PeerId, addresses: Sequence[Multiaddr], trusted: bool = False
     ) -> tuple[Connection, messages.HopMessage]:
         """Reserve on `relay`, or renew; returns the connection used, and the answer.
 
-        Raises DialError, another SwarmError, WireError or TimeoutError.
+        `trusted`: the owner has named `addresses`. Raises DialError, another SwarmError, WireError
+        or TimeoutError.
         """
-        connection = await self._dialer.connect(relay, addresses, again=True)
+        connection = await self._dialer.connect(relay, addresses, again=True, trusted=trusted)
         request = messages.HopMessage(type=messages.HopMessage.RESERVE)
         stream, answer = await _ask(connection, request)
         stream.dismiss()

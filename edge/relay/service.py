@@ -52,8 +52,8 @@ _ADDRESS_OVERHEAD = 48
 class RelayService:
     """Serves hop to peers that others can reach through an address of this node.
 
-    `reserved` are told of every reservation granted or renewed. `wake(peer)` brings a sleeping peer
-    back; True when it has come.
+    `reserved` are told of every reservation granted or renewed. `wake(peer, caller)` brings a
+    sleeping peer back; True when it has come.
     """
 
     def __init__(self, host: Host) -> None:
@@ -68,10 +68,12 @@ class RelayService:
         self.circuits = Circuits(self.limits, self.shaper, pool, swarm.loop.time)
         self.refusals: dict[str, int] = {}  # by the name of the status answered
         self.reserved: list[Callable[[PeerId], None]] = []
-        self.wake: Callable[[PeerId], Awaitable[bool]] | None = None
+        self.wake: Callable[[PeerId, PeerId], Awaitable[bool]] | None = None
         self._host = host
         self._swarm = swarm
         swarm.admits = self.admission.denied
+        swarm.admits_ip = self.admission.denied_ip
+        swarm.places.favour = self.admission.favour
         swarm.handle(messages.HOP_ID, self._serve_hop, self.admission.offered)
         swarm.closed.append(self._on_loss)
         swarm.leaving.append(self._on_loss)
@@ -121,9 +123,13 @@ class RelayService:
         self.reservations.keep(sleepers)
 
     def sweep(self) -> None:
-        """End reservations whose TTL is over and circuits that have lasted for `duration`."""
+        """End reservations whose TTL is over, or whose peer is gone, and circuits over time."""
         for peer in self.reservations.expired(self._swarm.loop.time()):
             self._expire(peer, "expired")
+        for peer in self.reservations:
+            held = self.reservations.get(peer)
+            if held is not None and not held.asleep and not self._to_target(peer):
+                self._expire(peer, "gone")
         self.circuits.end_those_over_time()
 
     def _tally(self) -> dict[str, int]:
@@ -225,8 +231,10 @@ class RelayService:
         connection = stream.connection
         peer = connection.peer
         assert peer is not None
+        if peer not in self.reservations and self.reservations.full(foreign=True):
+            await self.admission.is_foreign(connection)  # while it waits everything may change
         addresses = self.admission.usable_by(connection)
-        admitted = bool(addresses) and await self._admit(connection, peer)
+        admitted = bool(addresses) and self._admit(connection, peer)
         renewed = peer in self.reservations
         ttl, expire = self._ttl()
         if not admitted or not self._add(peer, connection, ttl):
@@ -243,18 +251,18 @@ class RelayService:
         log.info("relay-reservation", peer=peer, ttl=ttl, renewed=renewed, ip=connection.remote)
         await stream.write(delimited(answer.encode()))
         stream.dismiss()
-        for tell in self.reserved:
-            tell(peer)
+        if connection.closed is None:
+            for tell in self.reserved:
+                tell(peer)
 
-    async def _admit(self, connection: Connection, peer: PeerId) -> bool:
+    def _admit(self, connection: Connection, peer: PeerId) -> bool:
         """Whether `peer` gets a reservation; a foreigner may have to give one up for it."""
         table = self.reservations
-        if peer not in table:
-            if not self._host.allowance.admits:
-                return False
-            if table.full(foreign=True):
-                await self.admission.is_foreign(connection)
-        if not self.admission.may_relay(connection) or table.group_full(peer, connection.group):
+        if peer not in table and not self._host.allowance.admits:
+            return False
+        if not self.admission.may_relay(connection) or connection.leaving:
+            return False
+        if table.group_full(peer, connection.group):
             return False
         foreign = not self.admission.is_own(peer, connection.info)
         if peer in table or not table.full(foreign):
@@ -335,9 +343,11 @@ class RelayService:
             await self._refuse(stream, messages.NO_RESERVATION)
             return
         group = stream.connection.group
-        admits = self._host.allowance.admits
-        usages = self.accounts.both(source, target) if admits else None
-        if usages is None or not self.circuits.begin(usages, group):
+        usages = self._begin(stream.connection, target)
+        if usages is None:
+            await self.admission.is_foreign(stream.connection)  # who is own may displace others
+            usages = self._begin(stream.connection, target, displace=True)
+        if usages is None:
             await self._refuse(stream, messages.RESOURCE_LIMIT_EXCEEDED)
             return
         opened = False
@@ -347,13 +357,33 @@ class RelayService:
             if not opened:
                 self.circuits.abandon(usages, group)
 
+    def _begin(
+        self, caller: Connection, target: PeerId, displace: bool = False
+    ) -> tuple[Usage, Usage] | None:
+        """The accounts of both ends of a circuit that is to be opened; None: there is no room.
+
+        `displace`: end the circuit of one who comes after `caller`, if that makes room.
+        """
+        source = caller.peer
+        if source is None or caller.closed is not None or not self._host.allowance.admits:
+            return None
+        usages = self.accounts.both(source, target)
+        if usages is None or self.circuits.begin(usages, caller.group):
+            return usages
+        favour = self.admission.favour(caller)
+        if displace and self.circuits.make_room(
+            usages, caller.group, lambda other: self.admission.favour(other) < favour
+        ):
+            self._count_refusal("DISPLACED")
+            return usages if self.circuits.begin(usages, caller.group) else None
+        return None
+
     async def _open(self, stream: Stream, target: PeerId, usages: tuple[Usage, Usage]) -> bool:
         source = stream.connection.peer
         destination = await self._open_to_target(stream.connection, target)
-        over = self._host.allowance.paused or not self._serves(source, target)
-        if destination is not None and over:  # by what has changed meanwhile
-            destination.reset()
-        if destination is None or over:
+        if destination is None or not self._may_open(stream, destination):
+            if destination is not None:
+                destination.reset()
             await self._refuse(stream, messages.CONNECTION_FAILED)
             return False
         answer = _status(messages.OK)
@@ -363,12 +393,22 @@ class RelayService:
         except BaseException:
             destination.reset()
             raise
+        if not self._may_open(stream, destination):
+            stream.reset()
+            destination.reset()
+            return False
         self.circuits.splice(stream, destination, usages)
         log.info("relay-circuit", source=source, destination=target)
         return True
 
+    def _may_open(self, stream: Stream, destination: Stream) -> bool:
+        """Whether, after a wait, both ends of a circuit are still there, and permitted."""
+        ends = stream.connection.peer, destination.connection.peer
+        alive = stream.is_open and destination.is_open
+        return alive and not self._host.allowance.paused and self._serves(*ends)
+
     async def _open_to_target(self, caller: Connection, target: PeerId) -> Stream | None:
-        """As `_open_stop`; a sleeper is woken for a peer of this network, who waits meanwhile."""
+        """As `_open_stop`; a sleeper is woken for a peer in `allow_peers`, who waits meanwhile."""
         source = caller.peer
         assert source is not None
         held = self.reservations.get(target)
@@ -377,9 +417,10 @@ class RelayService:
             held = self.reservations.get(target)
             if stream is not None or held is None or not held.asleep:
                 return stream
-        if self.wake is None or await self.admission.is_foreign(caller):
+        may_wake = caller.closed is None and source in self.admission.allow_peers
+        if self.wake is None or not may_wake or not await self.wake(target, source):
             return None
-        return await self._open_stop(source, target) if await self.wake(target) else None
+        return await self._open_stop(source, target)
 
     async def _open_stop(self, source: PeerId, target: PeerId) -> Stream | None:
         request = messages.StopMessage(

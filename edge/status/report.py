@@ -109,6 +109,7 @@ def _addresses(host: Host) -> Status:
     confirmed = set(book.confirmed)
     return {
         "listening": [str(address) for address in host.swarm.listening],
+        "missing": [str(address) for address in host.swarm.missing],
         "advertised": [str(address) for address in book.advertised],
         "observed": [
             {"address": str(address), "peers": count, "confirmed": address in confirmed}

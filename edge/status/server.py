@@ -87,8 +87,7 @@ class StatusServer:
             raise StatusError(str(exposed)) from None
         except OSError as error:
             self._close_directory()
-            reason = _NO_SOCKETS if error.errno in UNSUPPORTED else error.strerror
-            raise StatusError(f"no status socket in {self._run_dir}: {reason}") from None
+            raise StatusError(f"no status socket in {self._run_dir}: {error.strerror}") from None
         except StatusError:
             self._close_directory()
             raise
@@ -159,7 +158,7 @@ class StatusServer:
         """Keep descriptors, as many as there are."""
         with contextlib.suppress(OSError):
             while self._listener is not None and len(self._spare) < _SPARE:
-                self._spare.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+                self._spare.append(os.dup(self._directory))
 
     def _let_go(self) -> None:
         while self._spare:
@@ -221,10 +220,24 @@ def _listen(directory: int, run_dir: str) -> socket.socket:
         listener.bind(path)
         listener.listen(_BACKLOG)
         listener.setblocking(False)
-    except OSError:
+    except OSError as error:
         listener.close()
+        if error.errno in UNSUPPORTED or _left_a_file(directory):
+            raise StatusError(f"no status socket in {run_dir}: {_NO_SOCKETS}") from None
         raise
     return listener
+
+
+def _left_a_file(directory: int) -> bool:
+    """Whether there is now a file in the place of a socket, as exFAT makes one; it is removed."""
+    try:
+        found = os.stat(NAME, dir_fd=directory, follow_symlinks=False)
+    except OSError:
+        return False
+    if not stat.S_ISREG(found.st_mode) or found.st_size:
+        return False
+    os.unlink(NAME, dir_fd=directory)
+    return True
 
 
 def _remove_stale(directory: int, path: str, run_dir: str) -> None:

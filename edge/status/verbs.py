@@ -104,7 +104,7 @@ async def _connection(
 ) -> Connection:
     """The connection there is, else a new one. Raises DialError."""
     if peer is not None:
-        return await dialer.connect(peer, addresses, again=True)
+        return await dialer.connect(peer, addresses, again=True, trusted=True)
     address = addresses[0]
     for connection in swarm.all_connections():
         if connection.remote == address:

@@ -138,6 +138,7 @@ def _address_rows(answer: "Answer") -> list[tuple[str, str]]:
     for name, none in (("advertised", "nothing yet"), ("listening", "nowhere")):
         if name in addresses:
             rows += listed(name, [shown(address) for address in addresses[name]] or [none])
+    rows += listed("not yet at", [shown(address) for address in addresses.get("missing", ())])
     waiting = [seen for seen in addresses.get("observed", ()) if not seen["confirmed"]]
     rows += listed(
         "unconfirmed",

@@ -1,33 +1,44 @@
 """Which addresses are this node's own, which of them others can use, and whether it is behind NAT.
 
-Known are the configured external addresses, the interfaces', and those two or more peers have
-observed. An observation counts for a whole address if the peer has dialled it (an inbound
-connection: that is where it found us), for an IP alone otherwise (the port was a passing one).
-Observers are told apart by IP, so that one host with many peer ids is one voice. Link-local
-addresses are told to nobody: the zone that makes them work has another name on each machine.
+Known are the configured external addresses, the interfaces', and those that peers observe. An
+observation is hearsay, so it needs witnesses: peers at public addresses, each in another network
+than the others, and each for as long as it is connected. Four confirm a whole address, which they
+have dialled (an inbound connection: that is where it found us) at a port that is ours. Two suffice
+for an IP alone, from which follows only that there is a NAT. Link-local addresses are told to
+nobody: the zone that makes them work has another name on each machine.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from edge import log
-from edge.wire.ip import LINK_LOCAL, ip_group, scope
+from edge.wire.ip import LINK_LOCAL, ip_group, ip_network, scope
 from edge.wire.multiaddr import Multiaddr
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import TypeVar
+    from collections.abc import Callable, Iterable, Iterator
 
     from edge.swarm.connection import Connection
 
-    _Key = TypeVar("_Key")
-
 PUBLIC, PRIVATE, UNKNOWN = "public", "private", "unknown"
-CONFIRMATIONS = 2  # observers it takes
-_MAX_OBSERVED = 32
-_MAX_OBSERVERS = 8
+CONFIRMATIONS = 4  # witnesses of an address
+NAT_CONFIRMATIONS = 2  # of an IP
+_MAX_WITNESSES = 64
+_MOST_PER_PORT = 3  # confirmed by observation, of each family
 _LOCAL_SCOPES = ("private", "cgnat")
+
+
+class Witness:
+    """A peer at `remote` that sees us at `ip`; `address`: all of it, if it has dialled that."""
+
+    __slots__ = ("address", "ip", "remote")
+
+    def __init__(self, remote: bytes, ip: bytes, address: Multiaddr | None) -> None:
+        self.remote = remote
+        self.ip = ip
+        self.address = address
 
 
 class OwnAddresses:
@@ -44,9 +55,10 @@ class OwnAddresses:
         self.changed: list[Callable[[], None]] = []
         self._listening = listening
         self._interfaces = interfaces
+        # Whether the change that `changed` is told of rests on what peers say, and on nothing else.
+        self.hearsay = False
         self._own: dict[Multiaddr, str | None] = {}  # and how far each reaches
-        self._observed: dict[Multiaddr, set[bytes]] = {}
-        self._observed_ips: dict[bytes, set[bytes]] = {}
+        self._witnesses: dict[Connection, Witness] = {}
 
     def configure(self, external: Iterable[Multiaddr]) -> None:
         """Other external addresses from now on; tell `changed` if they are others."""
@@ -66,20 +78,36 @@ class OwnAddresses:
     def observe(self, connection: Connection, observed: Multiaddr) -> None:
         """The peer on `connection` says where it sees us."""
         ip, remote = observed.ip(), connection.remote.ip()
-        if not connection.direct or ip is None or remote is None or scope(ip) != "public":
+        if not connection.direct or ip is None or remote is None or len(ip) != len(remote):
             return
-        before = self.nat, self.confirmed
-        observer = ip_group(remote)
-        _note(self._observed_ips, ip, observer)
-        if not connection.initiator and observed.host_port() is not None:
-            _note(self._observed, observed.without_peer(), observer)
-        if (self.nat, self.confirmed) != before:
-            self._tell()
+        if scope(ip) != "public" or scope(remote) != "public":
+            return
+        address = None if connection.initiator else observed.without_peer()
+        with self._listening_to_peers():
+            self._witnesses.pop(connection, None)
+            if len(self._witnesses) >= _MAX_WITNESSES:
+                del self._witnesses[next(iter(self._witnesses))]  # who has said it first
+            self._witnesses[connection] = Witness(remote, ip, address)
+
+    def forget(self, connection: Connection) -> None:
+        """The peer on `connection` is gone, and with it what it has observed."""
+        if connection in self._witnesses:
+            with self._listening_to_peers():
+                del self._witnesses[connection]
 
     def forget_observations(self) -> None:
         """The network has changed: what was observed is no longer so."""
-        self._observed.clear()
-        self._observed_ips.clear()
+        self._witnesses.clear()
+
+    @contextmanager
+    def _listening_to_peers(self) -> Iterator[None]:
+        """Tell `changed` if what is done meanwhile changes anything."""
+        before = self.nat, self.confirmed
+        yield
+        if (self.nat, self.confirmed) != before:
+            self.hearsay = True
+            self._tell()
+            self.hearsay = False
 
     def set_circuits(self, circuits: list[Multiaddr]) -> None:
         """The addresses at which relays hold us reachable."""
@@ -90,9 +118,36 @@ class OwnAddresses:
     @property
     def confirmed(self) -> list[Multiaddr]:
         """Where anyone on the internet reaches us directly."""
-        found = [*self.external, *(a for a, reach in self._own.items() if reach == "public")]
-        found += [a for a, seen in self._observed.items() if len(seen) >= CONFIRMATIONS]
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(self._certain + self._witnessed))
+
+    @property
+    def certain(self) -> bool:
+        """Whether an address is confirmed by more than what peers say."""
+        return bool(self._certain)
+
+    @property
+    def _certain(self) -> list[Multiaddr]:
+        public = [address for address, reach in self._own.items() if reach == "public"]
+        return self.external + public
+
+    @property
+    def _witnessed(self) -> list[Multiaddr]:
+        """Those with most witnesses first; few of each port, whatever is said."""
+        ports = {
+            target[1] for each in self._listening() if (target := each.host_port()) is not None
+        }
+        seen = self.observed
+        found: list[Multiaddr] = []
+        most: dict[tuple[int, int], int] = {}
+        for address in sorted(seen, key=lambda address: -seen[address]):
+            target = address.host_port()
+            if target is None or target[1] not in ports or seen[address] < CONFIRMATIONS:
+                continue
+            kind = target[1], target[2]
+            most[kind] = most.get(kind, 0) + 1
+            if most[kind] <= _MOST_PER_PORT:
+                found.append(address)
+        return found
 
     @property
     def advertised(self) -> list[Multiaddr]:
@@ -101,15 +156,22 @@ class OwnAddresses:
 
     @property
     def observed(self) -> dict[Multiaddr, int]:
-        """Whole addresses, and by how many observers each was seen."""
-        return {address: len(seen) for address, seen in self._observed.items()}
+        """Whole addresses, and in how many networks each has a witness."""
+        found: dict[Multiaddr, set[bytes]] = {}
+        for witness in self._witnesses.values():
+            if witness.address is not None:
+                found.setdefault(witness.address, set()).add(ip_network(witness.remote))
+        return {address: len(networks) for address, networks in found.items()}
 
     @property
     def nat(self) -> str:
         """PUBLIC, PRIVATE (behind NAT) or UNKNOWN."""
         if self.confirmed:
             return PUBLIC
-        if any(len(seen) >= CONFIRMATIONS for seen in self._observed_ips.values()):
+        seen: dict[bytes, set[bytes]] = {}
+        for witness in self._witnesses.values():
+            seen.setdefault(witness.ip, set()).add(ip_group(witness.remote))
+        if any(len(groups) >= NAT_CONFIRMATIONS for groups in seen.values()):
             return PRIVATE
         return UNKNOWN
 
@@ -154,14 +216,3 @@ class OwnAddresses:
 
 def _listed(addresses: list[Multiaddr]) -> str:
     return ",".join(str(address) for address in addresses) or "none"
-
-
-def _note(table: dict[_Key, set[bytes]], key: _Key, observer: bytes) -> None:
-    observers = table.pop(key, None)
-    if observers is None:
-        observers = set()
-        if len(table) >= _MAX_OBSERVED:
-            del table[next(iter(table))]  # the one not mentioned for longest
-    table[key] = observers
-    if len(observers) < _MAX_OBSERVERS:
-        observers.add(observer)

@@ -367,8 +367,13 @@ class Connection:
 
     @property
     def busy(self) -> bool:
-        """Whether streams are open here, or admitted work is under way."""
-        return self.work > CONTROL or (self._wire is not None and bool(self._wire.session.streams))
+        """Whether streams are in use here, or admitted work is under way."""
+        if self.work > CONTROL:
+            return True
+        return self._wire is not None and any(
+            stream.owner is not None and stream.owner.engaged
+            for stream in self._wire.session.streams.values()
+        )
 
     def begin(self, work: int) -> None:
         """A piece of `work` is under way here, until `end` is told of it."""

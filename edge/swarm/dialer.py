@@ -2,7 +2,12 @@
 
 Addresses are tried as RFC 8305 (happy eyeballs) has it: families interleaved, the next one started
 after a short while or at once when one fails, the first to finish its upgrade wins. Circuits come
-last. An address that failed is left alone for a while that doubles with each failure.
+last. An address that failed is left alone for a while that doubles with each failure, and so is a
+name that leads nowhere.
+
+Whom others make this node dial is bounded: addresses that the owner has not named are dialled where
+they are public, and neither this machine's nor in its own IPv6 network. That is looked at after
+names are resolved, of the relay in a circuit too.
 """
 
 from __future__ import annotations
@@ -11,22 +16,23 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
-from edge.swarm.dns import resolve
+from edge.swarm.dns import Lookups, has_name, resolve
 from edge.swarm.errors import ConnectionClosed, DialError, SwarmError
 from edge.swarm.transport import SocketTransport
 from edge.wire.errors import WireError
-from edge.wire.multiaddr import Multiaddr
+from edge.wire.ip import PUBLIC, ip_group
+from edge.wire.multiaddr import IP6ZONE, Multiaddr
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 
     from edge.swarm.connection import Connection
     from edge.swarm.swarm import Swarm
     from edge.swarm.transport import Transport
     from edge.wire.peerid import PeerId
 
-    # Opens a circuit to the peer at a /p2p-circuit address: (its end, whether it is limited).
-    CircuitDialer = Callable[[Multiaddr, PeerId], Awaitable[tuple[Transport, bool]]]
+    # Opens a circuit to a peer over the connection to a relay: (its end, whether it is limited).
+    CircuitDialer = Callable[[Connection, PeerId], Awaitable[tuple[Transport, bool]]]
 
 STAGGER = 0.25  # seconds before the next address is tried beside the last (RFC 8305 section 5)
 MAX_ADDRESSES = 16
@@ -35,13 +41,31 @@ _LONGEST_BACKOFF = 300.0
 _MAX_FAILURES = 256  # addresses remembered
 
 
-class Dialer:
-    """Dials for one swarm."""
+class Effort:
+    """What one call of `Dialer.connect` may do, for the peer and for relays on the way to it.
 
-    def __init__(self, swarm: Swarm) -> None:
+    `again`, `trusted`: as there.
+    """
+
+    __slots__ = ("again", "lookups", "trusted")
+
+    def __init__(self, again: bool, trusted: bool) -> None:
+        self.again = again
+        self.trusted = trusted
+        self.lookups = Lookups()
+
+
+class Dialer:
+    """Dials for one swarm. `own_ips`: of this machine's interfaces, asked at each dial."""
+
+    def __init__(self, swarm: Swarm, own_ips: Callable[[], Iterable[bytes]] = tuple) -> None:
         self._swarm = swarm
-        self._failures: dict[Multiaddr, tuple[float, float]] = {}  # address: (until, its length)
-        self._under_way: dict[PeerId, asyncio.Task[Connection]] = {}
+        self._own_ips = own_ips
+        # Until when an address rests, and how long it was told to. By peer as well: an address that
+        # one of them makes up must not rest for the other one that has it.
+        self._failures: dict[tuple[PeerId, Multiaddr], tuple[float, float]] = {}
+        # By whether the addresses are trusted too: what a stranger says delays no dial of our own.
+        self._under_way: dict[tuple[PeerId, bool], asyncio.Task[Connection]] = {}
         self.dial_circuit: CircuitDialer | None = None
 
     def forget_failures(self) -> None:
@@ -49,33 +73,44 @@ class Dialer:
         self._failures.clear()
 
     async def connect(
-        self, peer: PeerId, addresses: Sequence[Multiaddr], again: bool = False
+        self,
+        peer: PeerId,
+        addresses: Sequence[Multiaddr],
+        again: bool = False,
+        trusted: bool = False,
     ) -> Connection:
         """A connection to `peer`: the one there is, else one made at the first address that works.
 
-        `again`: try also what has failed a moment ago. Raises DialError.
+        `again`: try also what has failed a moment ago. `trusted`: the owner has named `addresses`,
+        which may lead anywhere; others are dialled only where they are public. Raises DialError.
         """
+        return await self._connected(peer, addresses, Effort(again, trusted))
+
+    async def _connected(
+        self, peer: PeerId, addresses: Sequence[Multiaddr], effort: Effort
+    ) -> Connection:
         existing = self._swarm.connection_to(peer)
         if existing is not None:
             return existing
-        task = self._under_way.get(peer)
+        key = peer, effort.trusted
+        task = self._under_way.get(key)
         if task is None:
-            task = asyncio.ensure_future(self._connect(peer, addresses, again))
-            self._under_way[peer] = task
-            task.add_done_callback(lambda done: self._over(peer, done))
+            task = asyncio.ensure_future(self._connect(peer, addresses, effort))
+            self._under_way[key] = task
+            task.add_done_callback(lambda done: self._over(key, done))
         return await asyncio.shield(task)
 
-    def _over(self, peer: PeerId, task: asyncio.Task[Connection]) -> None:
-        del self._under_way[peer]
+    def _over(self, key: tuple[PeerId, bool], task: asyncio.Task[Connection]) -> None:
+        del self._under_way[key]
         if not task.cancelled():
             task.exception()  # whoever waits is told; if nobody does any more, nobody need be
 
     async def _connect(
-        self, peer: PeerId, addresses: Sequence[Multiaddr], again: bool
+        self, peer: PeerId, addresses: Sequence[Multiaddr], effort: Effort
     ) -> Connection:
         if peer == self._swarm.peer_id:
             raise DialError("that is this node itself")
-        candidates = await self._candidates(addresses, again)
+        candidates = await self._candidates(peer, addresses, effort)
         if not candidates:
             raise DialError(f"no address of {peer} can be dialled now")
         waiting: set[asyncio.Task[Connection]] = set()
@@ -83,7 +118,7 @@ class Dialer:
         try:
             while candidates or waiting:
                 if candidates:
-                    waiting.add(asyncio.ensure_future(self._try(candidates.pop(0), peer)))
+                    waiting.add(asyncio.ensure_future(self._try(candidates.pop(0), peer, effort)))
                 done, waiting = await asyncio.wait(
                     waiting,
                     timeout=STAGGER if candidates else None,
@@ -99,47 +134,82 @@ class Dialer:
                 task.cancel()
         raise DialError("; ".join(errors))
 
-    async def _candidates(self, addresses: Sequence[Multiaddr], again: bool) -> list[Multiaddr]:
-        now = self._swarm.loop.time()
-        found: list[Multiaddr] = []
-        for some in await asyncio.gather(*[resolve(a) for a in addresses[:MAX_ADDRESSES]]):
-            found += some
-        usable = []
-        for address in dict.fromkeys(a if a.is_circuit else a.without_peer() for a in found):
-            until, _ = self._failures.get(address, (0.0, 0.0))
-            if again or until <= now:
-                usable.append(address)
-        return _interleave(usable)[:MAX_ADDRESSES]
+    async def _candidates(
+        self, peer: PeerId, addresses: Sequence[Multiaddr], effort: Effort
+    ) -> list[Multiaddr]:
+        """What may be dialled of `addresses` now, in order; names that yield none of it rest."""
+        given = [a for a in addresses[:MAX_ADDRESSES] if effort.again or not self._rests(peer, a)]
+        may_dial = self._rule(peer, effort)
+        usable: dict[Multiaddr, None] = {}
+        results = await asyncio.gather(*[resolve(each, effort.lookups) for each in given])
+        for address, found in zip(given, results, strict=True):
+            some = [_place(each) for each in found if may_dial(each)]
+            usable.update(dict.fromkeys(some))
+            if not some and has_name(address):
+                self._failed(peer, address)
+            elif has_name(address):
+                self._failures.pop((peer, address), None)
+        return _interleave(list(usable))[:MAX_ADDRESSES]
 
-    async def _try(self, address: Multiaddr, peer: PeerId) -> Connection:
+    def _rule(self, peer: PeerId, effort: Effort) -> Callable[[Multiaddr], bool]:
+        """Tells whether a resolved address may be dialled for `peer`."""
+        near = set(map(ip_group, () if effort.trusted else self._own_ips()))
+        # Where it has been dialled and found, and only takes no new streams any more.
+        there = [each.remote for each in self._swarm.connections.get(peer, ()) if each.initiator]
+
+        def may_dial(address: Multiaddr) -> bool:
+            if address.peer_id() not in (None, peer):
+                return False
+            if not effort.again and self._rests(peer, _place(address)):
+                return False
+            # The relay of a circuit is looked at when it is dialled.
+            known = effort.trusted or address.is_circuit or _place(address) in there
+            return known or _is_far(address, near)
+
+        return may_dial
+
+    def _rests(self, peer: PeerId, address: Multiaddr) -> bool:
+        until, _ = self._failures.get((peer, address), (0.0, 0.0))
+        return until > self._swarm.loop.time()
+
+    async def _try(self, address: Multiaddr, peer: PeerId, effort: Effort) -> Connection:
         try:
             async with asyncio.timeout(self._swarm.limits.handshake_timeout):
-                connection = await self.dial(address, peer)
+                connection = await self._dial(address, peer, effort)
         except TimeoutError:
-            self._failed(address)
+            self._failed(peer, address)
             raise DialError(f"{address}: timed out") from None
         except (SwarmError, WireError, OSError) as error:
-            self._failed(address)
+            self._failed(peer, address)
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise DialError(f"{address}: {reason}") from None
-        self._failures.pop(address, None)
+        self._failures.pop((peer, address), None)
         return connection
 
-    def _failed(self, address: Multiaddr) -> None:
+    def _failed(self, peer: PeerId, address: Multiaddr) -> None:
         now = self._swarm.loop.time()
-        _, length = self._failures.pop(address, (0.0, _FIRST_BACKOFF / 2))
+        _, length = self._failures.pop((peer, address), (0.0, _FIRST_BACKOFF / 2))
         length = min(length * 2, _LONGEST_BACKOFF)
         if len(self._failures) >= _MAX_FAILURES:
             del self._failures[next(iter(self._failures))]
-        self._failures[address] = now + length, length
+        self._failures[peer, address] = now + length, length
 
     async def dial(self, address: Multiaddr, peer: PeerId | None) -> Connection:
-        """One new connection at one resolved address; its peer is `peer`, or whoever answers."""
+        """One new connection at one resolved address, which the owner has named: it is trusted.
+
+        Its peer is `peer`, or whoever answers.
+        """
+        return await self._dial(address, peer, Effort(again=False, trusted=True))
+
+    async def _dial(self, address: Multiaddr, peer: PeerId | None, effort: Effort) -> Connection:
         if address.is_circuit:
-            return await self._through_relay(address, peer)
+            return await self._through_relay(address, peer, effort)
         target, ip = address.host_port(), address.ip()
         if target is None or ip is None:
             raise DialError("only TCP over IP can be dialled")
+        refusal = self._swarm.admits_ip(ip)
+        if refusal is not None:
+            raise DialError(refusal)
         loop = self._swarm.loop
         sock = socket.socket(socket.AF_INET if len(ip) == 4 else socket.AF_INET6)
         try:
@@ -152,11 +222,20 @@ class Dialer:
         transport = SocketTransport(loop, sock, self._swarm.traffic)
         return await self._upgrade(transport, address, peer, limited=False)
 
-    async def _through_relay(self, address: Multiaddr, peer: PeerId | None) -> Connection:
+    async def _through_relay(
+        self, address: Multiaddr, peer: PeerId | None, effort: Effort
+    ) -> Connection:
         target = address.peer_id() or peer
         if self.dial_circuit is None or target is None:
             raise DialError("no peer is named behind /p2p-circuit")
-        transport, limited = await self.dial_circuit(address, target)
+        at = address.relay_part()
+        relay = at.peer_id() if at is not None else None
+        if at is None or relay is None or at.is_circuit:
+            raise DialError("a circuit address names its relay: .../p2p/RELAY/p2p-circuit")
+        if relay == target:
+            raise DialError("a circuit does not lead to its own relay")
+        connection = await self._connected(relay, [at], effort)
+        transport, limited = await self.dial_circuit(connection, target)
         return await self._upgrade(transport, address, target, limited)
 
     async def _upgrade(
@@ -175,6 +254,22 @@ class Dialer:
             raise
         except ConnectionClosed as error:
             raise DialError(str(error)) from None
+
+
+def _place(address: Multiaddr) -> Multiaddr:
+    """What is dialled of a resolved address."""
+    return address if address.is_circuit else address.without_peer()
+
+
+def _is_far(address: Multiaddr, near: Container[bytes]) -> bool:
+    """Whether `address` is on the internet, and not of a group that is `near`.
+
+    A zone means something on the machine that has it, and there only.
+    """
+    ip = address.ip()
+    if ip is None or address.protocols[0][0] == IP6ZONE:
+        return False
+    return address.scope() == PUBLIC and ip_group(ip) not in near
 
 
 def _interleave(addresses: list[Multiaddr]) -> list[Multiaddr]:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     Server = tuple[str, int]  # IP address and port
 
 MAX_DEPTH = 4  # of /dnsaddr pointing to /dnsaddr
-MAX_QUERIES = 32  # for one address, of either kind
-MAX_RESULTS = 16
+MAX_QUERIES = 32  # for one dial, of either kind
+MAX_RESULTS = 16  # for one dial
 TIMEOUT = 5.0  # seconds for one name at the system's resolver
 TOTAL_TIMEOUT = 10.0  # for one address; what was found until then counts
 
@@ -44,21 +44,47 @@ _PREFIX = b"dnsaddr="
 _FAMILIES = {0: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 
 
-async def resolve(address: Multiaddr, servers: Sequence[Server] | None = None) -> list[Multiaddr]:
-    """`address` with its name resolved: at most MAX_RESULTS addresses that start with an IP.
+class Lookups:
+    """The lookups of one dial, whatever number of names it comes across: how many are left.
+
+    `queries`: to the DNS. `results`: addresses that names may still yield.
+    """
+
+    __slots__ = ("queries", "results")
+
+    def __init__(self, queries: int = MAX_QUERIES, results: int = MAX_RESULTS) -> None:
+        self.queries = queries
+        self.results = results
+
+
+async def resolve(
+    address: Multiaddr, lookups: Lookups | None = None, servers: Sequence[Server] | None = None
+) -> list[Multiaddr]:
+    """`address` with its name resolved: addresses that start with an IP.
 
     A circuit, or an address without a name, comes back as it is. Of a name, only what TCP reaches
     is looked up, and of /dnsaddr/<name>/p2p/<peer> only results that end in that /p2p count.
-    `servers`: whom to ask for TXT records, else those of /etc/resolv.conf. Never raises: what
-    cannot be resolved yields nothing and a line in the debug log.
+    `lookups`: what they may cost, else as much as one dial. `servers`: whom to ask for TXT records,
+    else those of /etc/resolv.conf. Never raises: what cannot be resolved yields nothing and a line
+    in the debug log.
     """
+    if not has_name(address):
+        return [address]
     found: list[Multiaddr] = []
     try:
         async with asyncio.timeout(TOTAL_TIMEOUT):
-            await _resolve(address, found, servers)
+            await _resolve(address, found, lookups or Lookups(), servers)
     except TimeoutError:
         log.debug("dns-timeout", address=address, found=len(found))
     return found
+
+
+def has_name(address: Multiaddr) -> bool:
+    """Whether there is a name to resolve before `address` is dialled.
+
+    The relay's name in a circuit is resolved when the relay is dialled.
+    """
+    return address.protocols[0][0] in (DNS, DNS4, DNS6, DNSADDR) and not address.is_circuit
 
 
 def is_dialable(address: Multiaddr) -> bool:
@@ -69,22 +95,25 @@ def is_dialable(address: Multiaddr) -> bool:
 
 
 async def _resolve(
-    address: Multiaddr, found: list[Multiaddr], servers: Sequence[Server] | None
+    address: Multiaddr,
+    found: list[Multiaddr],
+    lookups: Lookups,
+    servers: Sequence[Server] | None,
 ) -> None:
     """Breadth first, so that what is directly named comes before what is named elsewhere."""
     waiting = [(address, 0)]
     seen = {address}
-    queries = 0
-    while waiting and len(found) < MAX_RESULTS:
+    while waiting and lookups.results:
         current, depth = waiting.pop(0)
-        if not _has_name(current):
+        if not has_name(current):
+            lookups.results -= 1
             found.append(current)
             continue
         nested = current.protocols[0][0] == DNSADDR
-        if queries == MAX_QUERIES or (nested and depth > MAX_DEPTH):
-            log.debug("dns-limit", address=current, queries=queries, depth=depth)
+        if not lookups.queries or (nested and depth > MAX_DEPTH):
+            log.debug("dns-limit", address=current, queries_left=lookups.queries, depth=depth)
             continue
-        queries += 1
+        lookups.queries -= 1
         if nested:
             results = await _dnsaddr(current, servers if servers is not None else system_servers())
         else:
@@ -116,11 +145,6 @@ def _is_ip(host: str) -> bool:
 
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def _has_name(address: Multiaddr) -> bool:
-    # The relay's name in a circuit is resolved when the relay is dialled.
-    return address.protocols[0][0] in (DNS, DNS4, DNS6, DNSADDR) and not address.is_circuit
 
 
 # --- /dns, /dns4, /dns6 ---

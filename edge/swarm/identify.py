@@ -6,6 +6,7 @@ Source: libp2p/specs identify/README.md
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING
 
 from edge import clock, log
@@ -39,6 +40,7 @@ PROTOCOL_VERSION = "ipfs/0.1.0"
 _WAIT = 15.0  # seconds for a peer to say who it is
 _LENGTHS = 1024  # bytes for the lengths of the messages of one stream
 _PUSH_DELAY = 1.0  # changes come in groups
+_HEARSAY_DELAY = 60.0  # seconds from one push to the next that peers alone have caused
 _MAX_MESSAGES = 8  # kept, one for each set of addresses and protocols some peer is told
 _MAX_OWN_ADDRESSES = 16
 # Bytes of a message beside addresses (which it has twice, once in the signed record) and protocols,
@@ -62,13 +64,14 @@ class IdentifyService:
         self._told: dict[Connection, bytes] = {}  # which of them each peer has
         self._sequence = 0
         self._push_due: asyncio.TimerHandle | None = None
+        self._pushed_at = -math.inf
         self.identified: list[Callable[[Connection], None]] = []
         swarm.handle(PROTOCOL_ID, self._serve)
         swarm.handle(PUSH_ID, self._serve_push)
         swarm.opened.append(self._on_open)
         swarm.closed.append(self._on_close)
         swarm.protocols_changed.append(self.push_soon)
-        addresses.changed.append(self.push_soon)
+        addresses.changed.append(self._on_addresses)
 
     def message(self, connection: Connection) -> bytes:
         """Our identify message to the peer on `connection`, encoded."""
@@ -77,11 +80,23 @@ class IdentifyService:
 
     def push_soon(self) -> None:
         """Something that peers are told may have changed: tell, in a moment, whom it has for."""
-        if self._push_due is None and self._swarm.connection_count:
-            loop = self._swarm.loop
-            self._push_due = loop.call_later(
-                _PUSH_DELAY, lambda: self._swarm.spawn(self._push_all())
-            )
+        self._push_by(self._swarm.loop.time() + _PUSH_DELAY)
+
+    def _on_addresses(self) -> None:
+        """A few peers that say now this and now that do not make us write to all, each time."""
+        soon = self._swarm.loop.time() + _PUSH_DELAY
+        hearsay = self._addresses.hearsay
+        self._push_by(max(soon, self._pushed_at + _HEARSAY_DELAY) if hearsay else soon)
+
+    def _push_by(self, when: float) -> None:
+        """Push at `when` in loop time, or sooner if that is due."""
+        due = self._push_due
+        if not self._swarm.connection_count or (due is not None and due.when() <= when):
+            return
+        if due is not None:
+            due.cancel()
+        loop = self._swarm.loop
+        self._push_due = loop.call_at(when, lambda: self._swarm.spawn(self._push_all()))
 
     def _current(self, connection: Connection) -> bytes:
         """Our identify message to the peer on `connection` without the observed address."""
@@ -123,6 +138,7 @@ class IdentifyService:
 
     def _on_close(self, connection: Connection) -> None:
         self._told.pop(connection, None)
+        self._addresses.forget(connection)
 
     async def _ask(self, connection: Connection) -> None:
         try:
@@ -178,6 +194,7 @@ class IdentifyService:
                 await self._push(connection)
 
     async def _push(self, connection: Connection) -> None:
+        self._pushed_at = self._swarm.loop.time()
         try:
             stream = connection.open_stream([PUSH_ID])
             async with asyncio.timeout(_WAIT):

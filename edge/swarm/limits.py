@@ -30,26 +30,32 @@ class Limits:
         "max_pending_handshakes",
         "max_streams_per_connection",
         "max_window",
+        "negotiation_timeout",
         "socket_buffer",
     )
 
     def __init__(self) -> None:
         self.max_connections = 1024
         self.max_connections_per_peer = 8
-        self.max_connections_per_ip = 32  # a /64 counts as one IPv6 address
+        self.max_connections_per_ip = 32  # of an IPv6 /64 too; wider networks: edge.swarm.places
         self.max_pending_handshakes = 64
         self.max_streams_per_connection = 256
         self.max_window = MIB  # bytes a stream's receive window may grow to
         self.buffer_size = 256 * KIB  # bytes read at once
         self.socket_buffer = 0  # bytes the kernel holds for a socket, each way; 0: as it likes
         self.handshake_timeout = 10.0
-        self.idle_timeout = 120.0  # without streams, reservations or anyone who asked for it
+        self.negotiation_timeout = 10.0  # for a stream to agree on its protocol
+        self.idle_timeout = 120.0  # without streams in use, reservations or anyone who asked for it
         self.keepalive_interval = 30.0
 
     def fit_files(self, files: int) -> bool:
-        """Whether there are descriptors for all connections, of `files`; else there are now."""
-        wanted = self.max_connections
-        self.max_connections = min(wanted, max(1, files - _OTHER_FILES))
+        """Whether there are descriptors for all connections, of `files`; else there are now.
+
+        Handshakes need some beside them, and get a quarter where there are few.
+        """
+        wanted, room = self.max_connections, files - _OTHER_FILES
+        self.max_pending_handshakes = min(self.max_pending_handshakes, max(1, room // 4))
+        self.max_connections = min(wanted, max(1, room - self.max_pending_handshakes))
         return self.max_connections == wanted
 
     def fill_in(self, budget: Budget) -> None:

@@ -1,5 +1,8 @@
 """Keeps the node in the network: configured peers are redialled for ever, and remembered ones
 are dialled when too few connections are left.
+
+What is configured is trusted and dialled wherever it leads, on the LAN too. What is remembered was
+said by others: only public addresses of it are kept and dialled.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from edge import log
 from edge.swarm.errors import SwarmError
+from edge.wire.ip import PUBLIC
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +91,7 @@ class Reconnector:
         pause = _FIRST_PAUSE
         while True:
             configured.hurry.clear()
-            if await self._dial(peer, configured.addresses, again=True):
+            if await self._dial(peer, configured.addresses, configured=True):
                 pause = _FIRST_PAUSE
                 while self._swarm.connection_to(peer) is not None:
                     self._lost.clear()
@@ -98,15 +102,20 @@ class Reconnector:
             else:
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _dial(self, peer: PeerId, addresses: list[Multiaddr], again: bool = False) -> bool:
+    async def _dial(
+        self, peer: PeerId, addresses: list[Multiaddr], configured: bool = False
+    ) -> bool:
         try:
-            connection = await self._dialer.connect(peer, addresses, again)
+            connection = await self._dialer.connect(
+                peer, addresses, again=configured, trusted=configured
+            )
         except SwarmError as error:
             log.info("dial-failed", peer=peer, error=error)
             self._store.failed(peer)
             return False
-        if connection.initiator and connection.direct:
-            self._store.seen(peer, connection.remote, time.time())
+        remote = connection.remote
+        if connection.initiator and connection.direct and remote.scope() == PUBLIC:
+            self._store.seen(peer, remote, time.time())
         return True
 
     def _on_loss(self, connection: Connection) -> None:

@@ -35,10 +35,18 @@ class Link(Protocol):
         """Read nothing more while the connection `target` is congested."""
 
 
+class Undecided(Protocol):
+    """A stream that a peer has opened and not agreed on a protocol for."""
+
+    def reset(self) -> None:
+        """Give it up."""
+
+
 class Shared:
     """One for a swarm. `identity`: the node's own; `budget`: where its memory comes from.
 
     `depth`: receive callbacks running inside each other; `reading`: whose event is being handled.
+    `negotiating`: streams without a protocol so far, by when they were opened.
     """
 
     __slots__ = (
@@ -50,6 +58,7 @@ class Shared:
         "identity",
         "limits",
         "loop",
+        "negotiating",
         "pools",
         "protocol_errors",
         "reading",
@@ -74,6 +83,7 @@ class Shared:
         self.traffic = Traffic()
         self.depth = 0
         self.reading: Link | None = None
+        self.negotiating: dict[Undecided, float] = {}
         self.protocol_errors = 0
         self.refusals: dict[str, int] = {}
         self._dirty: list[Link] = []

@@ -32,6 +32,10 @@ class StreamOwner(Protocol):
     def held(self) -> int:
         """Bytes that have arrived here and wait."""
 
+    @property
+    def engaged(self) -> bool:
+        """Whether it is for something, so that its connection does not idle."""
+
     def data_received(self, start: int, end: int) -> None:
         """A payload is at [start:end] of the connection's plaintext buffer."""
 
@@ -104,8 +108,12 @@ class Stream:
         self._say(dialer.hello)
 
     def listen(self, listener: multistream.Listener) -> None:
-        """Be the side that is asked; the connection hands the agreed stream to its handler."""
+        """Be the side that is asked; the connection hands the agreed stream to its handler.
+
+        A peer that does not come to a protocol loses the stream (`Limits.negotiation_timeout`).
+        """
         self._listener = listener
+        self.connection.shared.negotiating[self] = self.connection.loop.time()
 
     async def negotiated(self) -> str:
         """Wait for the peer's agreement to what was proposed; return the protocol agreed on."""
@@ -249,6 +257,10 @@ class Stream:
     def held(self) -> int:
         return len(self._buffer)
 
+    @property
+    def engaged(self) -> bool:
+        return self.protocol is not None and not self._dismissed
+
     def data_received(self, start: int, end: int) -> None:
         data = self.connection.plain[start:end]
         if self._listener is not None:
@@ -275,6 +287,7 @@ class Stream:
     def was_reset(self, reason: str) -> None:
         if self._failure is None:
             self._failure = StreamReset(reason)
+        self.connection.shared.negotiating.pop(self, None)
         self._let_go()
         self._wake()
         self.writable()
@@ -307,6 +320,7 @@ class Stream:
         if self._listener.protocol is not None:
             self.protocol = self._listener.protocol
             self._listener = None
+            self.connection.shared.negotiating.pop(self, None)
             self._hold(data[used:])
             if self._failure is None:
                 self.connection.stream_ready(self)

@@ -19,8 +19,10 @@ from edge.swarm.clones import Clones
 from edge.swarm.connection import Connection
 from edge.swarm.errors import LimitReached
 from edge.swarm.handlers import Handlers
+from edge.swarm.handshake_rate import HandshakeRate
 from edge.swarm.limits import Limits
 from edge.swarm.listener import Listener
+from edge.swarm.places import PATIENCE, Places, most_wanted
 from edge.swarm.pools import CONNECTION, HANDSHAKE
 from edge.swarm.relief import Relief
 from edge.swarm.shared import Shared
@@ -44,7 +46,6 @@ _SWEEP = 1.0  # seconds, times `slowdown`
 _SWEEPS_PER_KEEPALIVE = 4  # at least so many, however slow the rest
 _FRAME_TIME = 30.0  # seconds for a noise message to come whole: 64 KiB at 2 KB/s
 _FORGIVEN = 50  # nuisances of a connection that are forgotten each second
-_PATIENCE = 2.0  # seconds a handshake may take before it gives way to a newcomer
 _SUSPENDED = 10.0  # a sweep so late means that the process was stopped: nobody is to blame
 
 
@@ -79,18 +80,21 @@ class Swarm:
         self.work_begun: list[Callable[[Connection], None]] = []
         # Told when peers may use other protocols than before.
         self.protocols_changed: list[Callable[[], None]] = []
+        # Why a peer may not connect, or None: by its IP before the handshake, as a whole after it.
+        self.admits_ip: Callable[[bytes], str | None] = lambda _: None
         self.admits: Callable[[Connection], str | None] = lambda _: None
         # Told of every socket before it carries anything.
         self.new_socket: Callable[[socket.socket], None] = lambda _: None
         self.slowdown = 1.0
         self.clones = Clones(self.loop.time)
         self._protected: dict[PeerId | None, set[str]] = {}
-        self._per_group: dict[bytes, int] = {}
+        self._handshake_rate = HandshakeRate(self.limits, self.loop.time)
         self._open = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._handlers = Handlers(self._shared, self.spawn)
         self._listener = Listener(self._shared, self.prepare, self._accepted)
         self.listening_changed = self._listener.changed  # told when a missing address has come
+        self.places = Places(self._shared, self.connections, self._protected)
         self._relief = Relief(self._shared, self.all_connections, self._protected)
         self._swept_at = self.loop.time()
         self._sweep_due = self._swept_at + _SWEEP
@@ -190,7 +194,7 @@ class Swarm:
         self.new_socket(sock)
 
     def _accepted(self, sock: socket.socket, remote: Multiaddr, local: Multiaddr) -> None:
-        refusal = self.refusal_for(ip_group(remote.ip() or b""))
+        refusal = self._refusal_of_source(remote.ip() or b"")
         if refusal is not None:
             self.count_refusal(refusal)
             sock.close()
@@ -199,22 +203,32 @@ class Swarm:
         with suppress(LimitReached):  # counted where it was raised
             self.upgrade(SocketTransport(self.loop, sock, self.traffic), False, remote, local)
 
+    def _refusal_of_source(self, ip: bytes) -> str | None:
+        """Why a connection from `ip` does not get a handshake; None: it does."""
+        refusal = self.admits_ip(ip)
+        if refusal is not None:
+            return refusal
+        if not self._handshake_rate.take(ip):
+            return "handshakes-per-ip"
+        return self.refusal_for(ip_group(ip))
+
     def refusal_for(self, group: bytes) -> str | None:
-        """The limit that leaves no room for another connection of `group`; None: there is room."""
-        limits = self.limits
-        if len(self.pending) >= limits.max_pending_handshakes and not self._end_a_handshake():
-            return "pending-handshakes"
-        if self._open + len(self.pending) >= limits.max_connections:
-            return "connections"
-        if self._per_group.get(group, 0) >= limits.max_connections_per_ip:
+        """The limit that leaves no room for another handshake of `group`; None: there is room.
+
+        Whether there is a place behind it depends on who comes.
+        """
+        if self.places.crowded(group):
             return "connections-per-ip"
-        return None
+        limit = self.limits.max_pending_handshakes
+        if len(self.pending) >= limit and not self._end_a_handshake():
+            return "pending-handshakes"
+        return "connections" if self.places.full_for_all(self._open) else None
 
     def _end_a_handshake(self) -> bool:
         """Make room for a newcomer: the oldest handshake ends, if it has had its time."""
         theirs = [connection for connection in self.pending if not connection.initiator]
         oldest = min(theirs, key=lambda connection: connection.opened_at, default=None)
-        if oldest is None or self.loop.time() - oldest.opened_at < _PATIENCE:
+        if oldest is None or self.loop.time() - oldest.opened_at < PATIENCE:
             return False
         self.count_refusal("handshake-displaced")
         oldest.close("another one needs its place", say=False)
@@ -240,8 +254,8 @@ class Swarm:
             raise LimitReached("no memory for another handshake")
         connection = Connection(self._shared, self, transport, initiator, remote, local, expected)
         if connection.direct:
-            group = connection.group = ip_group(remote.ip() or b"")
-            self._per_group[group] = self._per_group.get(group, 0) + 1
+            connection.group = ip_group(remote.ip() or b"")
+            self.places.enter(connection.group)
         self.pending.add(connection)
         connection.start()
         return connection
@@ -255,6 +269,8 @@ class Swarm:
         refusal = "own-peer-id" if peer == self.peer_id else self.admits(connection)
         if peer == self.peer_id and not to_itself:
             self.clones.met(connection.remote)
+        if refusal is None and not self.places.make_room(connection, self._open):
+            refusal = "connections"
         if refusal is None and not self.pools.connections.take(CONNECTION):
             refusal = "memory-connections"
         if refusal is not None:
@@ -275,11 +291,7 @@ class Swarm:
     def connection_closed(self, connection: Connection) -> None:
         """Told by a connection, once, when it ends."""
         if connection.direct:
-            left = self._per_group[connection.group] - 1
-            if left:
-                self._per_group[connection.group] = left
-            else:
-                del self._per_group[connection.group]
+            self.places.leave(connection.group)
         peer = connection.peer
         if peer is None:
             if connection in self.pending:
@@ -311,7 +323,7 @@ class Swarm:
 
     def readmit(self) -> None:
         """Close the connections that `admits`, whose rules have changed, refuses now."""
-        for connection in self.all_connections():
+        for connection in [*self.pending, *self.all_connections()]:
             refusal = self.admits(connection) if connection.closed is None else None
             if refusal is not None:
                 self.count_refusal(refusal)
@@ -320,7 +332,7 @@ class Swarm:
     def connection_to(self, peer: PeerId) -> Connection | None:
         """The best connection for new streams to `peer`: direct before relayed, then the newest."""
         usable = [each for each in self.connections.get(peer, ()) if not each.leaving]
-        return max(usable, key=_most_wanted, default=None)
+        return max(usable, key=most_wanted, default=None)
 
     def all_connections(self) -> list[Connection]:
         """Every open connection."""
@@ -364,6 +376,7 @@ class Swarm:
             if now - connection.opened_at > limits.handshake_timeout:
                 self.count_refusal("handshake-timeout")
                 connection.close("handshake timed out", say=False)
+        self._end_negotiations(now - limits.negotiation_timeout)
         self._relief.measure()
         for connection in self.all_connections():
             if connection.closed is not None:
@@ -377,7 +390,20 @@ class Swarm:
             elif connection.closed is None and self._is_idle(connection, now):
                 connection.close("idle")
 
+    def _end_negotiations(self, before: float) -> None:
+        """Reset the streams opened before then that have agreed on no protocol."""
+        late = []
+        for stream, opened_at in self._shared.negotiating.items():
+            if opened_at > before:
+                break  # as all that follow
+            late.append(stream)
+        for stream in late:
+            self.count_refusal("negotiation-timeout")
+            stream.reset()
+
     def _forgive(self, seconds: float) -> None:
+        for stream in self._shared.negotiating:
+            self._shared.negotiating[stream] += seconds
         for connection in self.pending:
             connection.opened_at += seconds
         for connection in self.all_connections():
@@ -413,10 +439,6 @@ def _place(error: BaseException) -> str:
     if trace is None:
         return "unknown"
     return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-
-
-def _most_wanted(connection: Connection) -> tuple[bool, float]:
-    return connection.direct, connection.opened_at
 
 
 def _least_wanted(connection: Connection) -> tuple[bool, int, float]:

@@ -3,7 +3,8 @@
 A magic packet is six bytes of ff and the MAC address sixteen times, here in a UDP broadcast on the
 interface at whose network the machine stands. The packet is repeated until the machine has
 reserved again, or for as long as a caller may be held. A machine is woken inside its window only,
-never while the time is unknown and it has a window, and not again for a while when it did not come.
+never while the time is unknown and it has a window, so often a day for one caller and for all, and
+not again for a while, whether it came or not.
 
 Source: AMD, Magic Packet Technology (publication 20213)
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import deque
 from typing import TYPE_CHECKING
 
 from edge import log
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
     class Reservations(Protocol):
         """Where a machine that sleeps keeps its reservation, and a caller asks for it."""
 
-        # Wakes a peer for a caller; True when it has come.
-        wake: Callable[[PeerId], Awaitable[bool]] | None
+        # Wakes the first peer for the second, who may do that; True when it has come.
+        wake: Callable[[PeerId, PeerId], Awaitable[bool]] | None
         # Told of every reservation that is made or renewed.
         reserved: list[Callable[[PeerId], None]]
 
@@ -40,17 +42,30 @@ if TYPE_CHECKING:
 
 MAX_CALLERS = 16  # held at a time for one machine
 _AGAIN = 3.0  # seconds between two packets
-_REST = 60.0  # seconds after a call in vain
+_REST = 60.0  # seconds after a call, in vain or not: nobody sleeps again so soon
+_DAY = 86400.0  # seconds
+MOST_A_DAY = 48  # times that one machine is woken,
+MOST_A_DAY_FOR_ONE = 12  # and for one caller
 _BROADCAST = "255.255.255.255"
 
 
 class Sleeper:
     """A machine that may sleep. `window`: when it may be woken, None for always.
 
-    `wait`: seconds that a caller is held at most.
+    `wait`: seconds that a caller is held at most. `calls`: of the last day: when, and for whom.
     """
 
-    __slots__ = ("callers", "interface", "mac", "peer", "port", "rests_until", "wait", "window")
+    __slots__ = (
+        "callers",
+        "calls",
+        "interface",
+        "mac",
+        "peer",
+        "port",
+        "rests_until",
+        "wait",
+        "window",
+    )
 
     def __init__(
         self, peer: PeerId, mac: str, interface: str, port: int, window: Window | None, wait: float
@@ -62,7 +77,13 @@ class Sleeper:
         self.window = window
         self.wait = wait
         self.callers: set[asyncio.Future[None]] = set()
+        self.calls: deque[tuple[float, PeerId]] = deque()
         self.rests_until = 0.0
+
+    def goes_on(self, before: Sleeper) -> None:
+        """It is the one that was configured `before`: what is under way and counted stays."""
+        self.callers, self.calls = before.callers, before.calls
+        self.rests_until = before.rests_until
 
 
 class Waker:
@@ -87,7 +108,7 @@ class Waker:
         self._sleepers = {sleeper.peer: sleeper for sleeper in sleepers(config)}
         for peer, sleeper in self._sleepers.items():
             if peer in before:
-                sleeper.callers = before[peer].callers
+                sleeper.goes_on(before[peer])
         self._zone = zone(config)
         self._reservations.keep_reservations(frozenset(self._sleepers))
 
@@ -106,20 +127,23 @@ class Waker:
         if sleeper is None or not sleeper.callers:
             return
         self.woken += 1
+        sleeper.rests_until = self._loop.time() + _REST
         log.info("woken", peer=peer, callers=len(sleeper.callers))
         for caller in sleeper.callers:
             if not caller.done():
                 caller.set_result(None)
 
-    async def wake(self, peer: PeerId) -> bool:
+    async def wake(self, peer: PeerId, for_whom: PeerId) -> bool:
         """Wake `peer` and wait for it; whether it has come."""
         sleeper = self._sleepers.get(peer)
-        refusal = "unknown" if sleeper is None else self._refusal(sleeper)
+        refusal = "unknown" if sleeper is None else self._refusal(sleeper, for_whom)
         if sleeper is None or refusal is not None:
-            log.info("not-woken", peer=peer, reason=refusal)
+            log.info("not-woken", peer=peer, caller=for_whom, reason=refusal)
             return False
         caller: asyncio.Future[None] = self._loop.create_future()
         first = not sleeper.callers
+        if first:
+            sleeper.calls.append((self._loop.time(), for_whom))
         sleeper.callers.add(caller)
         try:
             async with asyncio.timeout(sleeper.wait):
@@ -129,21 +153,28 @@ class Waker:
                     await caller
         except TimeoutError:
             sleeper.rests_until = self._loop.time() + _REST
-            log.info("not-woken", peer=peer, reason="no answer")
+            log.info("not-woken", peer=peer, caller=for_whom, reason="no answer")
             return False
         finally:
             sleeper.callers.discard(caller)
         return True
 
-    def _refusal(self, sleeper: Sleeper) -> str | None:
+    def _refusal(self, sleeper: Sleeper, for_whom: PeerId) -> str | None:
         if sleeper.window is not None:
             now = self._utc()
             if now is None or not sleeper.window.covers(*self._zone.local(now)):
                 return "outside its window"
-        if len(sleeper.callers) >= MAX_CALLERS:
-            return "too many callers"
-        if self._loop.time() < sleeper.rests_until:
-            return "did not come a moment ago"
+        if sleeper.callers:
+            return "too many callers" if len(sleeper.callers) >= MAX_CALLERS else None
+        now = self._loop.time()
+        if now < sleeper.rests_until:
+            return "was called a moment ago"
+        while sleeper.calls and sleeper.calls[0][0] <= now - _DAY:
+            sleeper.calls.popleft()
+        if len(sleeper.calls) >= MOST_A_DAY:
+            return "called too often today"
+        if sum(whom == for_whom for _, whom in sleeper.calls) >= MOST_A_DAY_FOR_ONE:
+            return "called too often today by this peer"
         return None
 
     async def _call(self, sleeper: Sleeper, caller: asyncio.Future[None]) -> None:

@@ -72,18 +72,20 @@ def is_documentation(ip: bytes) -> bool:
     return bool(_look_up(ip, _DOCUMENTATION4 if len(ip) == 4 else _DOCUMENTATION6, ""))
 
 
-def is_mapped(ip: bytes) -> bool:
-    """Whether `ip` is an IPv4 address in the form of an IPv6 one."""
-    return len(ip) == 16 and ip.startswith(_V4_MAPPED)
+def unmapped(ip: bytes) -> bytes:
+    """`ip` (4 or 16 bytes), but the 4 bytes of an IPv4 address that has the form of an IPv6 one."""
+    return ip[12:] if ip.startswith(_V4_MAPPED) else ip
 
 
 def ip_group(ip: bytes) -> bytes:
     """The group of `ip` (4 or 16 bytes) for per-IP limits: an IPv4 address, or an IPv6 /64."""
-    if len(ip) == 4:
-        return ip
-    if ip.startswith(_V4_MAPPED):
-        return ip[12:]
-    return ip[:8]
+    return unmapped(ip)[:8]
+
+
+def ip_network(ip: bytes) -> bytes:
+    """The network of `ip` for asking independent witnesses: an IPv4 /16, or an IPv6 /32."""
+    plain = unmapped(ip)
+    return plain[:2] if len(plain) == 4 else plain[:4]
 
 
 def parse_ip4(text: str) -> bytes:

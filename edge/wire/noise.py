@@ -146,7 +146,8 @@ class Handshake:
         self._initiator = initiator
         self._expected = expected
         self._symmetric = _Symmetric()
-        self._ephemeral = crypto.x25519_keypair()
+        # Made when it is sent: whoever connects and says nothing does not cause that.
+        self._ephemeral: tuple[crypto.X25519Private, bytes]
         self._remote_ephemeral = self._remote_static = b""
         self._step = 0
         self.channel: Channel | None = None
@@ -222,6 +223,7 @@ class Handshake:
         self._step = 3
 
     def _send_ephemeral(self) -> bytes:
+        self._ephemeral = crypto.x25519_keypair()
         self._symmetric.mix_hash(self._ephemeral[1])
         return self._ephemeral[1]
 

@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,6 +69,20 @@ def run(*command: str | Path, cwd: Path | None = None) -> None:
     if done.returncode:
         shown = " ".join(str(word) for word in command)
         raise InstallError(f"{shown}: exit {done.returncode}\n{done.stdout[-2000:]}")
+
+
+def pip(command: str, pins: str, *options: str | Path, python: str | Path = sys.executable) -> None:
+    """Run pip `install` or `download` for `pins`, the text of a requirements file with hashes.
+
+    Nothing comes that has no hash there. What there is as source only is built by the setuptools of
+    `python`'s environment: pip would take another for it, of which nobody knows the hash.
+    """
+    with scratch() as folder:
+        requirements = Path(folder) / "requirements.txt"
+        requirements.write_text(pins)
+        words = (python, "-m", "pip", command, "--quiet", "--disable-pip-version-check")
+        safe = ("--require-hashes", "--no-deps", "--no-build-isolation")
+        run(*words, *safe, *options, "--requirement", requirements)
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:

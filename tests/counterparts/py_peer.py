@@ -19,9 +19,8 @@ _CHECKOUT = Path(__file__).parents[2]
 
 
 def _install(target: Path) -> None:
-    pip = (sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check")
     wheels = ("--only-binary", ":all:", "--no-binary", "varint,python-baseconv")
-    cache.run(*pip, "--no-deps", *wheels, "--target", target, "-r", _REQUIREMENTS)
+    cache.pip("install", _REQUIREMENTS.read_text(), *wheels, "--target", target)
 
 
 class PyPeer(LinesPeer):

@@ -51,4 +51,4 @@ def test_without_a_mirror_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) ->
     use(monkeypatch)
     monkeypatch.setattr(sources.os, "geteuid", lambda: 1000)
     with pytest.raises(SystemExit, match="sudo apt-get update"):
-        sources._mirrors()
+        sources.mirrors()

@@ -26,7 +26,7 @@ COMPLAINT = (
 )
 MAIN = """\
 instance node
-command: '/usr/bin/kwaainet' 'run' '--procd' '--config' '/var/etc/kwaainet/config'
+command: '/usr/bin/kwaainet' '--confined' 'run' '--procd' '--config' '/var/etc/kwaainet/config'
 command+: '--data-dir' '/etc/kwaainet/data' '--run-dir' '/var/run/kwaainet'
 command+: '--qos-hooks' '/var/etc/kwaainet/events'
 file: '/usr/bin/kwaainet' '/var/etc/kwaainet/hard'
@@ -46,7 +46,7 @@ mount: '/var/etc/kwaainet' '/etc/resolv.conf' '/tmp/resolv.conf' '/tmp/resolv.co
 mount: '/etc/openwrt_release' '/tmp/sysinfo'
 mount_rw: '/etc/kwaainet/data' '/var/run/kwaainet'
 """
-LIMITED = "config node\n\toption memory_limit '32M'\n"
+LIMITED = "config node\n\toption memory_limit '64M'\n"
 ELSEWHERE = "config node\n\toption data_dir '/mnt/usb'\n\toption run_dir '/var/run/there'\n"
 
 COPY = "/var/etc/kwaainet/config"

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge.version import VERSION
-from openwrt.package import adb, apk, feed, ipk, recipe
-from openwrt.package.keys import ApkKey, SignifyKey
+from openwrt.package import adb, apk, feed, ipk, keys, recipe
+from openwrt.package.keys import ApkKey, KeysError, SignifyKey
 from tests.openwrt.sample import ARCH, EPOCH, SAMPLE
 
 GOLDEN = Path(__file__).parent / "apk-tools-3.0.6"
@@ -197,6 +197,94 @@ def test_keys_are_kept(tmp_path: Path) -> None:
     assert ApkKey(tmp_path).identifier() == ApkKey(tmp_path).identifier()
     for secret in ("kwaainet.sec", "kwaainet.key.pem"):
         assert (tmp_path / secret).stat().st_mode & 0o077 == 0
+
+
+def saying(passphrase: str) -> keys.Ask:
+    return lambda file, new: passphrase
+
+
+def test_keys_with_a_passphrase_sign_with_that_one_alone(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("what is signed")
+    signify = SignifyKey(tmp_path, saying("right"))
+    signify.sign(file)
+    assert SignifyKey(tmp_path, saying("never asked")).check(file)
+    key = ApkKey(tmp_path, saying("right"))
+    assert ApkKey(tmp_path, saying("right")).identifier() == key.identifier()
+    for wrong in ("wrong", ""):
+        with pytest.raises(KeysError):
+            SignifyKey(tmp_path, saying(wrong)).sign(file)
+        with pytest.raises(KeysError):
+            ApkKey(tmp_path, saying(wrong))
+
+
+def test_a_key_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "kwaainet.key.pem").write_text("-----BEGIN PRIVATE KEY-----\n")
+    with pytest.raises(KeysError, match=r"kwaainet\.key\.pem"):
+        ApkKey(tmp_path)
+
+
+# --- where the keys are ---
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("FEED_KEYS", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_keys_are_outside_the_checkout_for_their_owner_alone(home: Path) -> None:
+    place = keys.directory(before=home / "none")
+    assert place == home / ".local/share/kwaainet/feed-keys"
+    assert place.stat().st_mode & 0o777 == 0o700
+    place.chmod(0o755)
+    assert keys.directory(before=home / "none").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_data_directory_is_the_users_unless_it_is_relative(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    assert keys.directory(before=home / "none") == home / "data/kwaainet/feed-keys"
+    monkeypatch.setenv("XDG_DATA_HOME", "data")
+    assert keys.directory(before=home / "none") == home / ".local/share/kwaainet/feed-keys"
+
+
+def test_feed_keys_names_another_place(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is in the old one stays there."""
+    old = home / "build/feed-keys"
+    old.mkdir(parents=True)
+    monkeypatch.setenv("FEED_KEYS", str(home / "mine"))
+    assert keys.directory(old) == home / "mine"
+    assert old.is_dir()
+
+
+def test_keys_in_the_old_place_are_moved_and_kept(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = home / "build/feed-keys"
+    old.mkdir(parents=True)
+    before = SignifyKey(old).fingerprint()
+    capsys.readouterr()
+    place = keys.directory(old)
+    assert not old.exists()
+    assert SignifyKey(place).fingerprint() == before
+    assert (place / "kwaainet.sec").stat().st_mode & 0o777 == 0o600
+    assert capsys.readouterr().err.splitlines() == [
+        f"moved the feed's keys from {old} to {place}: back them up there"
+    ]
+
+
+def test_keys_in_both_places_are_told_and_left(home: Path) -> None:
+    old = home / "build/feed-keys"
+    for place in (old, home / ".local/share/kwaainet/feed-keys"):
+        place.mkdir(parents=True)
+        SignifyKey(place)
+    with pytest.raises(KeysError, match="both hold keys"):
+        keys.directory(old)
+    assert (old / "kwaainet.sec").exists()
 
 
 # --- apk ---

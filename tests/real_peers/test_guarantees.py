@@ -142,7 +142,7 @@ async def connect_reserve_drop(key: crypto.Ed25519Key, at: Multiaddr) -> None:
     swarm = Swarm(key)
     peer = at.peer_id()
     assert peer is not None
-    connection = await Dialer(swarm).connect(peer, [at])
+    connection = await Dialer(swarm).connect(peer, [at], trusted=True)
     stream = connection.open_stream([circuit.HOP_ID])
     await stream.write(delimited(circuit.HopMessage(type=circuit.HopMessage.RESERVE).encode()))
     answer = circuit.HopMessage.decode(await stream.read_message(circuit.MAX_MESSAGE))

@@ -127,7 +127,7 @@ class Peer:
     async def dial(self) -> Connection:
         """A connection to the relay."""
         peer = self._relay.swarm.peer_id
-        return await self.dialer.connect(peer, [self._relay.bound], again=True)
+        return await self.dialer.connect(peer, [self._relay.bound], again=True, trusted=True)
 
     async def ask(self, kind: int, target: PeerId | None = None) -> circuit.HopMessage:
         peer = circuit.Peer(id=target.bytes, addrs=[]) if target is not None else None

@@ -12,6 +12,7 @@ from edge.relay import admission
 from edge.relay.admission import Admission, Network
 from edge.swarm.addresses import OwnAddresses
 from edge.swarm.connection import Connection
+from edge.swarm.places import FOREIGN, LISTED, OWN
 from edge.wire.identify import IdentifyInfo
 from edge.wire.ip import parse_ip4, parse_ip6
 from edge.wire.multiaddr import Multiaddr
@@ -96,6 +97,14 @@ def test_denied_peers_and_networks() -> None:
     assert made.denied(connection(peer=A, remote="/ip4/8.8.8.8/tcp/1")) == "denied-peer"
     assert made.denied(connection(peer=B)) == "denied-network"
     assert made.denied(connection(peer=B, remote="/ip4/8.8.8.8/tcp/1")) is None
+
+
+def test_an_ip_is_denied_in_whatever_form_it_comes() -> None:
+    made = admits(deny_networks=["5.1.1.0/24", "2001:db8::/32"])
+    for text in ("5.1.1.7", "::ffff:5.1.1.7", "2001:db8::7"):
+        ip = parse_ip6(text) if ":" in text else parse_ip4(text)
+        assert made.denied_ip(ip) == "denied-network"
+    assert made.denied_ip(parse_ip4("5.1.2.7")) is None
 
 
 def test_behind_a_relay_the_peer_is_denied_and_not_the_relays_network() -> None:
@@ -219,3 +228,13 @@ async def test_a_peer_has_a_moment_to_identify_itself(monkeypatch: pytest.Monkey
     peer.closed = "gone"
     assert await admits().is_foreign(peer)
     assert not slept
+
+
+def test_what_a_peer_says_of_itself_favours_it_less_than_being_listed() -> None:
+    rules = admits(allow_peers=[A])
+    listed, other = connection(peer=A), connection(peer=B)
+    assert (rules.favour(listed), rules.favour(other)) == (LISTED, FOREIGN)
+    other.info = info("kwaainet-edge/0.1")
+    assert rules.favour(other) == OWN
+    listed.info = info("foreigner/1.0")
+    assert rules.favour(listed) == LISTED

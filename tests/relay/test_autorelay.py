@@ -97,6 +97,32 @@ async def test_reservations_end_with_the_need_for_them() -> None:
         assert node.host.addresses.circuits == []
 
 
+class Observed(Addresses):
+    """A node that peers say they have reached, or that is configured to be."""
+
+    certain = False
+
+    def set_circuits(self, _: object) -> None:
+        """Who is told is another matter."""
+
+
+@asynchronous(30)
+async def test_what_peers_say_gives_no_reservation_up() -> None:
+    """Two lies made a node behind NAT give up the relays through which alone it was reached."""
+    async with relaying() as relay, reserving(relay.at) as node:
+        await so(lambda: len(node.autorelay.reservations) == 1)
+        addresses = Observed()
+        addresses.nat = PUBLIC
+        node.host.addresses = addresses  # type: ignore[assignment]
+        auto = config(client="auto", relays=[relay.at], reservations=2)
+        node.autorelay.configure(auto)
+        assert node.autorelay.wanted == 2
+        addresses.certain = True
+        node.autorelay.configure(auto)
+        assert node.autorelay.wanted == 0
+        await so(lambda: not node.autorelay.reservations)
+
+
 # --- what it holds ---
 
 
@@ -155,7 +181,7 @@ async def test_relays_that_are_met_serve_when_those_configured_do_not(hours: Non
     nobody = PublicKey(type=1, data=crypto.Ed25519Key.generate().public).peer_id()
     dead = Multiaddr.from_string(f"/ip4/127.0.0.1/tcp/{free_port()}").with_peer(nobody)
     async with relaying() as met, reserving(dead) as node:
-        await node.host.dialer.connect(met.swarm.peer_id, [met.bound])
+        await node.host.dialer.connect(met.swarm.peer_id, [met.bound], trusted=True)
         await so(lambda: list(node.autorelay.reservations) == [met.swarm.peer_id])
 
 
@@ -181,9 +207,11 @@ async def test_a_request_that_fails_after_a_correction_does_not_count(
         dialled, corrected = asyncio.Event(), asyncio.Event()
         connect = node.host.dialer.connect
 
-        async def hang(peer: PeerId, addresses: list[Multiaddr], again: bool) -> Connection:
+        async def hang(
+            peer: PeerId, addresses: list[Multiaddr], again: bool, trusted: bool
+        ) -> Connection:
             if addresses == [relay.at]:
-                return await connect(peer, addresses, again)
+                return await connect(peer, addresses, again, trusted)
             dialled.set()
             await corrected.wait()
             raise DialError("timed out")

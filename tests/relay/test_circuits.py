@@ -60,6 +60,22 @@ async def test_what_could_not_be_opened_leaves_nothing() -> None:
 
 
 @asynchronous(10)
+async def test_one_source_does_not_fill_a_target() -> None:
+    rig, target = alone(), Usage()
+    rig.limits.max_circuits = 100
+    taken = 0
+    while rig.begin((Usage(), target)):  # one stranger, with as many peer ids as it likes
+        taken += 1
+    assert taken == 4
+    assert rig.begin((Usage(), target), THERE)
+    assert rig.begin(fresh()), "and the source may have another target"
+    rig.limits.max_circuits_per_peer = 40
+    while rig.begin((Usage(), target)):
+        taken += 1
+    assert taken == 10
+
+
+@asynchronous(10)
 async def test_circuits_that_are_being_opened_count() -> None:
     rig = alone()
     assert all(rig.begin(fresh()) for _ in range(4))

@@ -61,7 +61,7 @@ async def test_a_connection_through_a_relay_names_it() -> None:
     async with relaying() as relay, peers(relay, 2) as (listener, dialer):
         assert await listener.reserve() == circuit.OK
         at = relay.at.via_circuit(listener.id)
-        connection = await dialer.dialer.connect(listener.id, [at], again=True)
+        connection = await dialer.dialer.connect(listener.id, [at], again=True, trusted=True)
         assert connection.peer == listener.id
         assert (connection.direct, connection.limited) == (False, False)
         (accepted,) = listener.swarm.connections[dialer.id]
@@ -74,7 +74,7 @@ async def test_a_connection_through_a_relay_names_it() -> None:
 async def test_a_relay_that_refuses_is_quoted() -> None:
     async with relaying() as relay, peers(relay, 2) as (listener, dialer):
         with pytest.raises(RelayRefused, match="the relay answers NO_RESERVATION") as refused:
-            await dialer.client.dial_circuit(relay.at.via_circuit(listener.id), listener.id)
+            await dialer.client.dial_circuit(await dialer.dial(), listener.id)
         assert refused.value.status == circuit.NO_RESERVATION
         relay.configure(private=True)
         with pytest.raises(RelayRefused, match="PERMISSION_DENIED"):
@@ -91,22 +91,49 @@ async def test_an_answer_that_is_none_resets_the_stream() -> None:
 
         relay.swarm.handle(circuit.HOP_ID, echo)
         with pytest.raises(RemoteProtocolError, match="something else than a status"):
-            await dialer.client.reserve(relay.swarm.peer_id, [relay.bound])
+            await dialer.client.reserve(relay.swarm.peer_id, [relay.bound], trusted=True)
         (connection,) = dialer.swarm.all_connections()
         assert not connection.session.streams
 
 
-@pytest.mark.parametrize("which", ["no relay", "no peer id", "two relays"])
+@pytest.mark.parametrize("which", ["no peer id", "two relays"])
 @asynchronous(30)
 async def test_an_address_that_names_no_relay_is_not_dialled(which: str) -> None:
     async with relaying() as relay, peers(relay, 2) as (listener, dialer):
         address = {
-            "no relay": relay.at,
             "no peer id": Multiaddr.from_string(f"{relay.bound}/p2p-circuit"),
             "two relays": relay.at.via_circuit(listener.id).via_circuit(),
         }[which]
         with pytest.raises(DialError, match="names its relay"):
-            await dialer.client.dial_circuit(address, listener.id)
+            await dialer.dialer.connect(listener.id, [address], trusted=True)
+        assert not relay.swarm.connections
+
+
+@asynchronous(30)
+async def test_no_circuit_leads_to_its_own_relay() -> None:
+    async with relaying() as relay, peers(relay, 1) as (dialer,):
+        circle = relay.at.via_circuit(relay.swarm.peer_id)
+        with pytest.raises(DialError, match="its own relay"):
+            await dialer.dialer.connect(relay.swarm.peer_id, [circle], trusted=True)
+
+
+@asynchronous(30)
+async def test_a_circuit_that_others_name_takes_us_to_no_relay_on_the_lan() -> None:
+    async with relaying() as relay, peers(relay, 2) as (listener, dialer):
+        assert await listener.reserve() == circuit.OK
+        port = relay.bound.host_port()[1]  # type: ignore[index]
+        relays = [relay.at, *(at(f"/{n}/localhost/tcp/{port}", relay) for n in ("dns", "dns4"))]
+        for through in [each.via_circuit(listener.id) for each in relays]:
+            with pytest.raises(DialError, match=f"no address of {relay.swarm.peer_id}"):
+                await dialer.dialer.connect(listener.id, [through])
+        assert dialer.id not in relay.swarm.connections
+        await dialer.dial()  # to a relay that it has by itself, the same address tells nothing new
+        connection = await dialer.dialer.connect(listener.id, [relay.at.via_circuit()], again=True)
+        assert connection.peer == listener.id
+
+
+def at(text: str, relay: Relay) -> Multiaddr:
+    return Multiaddr.from_string(text).with_peer(relay.swarm.peer_id)
 
 
 def test_a_status_without_a_name_is_shown_as_a_number() -> None:

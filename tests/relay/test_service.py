@@ -182,7 +182,7 @@ async def test_bytes_and_circuits_are_counted_while_open_and_after() -> None:
     async with relaying() as relay, peers(relay, 2, own=True) as (listener, dialer):
         assert await listener.reserve() == circuit.OK
         through = relay.at.via_circuit(listener.id)
-        connection = await dialer.dialer.connect(listener.id, [through], again=True)
+        connection = await dialer.dialer.connect(listener.id, [through], again=True, trusted=True)
         await so(lambda: connection.info is not None)
         report = relay.service.report()
         there, back = report["bytes"]["to_listeners"], report["bytes"]["to_dialers"]
@@ -236,7 +236,7 @@ async def test_limits_are_told_to_both_ends_and_reported() -> None:
         listener, dialer = two
         assert await listener.reserve() == circuit.OK
         through = relay.at.via_circuit(listener.id)
-        connection = await dialer.dialer.connect(listener.id, [through], again=True)
+        connection = await dialer.dialer.connect(listener.id, [through], again=True, trusted=True)
         assert connection.limited
         (accepted,) = listener.swarm.connections[dialer.id]
         assert accepted.limited
@@ -248,42 +248,47 @@ async def test_limits_are_told_to_both_ends_and_reported() -> None:
 
 
 @asynchronous(30)
-async def test_a_sleeper_is_woken_for_its_own_network_alone() -> None:
+async def test_a_sleeper_is_woken_for_the_allowed_alone() -> None:
+    """What a peer says of itself, as `own` does, gives it no right to."""
     async with (
         relaying() as relay,
-        peers(relay, 1, own=True) as (friend,),
-        peers(relay, 2) as (sleeper, stranger),
+        peers(relay, 1, own=True) as (own,),
+        peers(relay, 3) as (sleeper, friend, stranger),
     ):
-        woken: list[PeerId] = []
+        woken: list[tuple[PeerId, PeerId]] = []
 
-        async def wake(peer: PeerId) -> bool:
-            woken.append(peer)
+        async def wake(peer: PeerId, caller: PeerId) -> bool:
+            woken.append((peer, caller))
             return await sleeper.reserve() == circuit.OK
 
+        relay.configure(allow_peers=[friend.id])
         relay.service.wake = wake
         relay.service.keep_reservations(frozenset({sleeper.id}))
         assert await stranger.connect(sleeper) == circuit.CONNECTION_FAILED
+        await own.dial()
+        await so(lambda: all(link.info for link in relay.swarm.all_connections()))
+        assert await own.connect(sleeper) == circuit.CONNECTION_FAILED
         assert not woken
         assert await friend.connect(sleeper) == circuit.OK
-        assert woken == [sleeper.id]
+        assert woken == [(sleeper.id, friend.id)]
         assert await stranger.connect(sleeper) == circuit.OK  # it is awake
 
 
 @asynchronous(30)
 async def test_a_sleeper_that_does_not_come_fails_the_circuit() -> None:
-    async with (
-        relaying() as relay,
-        peers(relay, 1, own=True) as (friend,),
-        peers(relay, 1) as (sleeper,),
-    ):
+    async with relaying() as relay, peers(relay, 2) as (sleeper, friend):
+        relay.configure(allow_peers=[friend.id])
         relay.service.keep_reservations(frozenset({sleeper.id}))
         assert await friend.connect(sleeper) == circuit.CONNECTION_FAILED  # nobody wakes it
+        woken: list[PeerId] = []
 
-        async def wake(_: PeerId) -> bool:
+        async def wake(peer: PeerId, _: PeerId) -> bool:
+            woken.append(peer)
             return False
 
         relay.service.wake = wake
         assert await friend.connect(sleeper) == circuit.CONNECTION_FAILED
+        assert woken == [sleeper.id]
         assert relay.service.report()["reservations"]["held"] == 1
 
 

@@ -160,7 +160,7 @@ class Visitor:
 
     async def _exchange(self, other: PeerId) -> None:
         circuit = self._relay.via_circuit(other)
-        connection = await self._dialer.connect(other, [circuit], again=True)
+        connection = await self._dialer.connect(other, [circuit], again=True, trusted=True)
         stream = connection.open_stream([_FOREIGN])
         text = random.randbytes(random.randint(1, _MOST))
         sending = asyncio.ensure_future(_send(stream, text))

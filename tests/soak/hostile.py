@@ -37,9 +37,9 @@ _ADDRESSES = itertools.count()
 
 
 def another_address() -> str:
-    """A loopback address that nobody has come from for long."""
+    """A loopback address that nobody has come from for long, nor from the networks around it."""
     number = next(_ADDRESSES)
-    return f"127.{1 + number // 62500 % 250}.{number // 250 % 250}.{1 + number % 250}"
+    return f"127.{1 + number % 250}.{number // 250 % 250}.{1 + number // 62500 % 250}"
 
 
 class Stranger:

@@ -30,6 +30,7 @@ STATUS = {
     "nat": "public",
     "addresses": {
         "listening": ["/ip4/0.0.0.0/tcp/4001", "/ip6/::/tcp/4001"],
+        "missing": ["/ip4/10.9.9.9/tcp/4001"],
         "advertised": ["/ip4/203.0.113.5/tcp/4001"],
         "observed": [
             {"address": "/ip4/203.0.113.5/tcp/4001", "peers": 3, "confirmed": True},

@@ -1,16 +1,20 @@
 """The status socket of another process: its protocol, its bounds, and who may own it."""
 
+import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
 import socket
 import stat
 import time
+from pathlib import Path
 
 import pytest
 
-from edge.status.server import MAX_CLIENTS, MAX_REQUEST
+from edge.status.errors import StatusError
+from edge.status.server import MAX_CLIENTS, MAX_REQUEST, StatusServer
 
 
 def dial(node):
@@ -213,3 +217,26 @@ def test_a_directory_that_is_not_there_is_an_error(start, tmp_path):
 def test_json_is_not_loaded_before_it_is_needed(start, tmp_path):
     node = start(tmp_path)
     assert ask(node, b'{"verb":"modules","names":["json","asyncio"]}\n') == {"loaded": ["asyncio"]}
+
+
+@pytest.mark.parametrize(
+    ("code", "left"),
+    [(errno.EPERM, False), (errno.EOPNOTSUPP, False), (errno.ENOSYS, False), (errno.EIO, True)],
+)
+def test_a_file_system_without_sockets(tmp_path, monkeypatch, code, left):
+    """A stand-in for FAT, 9p and, with a file that is left behind, exFAT by FUSE."""
+
+    def bind(_, path):
+        if left:
+            Path(path).touch()
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(socket.socket, "bind", bind)
+    server = StatusServer(str(tmp_path), {})
+    with pytest.raises(StatusError) as refused:
+        asyncio.run(server.start())
+    assert str(refused.value) == (
+        f"no status socket in {tmp_path}: its file system has no Unix sockets; set run_dir to a"
+        " directory on one that has"
+    )
+    assert list(tmp_path.iterdir()) == []

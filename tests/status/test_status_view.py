@@ -29,6 +29,7 @@ def test_status_with_every_room():
         advertised    /ip4/203.0.113.5/tcp/4001
         listening     /ip4/0.0.0.0/tcp/4001
                       /ip6/::/tcp/4001
+        not yet at    /ip4/10.9.9.9/tcp/4001
         unconfirmed   /ip6/2001:db8::5/tcp/4001 (by 1 peer)
         reservations  9 held for others (limit 128)
         own relays    12D3KooWJF..PykEq7, renewed within 45 m 10 s

@@ -7,6 +7,7 @@ before, and again after. Needs root for mount namespaces, and Debian's faketime.
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -70,17 +71,26 @@ def port_of(address: str) -> int:
 
 @asynchronous(90)
 async def test_without_file_descriptors_circuits_go_on_and_later_all_is_well() -> None:
-    few = Setup(within=("prlimit", "--nofile=64:64"))
-    async with EdgeNode(few, options=["--max-pending-handshakes", "200"]) as relay:
+    """Somebody lowers the limit later than the node has fitted its connections to it."""
+    async with EdgeNode(options=["--max-pending-handshakes", "200"]) as relay:
         async with circuit_over(relay) as circuit:
+            assert relay.process is not None
+            process = relay.process.pid
+            resource.prlimit(process, resource.RLIMIT_NOFILE, (open_files(process) + 80, 4096))
             with flood(port_of(await relay.direct()), 200):
                 await until_logged(relay, "accept-paused")
                 await circuit.works()
+                assert (await relay.status())["circuits"]["open"] == 1
                 await circuit.works()
             await circuit.works_anew()
         report = await relay.status()
         assert report["refusals"]["connections"]["file_descriptors"] >= 1
         assert report["connections"]["pending"] == 0
+
+
+def open_files(process: int) -> int:
+    """The highest descriptor of a process and one."""
+    return max(int(name) for name in os.listdir(f"/proc/{process}/fd")) + 1
 
 
 @contextlib.contextmanager

@@ -178,16 +178,19 @@ async def test_a_push_follows_when_protocols_change_and_only_then(
 
 
 class FailingDialer:
-    """Notes what it is to dial, and fails."""
+    """Notes what it is to dial, and whether it is trusted, and fails."""
 
     def __init__(self) -> None:
         self.dialled: list[list[Multiaddr]] = []
+        self.trusted: set[Multiaddr] = set()
         self.asked = asyncio.Event()
 
     async def connect(
-        self, _peer: PeerId, addresses: Sequence[Multiaddr], again: bool = False
+        self, _peer: PeerId, addresses: Sequence[Multiaddr], again: bool, trusted: bool
     ) -> Connection:
         self.dialled.append(list(addresses))
+        if trusted:
+            self.trusted.update(addresses)
         self.asked.set()
         raise DialError("nobody is there")
 
@@ -247,18 +250,19 @@ async def test_retry_dials_configured_and_remembered_peers_at_once(
 
     await until(both)
     assert sorted(map(str, [far, near])) == sorted(str(one) for (one,) in dialer.dialled)
+    assert dialer.trusted == {near}
     await node.stop()
 
 
 @asynchronous(30)
 async def test_addresses_that_failed_are_tried_again_once_that_is_forgotten() -> None:
     client = swarm()
-    dialer = Dialer(client)
+    dialer, peer = Dialer(client), nobody()
     dead = [address(f"/ip4/127.0.0.1/tcp/{free_port()}")]
     for expected in ("failed", "can be dialled now"):
         with pytest.raises(DialError, match=expected):
-            await dialer.connect(nobody(), dead)
+            await dialer.connect(peer, dead, trusted=True)
     dialer.forget_failures()
     with pytest.raises(DialError, match="failed"):
-        await dialer.connect(nobody(), dead)
+        await dialer.connect(peer, dead, trusted=True)
     await client.stop()

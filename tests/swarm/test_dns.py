@@ -106,7 +106,7 @@ def server() -> Iterator[tuple[str, int]]:
 
 
 def resolved(address: str, *servers: tuple[str, int]) -> list[str]:
-    return [str(one) for one in asyncio.run(resolve(Multiaddr.from_string(address), servers))]
+    return [str(one) for one in asyncio.run(resolve(Multiaddr.from_string(address), None, servers))]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_an_answer_too_long_for_udp_comes_over_tcp(server: tuple[str, int]) -> N
 
 def test_under_uvloop(server: tuple[str, int]) -> None:
     async def work() -> list[Multiaddr]:
-        over_tcp = await resolve(Multiaddr.from_string("/dnsaddr/many.test"), [server])
+        over_tcp = await resolve(Multiaddr.from_string("/dnsaddr/many.test"), None, [server])
         return over_tcp + await resolve(Multiaddr.from_string("/dns4/localhost/tcp/1"))
 
     found = uvloop.run(work())

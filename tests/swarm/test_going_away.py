@@ -48,11 +48,11 @@ async def both_ends(client: Swarm, server: Swarm) -> tuple[Connection, Connectio
 async def test_another_one_is_dialed() -> None:
     server, client = swarm(), swarm()
     dialer, at = Dialer(client), [server.listen(LOOPBACK)]
-    first = await dialer.connect(server.peer_id, at)
+    first = await dialer.connect(server.peer_id, at, trusted=True)
     ours, theirs = await both_ends(client, server)
     await go_away(ours, theirs)
     assert client.connection_to(server.peer_id) is None
-    second = await dialer.connect(server.peer_id, at)
+    second = await dialer.connect(server.peer_id, at)  # it has been there already
     assert second is not first
     assert client.connection_to(server.peer_id) is second
     assert first.closed is None
@@ -65,7 +65,7 @@ async def test_another_one_is_dialed() -> None:
 @asynchronous(30)
 async def test_status_has_a_peer_of_which_no_other_is_left() -> None:
     server, client = swarm(), swarm()
-    await Dialer(client).connect(server.peer_id, [server.listen(LOOPBACK)])
+    await Dialer(client).connect(server.peer_id, [server.listen(LOOPBACK)], trusted=True)
     await go_away(*await both_ends(client, server))
     (row,) = report.peers(host_around(client))["peers"]
     assert row["peer_id"] == str(server.peer_id)
@@ -78,7 +78,8 @@ async def test_streams_on_it_go_on_and_without_any_it_idles_out() -> None:
     server, client = swarm(), swarm(idle_timeout=0.0)
     arrived: asyncio.Queue[Stream] = asyncio.Queue()
     server.handle("/talk", arrived.put)
-    connection = await Dialer(client).connect(server.peer_id, [server.listen(LOOPBACK)])
+    at = server.listen(LOOPBACK)
+    connection = await Dialer(client).connect(server.peer_id, [at], trusted=True)
     client.protect(server.peer_id, "test")
     stream = connection.open_stream(["/talk"])
     await stream.write(b"x")
@@ -115,7 +116,7 @@ async def test_a_configured_peer_is_dialed_anew(monkeypatch: pytest.MonkeyPatch)
 async def test_a_reservation_is_renewed_over_another_one(configured: bool) -> None:
     async with relaying() as relay:
         node = Reserver(swarm(), [relay.at] if configured else [])
-        await node.host.dialer.connect(relay.swarm.peer_id, [relay.bound])
+        await node.host.dialer.connect(relay.swarm.peer_id, [relay.bound], trusted=True)
         await so(lambda: bool(node.autorelay.reservations))
         first = node.autorelay.reservations[relay.swarm.peer_id]
         ours, theirs = await both_ends(node.swarm, relay.swarm)

@@ -12,8 +12,9 @@ import pytest
 import uvloop
 
 from edge import crypto
+from edge.swarm.stream import Stream
 from edge.swarm.swarm import Swarm
-from edge.wire import yamux
+from edge.wire import multistream, yamux
 from edge.wire.multiaddr import Multiaddr
 from tests.counterparts.base import asynchronous, until
 from tests.soak.hostile import Stranger, asked, frame
@@ -105,6 +106,92 @@ async def test_many_requests_at_once_are_served_in_turns_and_all() -> None:
         return served.calls == 200
 
     await until(called)
+    stranger.close()
+    await served.gone()
+    await served.swarm.stop()
+
+
+HEADER = multistream.HEADER
+SILENT = {
+    "nothing": b"",
+    "half a header": HEADER[:5],
+    "a header": HEADER,
+    "half a proposal": HEADER + multistream.encode_line(IDENTIFY)[:-1],
+    "what there is not": HEADER + multistream.encode_line("/nothing/1.0.0"),
+    "a list": HEADER + multistream.encode_line("ls"),
+}
+
+
+@pytest.mark.parametrize("said", SILENT.values(), ids=SILENT)
+@asynchronous(20)
+async def test_streams_that_agree_on_nothing_are_reset_and_keep_no_connection(said: bytes) -> None:
+    served = Served()
+    limits = served.swarm.limits
+    limits.idle_timeout = 0.0  # ends with the next sweep
+    limits.negotiation_timeout = 3600.0
+    stranger = await served.stranger()
+    (connection,) = served.swarm.all_connections()
+    opened = [frame(yamux.DATA, yamux.SYN, 2 * n + 1, len(said)) + said for n in range(3)]
+    await stranger.say(stranger.sealed(b"".join(opened)))
+    await served.gone()
+    assert connection.closed == "idle"
+    assert not served.swarm._shared.negotiating
+
+    limits.idle_timeout = 3600.0
+    other = await served.stranger()
+    await other.say(other.sealed(b"".join([*opened, asked(IDENTIFY, 7)])))
+    (connection,) = served.swarm.all_connections()
+
+    async def open_streams() -> bool:
+        return len(connection.session.streams) == 4
+
+    await until(open_streams)
+    served.swarm._forgive(3700.0)  # the process was stopped: nobody is to blame
+    limits.negotiation_timeout = 3600.0 - 100.0
+
+    async def one_is_left() -> bool:
+        return len(connection.session.streams) == 1
+
+    served.swarm._sweep()
+    assert len(connection.session.streams) == 4
+    limits.negotiation_timeout = -3700.0
+    await until(one_is_left)
+    assert served.swarm.refusals == {"negotiation-timeout": 3}
+    assert connection.closed is None
+    for each in (stranger, other):
+        each.close()
+    await served.gone()
+    await served.swarm.stop()
+
+
+@asynchronous(20)
+async def test_a_stream_that_is_done_here_keeps_no_connection_for_its_peer() -> None:
+    """The peer has its answer, and does not close its own side."""
+    served = Served()
+
+    async def answer(stream: Stream) -> None:
+        await stream.write(b"answer")
+        stream.dismiss()
+
+    served.swarm.handle("/answer", answer)
+    stranger = await served.stranger()
+    (connection,) = served.swarm.all_connections()
+    served.swarm.handle("/wait", lambda stream: stream.read(1))
+    await stranger.say(stranger.sealed(asked("/wait", 1) + asked("/answer", 3)))
+
+    async def answered() -> bool:
+        streams = connection.session.streams
+        return len(streams) == 2 and streams[3].local_closed
+
+    await until(answered)
+    assert connection.busy  # with the other one
+    await stranger.say(stranger.sealed(frame(yamux.WINDOW_UPDATE, yamux.RST, 1, 0)))
+
+    async def idles() -> bool:
+        return not connection.busy
+
+    await until(idles)
+    assert list(connection.session.streams) == [3]
     stranger.close()
     await served.gone()
     await served.swarm.stop()

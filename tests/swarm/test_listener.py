@@ -147,6 +147,7 @@ async def test_an_address_that_comes_late_is_listened_at_and_told() -> None:
         options += ["--status-http-listen", f"/ip4/{address}/tcp/9464"]
     async with EdgeNode(Setup(listen=listen, within=alone()), options) as node:
         assert await node.addrs() == ["/ip4/127.0.0.1/tcp/4001"]
+        assert (await node.status())["addresses"]["missing"] == ["/ip4/10.9.9.9/tcp/4001"]
         assert node.process is not None
         command = ("ip", "addr", "add", "10.9.9.9/24", "dev", "lo")
         within = ("nsenter", f"--net=/proc/{node.process.pid}/ns/net")

@@ -130,13 +130,13 @@ async def test_dialling_passes_by_dead_addresses_and_remembers_them(listen: str)
     at = server.listen(Multiaddr.from_string(listen))
     dead = Multiaddr.from_string(f"/ip4/127.0.0.1/tcp/{free_port()}")
     client = swarm()
-    dialer = Dialer(client)
-    connection = await dialer.connect(server.peer_id, [dead, at])
+    dialer, gone = Dialer(client), nobody()
+    connection = await dialer.connect(server.peer_id, [dead, at], trusted=True)
     assert connection.remote == at
     with pytest.raises(DialError, match="failed"):
-        await dialer.connect(nobody(), [dead], again=True)
+        await dialer.connect(gone, [dead], again=True, trusted=True)
     with pytest.raises(DialError, match="can be dialled now"):
-        await dialer.connect(nobody(), [dead])
+        await dialer.connect(gone, [dead], trusted=True)
     await client.stop()
     await server.stop()
 

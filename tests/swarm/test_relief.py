@@ -209,7 +209,7 @@ async def test_silent_handshakes_give_way_to_newcomers(monkeypatch: pytest.Monke
             return len(node.swarm.pending) == 4
 
         await until(all_there)
-        monkeypatch.setattr(swarm, "_PATIENCE", 0.0)  # their time is over
+        monkeypatch.setattr(swarm, "PATIENCE", 0.0)  # their time is over
         newcomer = await node.connected()
         assert node.swarm.refusals == {"handshake-displaced": 1}
         for one in (*silent, newcomer):
@@ -218,7 +218,7 @@ async def test_silent_handshakes_give_way_to_newcomers(monkeypatch: pytest.Monke
 
 @asynchronous(30)
 async def test_a_handshake_under_way_does_not_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(swarm, "_PATIENCE", 3600.0)
+    monkeypatch.setattr(swarm, "PATIENCE", 3600.0)
     async with served(pending=1) as node:
         first, second = Stranger(node.at), Stranger(node.at)
         await first.connect()

@@ -272,8 +272,8 @@ async def relaying() -> AsyncIterator[tuple[Swarm, list[asyncio.Task[None]]]]:
     at = bound.with_peer(server.peer_id)
     listener, dialer, sender = Peer(at), Peer(at), Peer(at)
     await listener.reserve()
-    through = await dialer.dialer.connect(listener.swarm.peer_id, [listener.circuit])
-    to = await sender.dialer.connect(server.peer_id, [at])
+    through = await dialer.dialer.connect(listener.swarm.peer_id, [listener.circuit], trusted=True)
+    to = await sender.dialer.connect(server.peer_id, [at], trusted=True)
     pouring = [asyncio.ensure_future(pour(connection)) for connection in (through, to)]
     try:
         yield server, pouring

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +31,7 @@ from tests.counterparts.ours_peer import OurPeer
 NO_FILE = {"KWAAINET_CONFIG": "/dev/null"}
 MAC = "02:00:5e:10:20:30"
 SOMEONE = PublicKey(type=ED25519, data=bytes(32)).peer_id()
+CALLER, ANOTHER = (PublicKey(type=ED25519, data=bytes([n] * 32)).peer_id() for n in (1, 2))
 PORT = free_port()
 NOON = 1798372800.0  # 2026-12-27 12:00 UTC
 
@@ -47,7 +49,7 @@ class Reservations:
     """Where nobody has one."""
 
     def __init__(self) -> None:
-        self.wake: Callable[[PeerId], Awaitable[bool]] | None = None
+        self.wake: Callable[[PeerId, PeerId], Awaitable[bool]] | None = None
         self.reserved: list[Callable[[PeerId], None]] = []
 
     def keep_reservations(self, sleepers: frozenset[PeerId]) -> None:
@@ -75,7 +77,7 @@ def test_a_magic_packet() -> None:
 async def test_all_callers_wait_for_one_waking() -> None:
     with network_card() as card:
         made = waker()
-        callers = [asyncio.ensure_future(made.wake(SOMEONE)) for _ in range(3)]
+        callers = [asyncio.ensure_future(made.wake(SOMEONE, CALLER)) for _ in range(3)]
         assert await packet(card) == magic_packet(MAC)
         made.returned(SOMEONE)
         assert await asyncio.gather(*callers) == [True] * 3
@@ -91,7 +93,7 @@ async def test_the_packet_is_sent_again_until_the_machine_is_back(
     monkeypatch.setattr(wake, "_AGAIN", 0.01)
     with network_card() as card:
         made = waker()
-        caller = asyncio.ensure_future(made.wake(SOMEONE))
+        caller = asyncio.ensure_future(made.wake(SOMEONE, CALLER))
         for _ in range(3):
             await packet(card)
         made.returned(SOMEONE)
@@ -102,18 +104,79 @@ async def test_the_packet_is_sent_again_until_the_machine_is_back(
 async def test_one_that_does_not_come_is_left_alone_for_a_while() -> None:
     with network_card() as card:
         made = waker(wait=0.05)
-        assert not await made.wake(SOMEONE)
+        assert not await made.wake(SOMEONE, CALLER)
         await packet(card)
-        assert not await made.wake(SOMEONE)
+        assert not await made.wake(SOMEONE, CALLER)
         with pytest.raises(BlockingIOError):
             card.recv(1)
+
+
+def later(made: Waker, seconds: float) -> None:
+    """Let `seconds` pass for the sleeper."""
+    sleeper = made._sleepers[SOMEONE]
+    sleeper.rests_until -= seconds
+    sleeper.calls = deque((when - seconds, whom) for when, whom in sleeper.calls)
+
+
+async def called(made: Waker, card: socket.socket, caller: PeerId) -> bool:
+    """Whether a packet goes out for `caller`; the machine comes."""
+    call = asyncio.ensure_future(made.wake(SOMEONE, caller))
+    await asyncio.sleep(0)
+    made.returned(SOMEONE)
+    came = await call
+    with contextlib.suppress(BlockingIOError):
+        card.recv(2048)
+        return came
+    return False
+
+
+@asynchronous(20)
+async def test_one_that_came_rests_too() -> None:
+    with network_card() as card:
+        made = waker()
+        assert await called(made, card, CALLER)
+        later(made, 59)
+        assert not await called(made, card, ANOTHER)
+        later(made, 1)
+        assert await called(made, card, ANOTHER)
+
+
+@asynchronous(20)
+async def test_so_often_a_day_for_one_and_for_all() -> None:
+    with network_card() as card:
+        made = waker()
+        callers = [PublicKey(type=ED25519, data=bytes([n] * 32)).peer_id() for n in range(9, 15)]
+        woken = []
+        for caller in callers:
+            calls = 0
+            while await called(made, card, caller):
+                calls += 1
+                later(made, 60)
+            woken.append(calls)
+        assert woken == [wake.MOST_A_DAY_FOR_ONE] * 4 + [0, 0]
+        assert sum(woken) == wake.MOST_A_DAY
+        later(made, 86400)
+        assert await called(made, card, CALLER)
+
+
+@asynchronous(20)
+async def test_a_reload_forgets_neither_rest_nor_calls() -> None:
+    with network_card() as card:
+        made = waker()
+        assert await called(made, card, CALLER)
+        before = made._sleepers[SOMEONE]
+        again = Sleeper(SOMEONE, MAC, "lo", PORT, None, 20.0)
+        again.goes_on(before)
+        made._sleepers[SOMEONE] = again
+        assert not await called(made, card, CALLER)
+        assert len(again.calls) == 1
 
 
 @asynchronous(20)
 async def test_never_outside_its_window_and_never_while_the_time_is_unknown() -> None:
     with network_card() as card:
-        assert not await waker(Window((), 13 * 60, 14 * 60)).wake(SOMEONE)
-        assert not await waker(Window((), 0, 24 * 60), utc=None).wake(SOMEONE)
+        assert not await waker(Window((), 13 * 60, 14 * 60)).wake(SOMEONE, CALLER)
+        assert not await waker(Window((), 0, 24 * 60), utc=None).wake(SOMEONE, CALLER)
         with pytest.raises(BlockingIOError):
             card.recv(1)
 
@@ -122,9 +185,11 @@ async def test_never_outside_its_window_and_never_while_the_time_is_unknown() ->
 async def test_no_more_callers_than_can_be_held() -> None:
     with network_card() as card:
         made = waker()
-        callers = [asyncio.ensure_future(made.wake(SOMEONE)) for _ in range(wake.MAX_CALLERS)]
+        callers = [
+            asyncio.ensure_future(made.wake(SOMEONE, CALLER)) for _ in range(wake.MAX_CALLERS)
+        ]
         await packet(card)
-        assert not await made.wake(SOMEONE)
+        assert not await made.wake(SOMEONE, CALLER)
         made.returned(SOMEONE)
         assert all(await asyncio.gather(*callers))
 
@@ -132,7 +197,7 @@ async def test_no_more_callers_than_can_be_held() -> None:
 @asynchronous(20)
 async def test_a_stranger_is_nobody_to_wake() -> None:
     other = PublicKey(type=ED25519, data=bytes(range(32))).peer_id()
-    assert not await waker().wake(other)
+    assert not await waker().wake(other, CALLER)
 
 
 class Machine:

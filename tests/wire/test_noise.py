@@ -133,6 +133,19 @@ def test_low_order_ephemeral_keys_are_refused(useless: bytes) -> None:
         Handshake(identity(), False).receive_message(useless)
 
 
+def test_who_says_nothing_costs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    us, made, keypair = identity(), [], crypto.x25519_keypair
+    monkeypatch.setattr(crypto, "x25519_keypair", lambda: made.append(1) or keypair())
+    listener, dialer = Handshake(us, False), Handshake(us, True)
+    with pytest.raises(RemoteProtocolError):
+        Handshake(us, False).receive_message(bytes(7))
+    assert not made
+    first = dialer.start()
+    assert len(made) == 1
+    dialer.receive_message(listener.receive_message(first))
+    assert len(made) == 2
+
+
 def test_sizes_are_bounded_and_turns_are_kept() -> None:
     for size in (0, 31, 7000):
         with pytest.raises(RemoteProtocolError):

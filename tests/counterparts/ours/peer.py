@@ -88,7 +88,7 @@ class Peer:
     async def _connection(self, addr: str) -> Connection:
         peer = PeerId.from_string(addr.rpartition("/p2p/")[2])
         address = Multiaddr.from_string(addr)
-        return await self.node.host.dialer.connect(peer, [address], again=True)
+        return await self.node.host.dialer.connect(peer, [address], again=True, trusted=True)
 
 
 async def _send(stream: Stream, source: payload.Source) -> None:

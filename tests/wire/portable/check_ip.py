@@ -126,6 +126,7 @@ for text in ("192.0.2.255", "198.51.100.0", "203.0.113.7", "2001:db8::1", "3fff:
 for text in ("192.0.3.0", "8.8.8.8", "2001:db9::", "c000:200::", "cb00:7100::", "::"):
     parse = ip.parse_ip6 if ":" in text else ip.parse_ip4
     assert not ip.is_documentation(parse(text)), text
-assert ip.is_mapped(ip.parse_ip6("::ffff:1.2.3.4"))
-assert not ip.is_mapped(ip.parse_ip6("::1.2.3.4"))
-assert not ip.is_mapped(ip.parse_ip4("1.2.3.4"))
+for text in ("::1.2.3.4", "64:ff9b::1.2.3.4"):
+    assert ip.unmapped(ip.parse_ip6(text)) == ip.parse_ip6(text)
+assert ip.unmapped(ip.parse_ip6("::ffff:1.2.3.4")) == ip.parse_ip4("1.2.3.4")
+assert ip.unmapped(ip.parse_ip4("1.2.3.4")) == ip.parse_ip4("1.2.3.4")
