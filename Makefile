@@ -84,16 +84,16 @@ audit: ## what is linked into the binaries, and which advisories concern it (doc
 	@tools/pinned -m cross.audit
 
 ipk: ## dist/kwaainet_VERSION_TARGET.ipk of TARGET=mipsel_24kc (or another) and BINARY=its file
-	@tools/venv test dev
+	@tools/venv
 	.venv/bin/python -m openwrt.package ipk $(TARGET) $(BINARY_OF) dist
 
 feed: ## dist/feed/TARGET for opkg, signed with the keys in FEED_KEYS (docs/openwrt.md)
 	@tools/need @feed
-	@tools/venv test dev
+	@tools/venv
 	.venv/bin/python -m openwrt.package feed $(TARGET) $(BINARY_OF) dist/feed
 
 apk: ## dist/apk/TARGET for apk (OpenWrt 25.12 and later), signed likewise
-	@tools/venv test dev
+	@tools/venv
 	.venv/bin/python -m openwrt.package apk $(TARGET) $(BINARY_OF) dist/apk
 
 docs: docs-pictures ## all of docs/ that is generated: options, a plot of the modes, pictures

@@ -18,7 +18,7 @@ MAX_LINE = 4096  # PIPE_BUF: written atomically, and without blocking if poll re
 MAX_VALUE = 512
 MAX_EVENTS = 256  # buckets; further events share one
 
-_STDERR = 2
+_STDOUT, _STDERR = 1, 2
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 _BARE_NOT = frozenset(' "=\\')
 
@@ -42,11 +42,14 @@ class _Bucket:
 
 
 class _State:
-    """The threshold, the buckets by event, and the number of lines that could not be written."""
+    """The threshold, the buckets by event, the number of lines that could not be written, and by
+    level the descriptor that they are written to.
+    """
 
-    __slots__ = ("buckets", "lost", "threshold")
+    __slots__ = ("buckets", "ends", "lost", "threshold")
 
     def __init__(self) -> None:
+        self.ends = [_STDERR] * len(LEVELS)
         self.buckets: dict[str, _Bucket] = {}
         self.lost = 0
         self.threshold = LEVELS.index("info")
@@ -58,6 +61,11 @@ _state = _State()
 def set_level(name: str) -> None:
     """Set the minimum severity to `name`, one of LEVELS; may be called at any time."""
     _state.threshold = LEVELS.index(name)
+
+
+def separate() -> None:
+    """Write what is below a warning to standard output: procd takes standard error for errors."""
+    _state.ends[:2] = [_STDOUT] * 2
 
 
 def debug(event: str, **fields: object) -> None:
@@ -116,7 +124,7 @@ def _log(level: int, event: str, fields: dict[str, object]) -> None:
         parts.append(f"suppressed={bucket.suppressed}")
     if _state.lost:
         parts.append(f"lost={_state.lost}")
-    if _write(" ".join(parts)):
+    if _write(" ".join(parts), _state.ends[level]):
         bucket.suppressed = _state.lost = 0
     else:
         _state.lost += 1
@@ -149,8 +157,8 @@ def _value(value: object) -> str:
     return f'"{shown}"'
 
 
-def _write(line: str) -> bool:
-    """Write `line` to standard error without blocking; return whether it was written.
+def _write(line: str, end: int) -> bool:
+    """Write `line` to the descriptor `end` without blocking; return whether it was written.
 
     O_NONBLOCK is not used: it belongs to the open file, which the parent process shares.
     """
@@ -159,9 +167,9 @@ def _write(line: str) -> bool:
         data = data[: MAX_LINE - 4] + b"..."
     try:
         poll = select.poll()
-        poll.register(_STDERR, select.POLLOUT)
+        poll.register(end, select.POLLOUT)
         if not any(ready == select.POLLOUT for _, ready in poll.poll(0)):
             return False
-        return os.write(_STDERR, data + b"\n") == len(data) + 1
+        return os.write(end, data + b"\n") == len(data) + 1
     except OSError:
         return False  # counted by the caller; there is no other place to report it

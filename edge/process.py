@@ -2,7 +2,8 @@
 
 `begin` comes before anything else is imported, so this module needs next to nothing.
 
-Source: signal(7), pthread_sigmask(3), core(5), PR_SET_DUMPABLE(2const)
+Source: signal(7), pthread_sigmask(3), core(5), PR_SET_DUMPABLE(2const),
+PR_SET_PDEATHSIG(2const)
 """
 
 import _signal  # type: ignore[import-not-found]  # signal without the enum module
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 # What a node acts on. Without a handler each would end it, or, as process 1, be lost.
 _HELD = (_signal.SIGHUP, _signal.SIGUSR1, _signal.SIGTERM, _signal.SIGINT)
 
-_PR_SET_DUMPABLE = 4  # linux/prctl.h
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4  # linux/prctl.h
 
 
 def begin() -> None:
@@ -28,6 +29,11 @@ def begin() -> None:
 def hold_signals() -> None:
     """Let signals wait: there are no handlers yet, or none any more."""
     _signal.pthread_sigmask(_signal.SIG_BLOCK, _HELD)
+
+
+def wait_for_signal(seconds: float) -> None:
+    """Wait for one of those that are held, or so long."""
+    _signal.sigtimedwait(_HELD, seconds)
 
 
 def release_signals() -> None:
@@ -59,14 +65,23 @@ def forbid_dumps() -> None:
 
     with suppress(OSError):  # a jail may have taken the call
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def end_with_parent() -> None:
+    """Get SIGTERM when the parent ends, however it does: a jail's supervisor that is killed."""
+    _prctl(_PR_SET_PDEATHSIG, _signal.SIGTERM)
+
+
+def _prctl(option: int, value: int) -> None:
     try:
-        from _image import forbid_dumps as forbid  # type: ignore[import-not-found]  # built in there
+        from _image import prctl  # type: ignore[import-not-found]  # built in there
     except ImportError:
         import ctypes
 
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
     else:
-        forbid()
+        prctl(option, value)
 
 
 def complain(line: object) -> None:

@@ -5,6 +5,7 @@ room for memory follow from it.
 """
 
 import sys
+from contextlib import suppress
 
 from edge import preflight, process
 from edge.commands import Command
@@ -20,9 +21,42 @@ if TYPE_CHECKING:
     from edge.node import Node as RunningNode
     from edge.rooms import Fitness
 
+_FAILING = "failing"  # in the run directory: as old as the first of the failed starts in a row
+_LONGEST_WAIT = 600.0  # seconds
+
 
 def _run(config: "Config", args: "Arguments") -> int:
     """Run a node until it is told to stop."""
+    if "procd" not in args.switches:
+        return _start(config)
+
+    from edge import log
+
+    process.end_with_parent()
+    log.separate()
+    status = _start(config)
+    if status:
+        _hold_back(config[Node].run_dir)
+    return status
+
+
+def _hold_back(run_dir: str) -> None:
+    """Wait, for as long as starts have failed in a row, or until a signal.
+
+    procd starts it again and again, and every time is lines in the log.
+    """
+    import os
+    import time
+
+    wait = _LONGEST_WAIT
+    with suppress(OSError):  # without that file, the longest
+        path = os.path.join(run_dir, _FAILING)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        wait = min(max(time.time() - os.stat(path).st_mtime, 0.0), wait)
+    process.wait_for_signal(wait)
+
+
+def _start(config: "Config") -> int:
     from edge import rooms, slim
 
     preflight.directories(config)
@@ -85,7 +119,6 @@ async def _serve(config: "Config", fitness: "Fitness | None") -> int:
     score, sizing = machine.raise_oom_score(), machine.this_sizing()
     process.forbid_dumps()  # after the score, which is then root's to write
     node = composition.Node(config, fitness)
-    log.info("machine", profile=sizing.name, why=sizing.why, oom_score=score)
     if clock.now_if_plausible(clock.build_time()) is None:
         log.warning("clock-wrong", year=time.gmtime().tm_year)
     _tell_of_ciphers(config)
@@ -94,11 +127,16 @@ async def _serve(config: "Config", fitness: "Fitness | None") -> int:
     loop.add_signal_handler(signal.SIGHUP, lambda: node.reload(dict(os.environ)))
     loop.add_signal_handler(signal.SIGUSR1, node.host.learn_addresses_anew)
     process.release_signals()
-    async with node:
-        _say_ready(node)
-        await stopping.wait()
-        log.info("stopping")
-    process.hold_signals()
+    try:
+        async with node:
+            with suppress(OSError):
+                os.unlink(os.path.join(config[Node].run_dir, _FAILING))
+            log.info("machine", profile=sizing.name, why=sizing.why, oom_score=score)
+            _say_ready(node)
+            await stopping.wait()
+            log.info("stopping")
+    finally:
+        process.hold_signals()  # the loop, which has handled them, ends
     return 0
 
 
@@ -153,6 +191,18 @@ def _id(config: "Config", args: "Arguments") -> int:
 
 
 COMMANDS = (
-    Command("run", _run, "run the node until SIGTERM; SIGHUP reloads the configuration"),
+    Command(
+        "run",
+        _run,
+        "run the node until SIGTERM; SIGHUP reloads the configuration",
+        switches=(
+            (
+                "procd",
+                "",
+                "as a service of procd: print information on standard output, end with the parent,"
+                " and wait, for up to 10 minutes, before a failed start ends",
+            ),
+        ),
+    ),
     Command("id", _id, "print the peer id of this node, creating its key if there is none"),
 )

@@ -32,6 +32,7 @@ OTHER_NAMES = {
     "buffer_updated",
     "get_buffer",
     "recv_into",
+    "reload_config",
     "stream_muxers",
     "test_docs",
     "test_rooms",

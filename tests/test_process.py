@@ -3,8 +3,10 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -34,10 +36,10 @@ def early(at: str, *numbers: int) -> str:
     return EARLY.format(at=at, numbers=[int(number) for number in numbers])
 
 
-def run(directory: Path, *words: str) -> list[str]:
+def run(directory: Path, *words: str, port: int = 0) -> list[str]:
     return [
         *("run", "--mode", "relay", "--data-dir", str(directory)),
-        *("--listen", "/ip4/127.0.0.1/tcp/0", *words),
+        *("--listen", f"/ip4/127.0.0.1/tcp/{port}", *words),
     ]
 
 
@@ -113,6 +115,90 @@ def test_children_are_not_deaf(tmp_path: Path) -> None:
     options = ["--qos-hooks", str(tmp_path), "--qos-wan", "lo"]
     done = python("-m", "edge", "hooks", "stop", *options)
     assert re.search(r"qos-hook .*SigBlk:\\t0{16}", done.stderr), done.stderr
+
+
+# --- under procd ---
+
+CHILD = "import subprocess, sys; subprocess.run(sys.argv[1:])"
+NAMESPACE = ("unshare", "--pid", "--fork")  # a stand-in for ujail: the node is its process 1
+
+
+@pytest.mark.parametrize("parent", [(sys.executable, "-c", CHILD), NAMESPACE], ids=["", "jail"])
+def test_a_node_ends_with_its_parent(parent: tuple[str, ...], tmp_path: Path) -> None:
+    """Else it would keep the port and the directories from the next one for good."""
+    command = [*parent, sys.executable, "-m", "edge", *run(tmp_path, "--procd")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=ENVIRONMENT) as supervisor:
+        assert supervisor.stdout is not None
+        while not supervisor.stdout.readline().startswith(b"ready "):
+            pass
+        supervisor.kill()
+        rest = supervisor.stdout.read()  # to its end: nobody is left who could write
+    assert rest.endswith(b" info stopping\n")
+
+
+def test_information_is_no_error(tmp_path: Path) -> None:
+    """procd logs standard output as information and standard error as errors."""
+    program = (
+        "from edge import log\n"
+        "log.separate()\n"
+        "for level in log.LEVELS: getattr(log, level)(level)\n"
+        "log.set_level('debug')\n"
+        "log.debug('now')\n"
+    )
+    done = python("-c", program)
+    assert [line.split()[2] for line in done.stdout.splitlines()] == ["info", "now"]
+    assert [line.split()[2] for line in done.stderr.splitlines()] == ["warning", "error"]
+
+
+@pytest.mark.parametrize(
+    ("age", "wait"), [(None, 0), (12, 12), (300, 300), (86400, 600), (-3600, 0)]
+)
+def test_the_longer_starts_fail_the_longer_one_takes(
+    age: int | None, wait: int, tmp_path: Path
+) -> None:
+    """`age`: seconds since the first that failed, negative where the clock was set back."""
+    if age is not None:
+        (tmp_path / "failing").touch()
+        os.utime(tmp_path / "failing", (time.time() - age,) * 2)
+    program = (
+        "import sys\n"
+        "from edge import cli, process\n"
+        "process.wait_for_signal = lambda wait: print('waits', wait)\n"
+        "sys.exit(cli.main(sys.argv[1:]))"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = python("-c", program, *run(tmp_path, "--procd", port=taken.getsockname()[1]))
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    word, seconds = done.stdout.splitlines()[-1].split()
+    assert word == "waits"
+    assert float(seconds) == pytest.approx(wait, abs=60)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_failed_start_that_waits_ends_by_a_signal(number: int, tmp_path: Path) -> None:
+    """A stop, or a configuration that may be better."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        words = run(tmp_path, "--procd", port=taken.getsockname()[1])
+        command = [sys.executable, "-m", "edge", *words]
+        (tmp_path / "failing").touch()
+        os.utime(tmp_path / "failing", (0, 0))
+        with subprocess.Popen(command, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
+            assert process.stderr is not None
+            assert b"cannot listen" in process.stderr.readline()
+            process.send_signal(number)
+            assert process.wait() == 1
+
+
+def test_a_start_that_succeeds_is_the_end_of_failing(tmp_path: Path) -> None:
+    (tmp_path / "failing").touch()
+    command = [sys.executable, "-m", "edge", *run(tmp_path, "--procd")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=ENVIRONMENT) as process:
+        assert process.stdout is not None
+        while not process.stdout.readline().startswith(b"ready "):
+            pass
+        assert not (tmp_path / "failing").exists()
+        process.terminate()
 
 
 # --- secrets ---

@@ -151,19 +151,23 @@ image_names(PyObject *self, PyObject *unused)
     return names;
 }
 
-/* forbid_dumps(): as edge/process.py has it, by prctl(2). */
+/* prctl(option, value): prctl(2), for edge/process.py. */
 static PyObject *
-image_forbid_dumps(PyObject *self, PyObject *unused)
+image_prctl(PyObject *self, PyObject *args)
 {
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    return Py_NewRef(Py_None);
+    int option;
+    unsigned long value;
+
+    if (!PyArg_ParseTuple(args, "ik", &option, &value))
+        return NULL;
+    return PyLong_FromLong(prctl(option, value, 0, 0, 0));
 }
 
 static PyMethodDef methods[] = {
-    {"forbid_dumps", image_forbid_dumps, METH_NOARGS, NULL},
     {"find", image_find, METH_O, NULL},
     {"code", image_code, METH_O, NULL},
     {"names", image_names, METH_NOARGS, NULL},
+    {"prctl", image_prctl, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -8,7 +8,7 @@ which gets it from `kwaainet check-config --hard`.
 
 from edge.config.errors import ConfigError, RefusedError, suggestion
 from edge.config.files import read_text
-from edge.config.kinds import HARD, SOFT, Bool, Integer
+from edge.config.kinds import HARD, SOFT, Bool, Integer, Path
 from edge.config.layer import Found, Layer, missing
 from edge.config.schema import MAX_REPEATED, SECTIONS, Section
 from edge.config.uci_syntax import UciSyntaxError, parse
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # The last line of the init script's copies: one that lacks it was cut short.
 END = "# kwaainet: end of the checked copy"
+_SPLIT = frozenset(" \t*?[\\")  # in a path: what procd's functions, as shell scripts, take apart
 _MORE_BOOLS = {"enabled": "yes", "disabled": "no"}  # as in OpenWrt's get_bool()
 
 
@@ -131,4 +132,8 @@ def _value(option: "Option", given: "UciOption") -> object:
     text = texts[0]
     if isinstance(option, Bool):
         text = _MORE_BOOLS.get(text, text)
-    return option.from_text(text)
+    value = option.from_text(text)
+    plain = text == Path.AUTO or (text.startswith("/") and _SPLIT.isdisjoint(text))
+    if isinstance(option, Path) and not plain:
+        raise RefusedError(text, "a path from / on, without blanks and * ? [ \\")
+    return value

@@ -144,16 +144,15 @@ class QosService:
 
     def _on_line(self, route: Route | None) -> None:
         log.info("qos-line", wan=route.interface if route else "none")
-        self.route = route
+        before, self.route = self.route, route
         self._last = None
         self._delays.clear()
         self._unanswered = 0
         self._state = backoff.START
         self._set_rate()
-        self._facts = None
-        if route is not None:
-            self._facts = self._facts_of(route)
-        self._news.set()
+        if _interface(route) != _interface(before):  # to hooks, the gateway is nothing
+            self._facts = None if route is None else self._facts_of(route)
+            self._news.set()
 
     def _facts_of(self, route: Route) -> dict[str, str]:
         return facts(self._settings, route, self._ports(), os.geteuid(), self.marks.mark)
@@ -251,3 +250,7 @@ class QosService:
                 if reading.delay is not None:
                     found["wan"] |= {"delay": round(reading.delay, 1), "probe": self._probe.method}
         return {"qos": found}
+
+
+def _interface(route: Route | None) -> tuple[str, int] | None:
+    return None if route is None else (route.interface, route.number)

@@ -4,12 +4,16 @@ An overlay of this machine's root in namespaces of its own, with a WAN that lead
 written there is gone with it. rc.common, procd and uci are the stand-ins beside this file;
 `kwaainet` is this checkout. Needs root, overlayfs, iproute2 and Debian's busybox.
 
+A jail is a root directory with the paths that procd was told of and nothing else, a stand-in for
+ujail's; the interpreter is in there too, for the node is no static binary here.
+
 Its /tmp is a tmpfs of limited size that holds /var too, a stand-in for a router's memory; what the
 other stand-ins write is elsewhere, so that filling /tmp hits only the script.
 """
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -29,7 +33,7 @@ mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" overlay "$1/r
 mount -t proc proc "$1/root/proc"
 mount --bind /dev "$1/root/dev"
 mount -t tmpfs -o size=4m tmpfs "$1/root/tmp"
-rm -rf "$1/root/var"
+rm -rf "$1/root/var" "$1/root/etc/localtime"
 ln -s tmp "$1/root/var"
 mkdir "$1/root/tmp/run" "$1/root/tmp/procd"
 mount -t tmpfs tmpfs "$1/root/tmp/procd"
@@ -46,6 +50,32 @@ ip route add default via 5.1.1.1
 echo ready
 exec sleep 600
 """
+# $1: the jail's root; $2: paths; $3: paths of the interpreter; then the command.
+_JAIL = """
+jail=$1 paths=$2 interpreter=$3
+shift 3
+mkdir -p "$jail"
+mount -t tmpfs tmpfs "$jail"
+mkdir "$jail/proc" "$jail/dev"
+mount -t proc proc "$jail/proc"
+mount --bind /dev "$jail/dev"
+for path in $paths $interpreter; do
+    if [ -L "$path" ] && [ -d "$path" ]; then
+        cp -d "$path" "$jail$path"
+        continue
+    elif [ -d "$path" ]; then
+        mkdir -p "$jail$path"
+    elif [ -e "$path" ]; then
+        mkdir -p "$jail${path%/*}"
+        : >"$jail$path"
+    else
+        continue
+    fi
+    mount --rbind "$path" "$jail$path"
+done
+exec chroot "$jail" "$@"
+"""
+_INTERPRETER = ("/usr", "/bin", "/lib", "/lib64")
 
 
 class RouterRoot:
@@ -101,6 +131,27 @@ class RouterRoot:
         enter = ["nsenter", "-t", str(self._holder.pid), "-m", "-n", "--", "chroot"]
         root = str(self._directory / "root")
         return [*enter, root, "/bin/busybox", "env", "-i", "PATH=/standin:/applets", *words]
+
+    def jailed(self, *words: str) -> list[str]:
+        """The words that run a command in the jail of the instance, with its environment."""
+        told = self.read("/tmp/procd/instance").partition("instance events")[0].splitlines()
+        fields = [(line.partition(": ")[0], shlex.split(line.partition(": ")[2])) for line in told]
+        paths = [path for name, found in fields for path in found if name.startswith("mount")]
+        environment = [pair for name, found in fields for pair in found if name == "env"]
+        prefix = str(Path(sys.executable).resolve().parents[1])
+        interpreter = [*_INTERPRETER, str(ROOT), prefix]
+        jail = [
+            "/usr/bin/unshare",
+            "-m",
+            "--propagation",
+            "private",
+            "/bin/sh",
+            "-ec",
+            _JAIL,
+            "jail",
+        ]
+        jail += ["/tmp/procd/jail", " ".join(paths), " ".join(interpreter)]
+        return [*jail, "/usr/bin/env", "-i", f"PYTHONPATH={ROOT}", *environment, *words]
 
     @contextmanager
     def started(self, *words: str) -> Iterator[None]:

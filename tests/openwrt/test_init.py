@@ -3,6 +3,7 @@
 Procd, uci and rc.common are stand-ins (standin/), `kwaainet check-config` is the real one.
 """
 
+import json
 import os
 import sys
 import time
@@ -25,7 +26,7 @@ COMPLAINT = (
 )
 MAIN = """\
 instance node
-command: '/usr/bin/kwaainet' '--confined' 'run' '--config' '/var/etc/kwaainet/config'
+command: '/usr/bin/kwaainet' '--confined' 'run' '--procd' '--config' '/var/etc/kwaainet/config'
 command+: '--data-dir' '/etc/kwaainet/data' '--run-dir' '/var/run/kwaainet'
 command+: '--qos-hooks' '/var/etc/kwaainet/events'
 file: '/usr/bin/kwaainet' '/var/etc/kwaainet/hard'
@@ -41,7 +42,8 @@ term_timeout: '10'
 stdout: '1'
 stderr: '1'
 jail: 'kwaainet' 'procfs' 'sysfs' 'ronly'
-mount: '/var/etc/kwaainet' '/etc/resolv.conf' '/etc/hosts' '/tmp/resolv.conf' '/etc/TZ' '/tmp/TZ'
+mount: '/var/etc/kwaainet' '/etc/resolv.conf' '/tmp/resolv.conf' '/tmp/resolv.conf.d' '/etc/hosts'
+mount: '/etc/openwrt_release' '/tmp/sysinfo'
 mount_rw: '/etc/kwaainet/data' '/var/run/kwaainet'
 """
 LIMITED = "config node\n\toption memory_limit '64M'\n"
@@ -78,7 +80,8 @@ def test_nothing_runs_until_the_user_says_so(router: RouterRoot) -> None:
     assert router.events() == []
     assert router.read("/tmp/logread") == ""
     triggers = (
-        "config.change: 'kwaainet'\nraw: 'interface.*' '2000' '/etc/init.d/kwaainet' 'relearn'\n"
+        "config.change: 'kwaainet' 'system'\n"
+        "raw: 'interface.*' '2000' '/etc/init.d/kwaainet' 'relearn'\n"
     )
     assert router.read("/tmp/procd/triggers") == triggers
 
@@ -177,7 +180,7 @@ import socket, sys, time
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(sys.argv[1])
 listener.listen()
-open("/tmp/procd/listening", "w").close()
+open("/var/run/kwaainet/listening", "w").close()
 time.sleep(600)
 """
 
@@ -186,7 +189,7 @@ time.sleep(600)
 def listening(router: RouterRoot) -> Iterator[None]:
     """A process with what a node has as soon as it serves."""
     with router.started(sys.executable, "-c", LISTEN, SOCKET):
-        until_there(router, "/tmp/procd/listening")
+        until_there(router, "/var/run/kwaainet/listening")
         yield
 
 
@@ -298,6 +301,9 @@ TRAPS = {
     "a fifo is a hook": "mv qos.d hidden; mkdir qos.d; mkfifo -m 0755 qos.d/50-hook",
     "data leads elsewhere": "ln -s /etc/init.d data; rm identity.key",
     "data has traps": "mkdir data; cd data; ln -s /etc/init.d peers; ln -s /etc identity.key",
+    "a copy leads elsewhere": "ln -s /etc/passwd config.good.new; ln -s /etc/passwd config.good",
+    "a copy is its own": "echo 'config node' >config.good",
+    "a file that root's commands read": "echo '[node]' >kwaainet.toml",
     "the key leads elsewhere": "ln -sf /etc/shadow identity.key",
 }
 
@@ -312,12 +318,14 @@ def test_the_nodes_user_has_root_do_nothing_for_it(trap: str, router: RouterRoot
     done = router.run(*user, "/applets/ash", "-ec", script)
     assert done.returncode == 0, done.stderr
     listed = sorted(os.listdir(router.path("/etc/init.d")))
+    passwords = router.read("/etc/passwd")
     router.write(CONFIG, ENABLED)
     for command in ("start", "reload", "stop", "start"):
         assert router.service(command).returncode == 0
     if "qos.d" in trap:
         assert not any("hook" in event for event in router.events())
-        assert "qos-hook-untrusted path=/etc/kwaainet/qos.d" in router.read("/tmp/logread")
+    assert router.read("/etc/passwd") == passwords
+    assert not router.path("/etc/kwaainet/kwaainet.toml").exists()
     assert_owner_and_mode(router, "/etc/kwaainet", 0, 0o755)
     assert_owner_and_mode(router, "/etc/shadow", 0, 0o600)
     assert_owner_and_mode(router, "/etc/init.d", 0, 0o755)
@@ -426,6 +434,74 @@ def test_damage_is_one_line_and_leaves_alone_what_runs(
     assert all(each.startswith(f"{CONFIG}:") and line in each for each in said)
 
 
+# --- the last valid configuration ---
+
+GOOD = "/etc/kwaainet/config.good"
+
+
+@pytest.mark.parametrize("text", [WRONG, "", "\0\0\0", None])
+def test_a_boot_with_an_invalid_file_starts_from_the_last_valid_one(
+    text: str | None, router: RouterRoot
+) -> None:
+    good = OPEN + "\toption nice '9'\n" + ELSEWHERE
+    router.write(CONFIG, good)
+    router.service("start")
+    assert router.read(GOOD) == copy_of(good)
+    assert_owner_and_mode(router, GOOD, 0, 0o644)
+    started = router.read("/tmp/procd/instance")
+    if text is None:
+        router.path(CONFIG).unlink()
+    else:
+        router.write(CONFIG, text)
+    assert router.service("reload").returncode == 1
+    router.service("stop")
+    router.run("/applets/rm", "-rf", "/var/etc", "/var/run", "/tmp/procd/logread")
+    assert router.service("start").returncode == 0
+    assert router.read("/tmp/procd/instance") == started
+    assert router.read(COPY) == copy_of(good)
+    assert "4001" in router.read(RULE)
+    problem, told = router.read("/tmp/logread").splitlines()
+    assert problem.startswith(f"{CONFIG}:")
+    assert told == f"starting with the last valid configuration, {GOOD}"
+    assert router.service("reload").returncode == 1  # it runs: as ever
+    router.write(CONFIG, ENABLED)
+    assert router.service("reload").returncode == 0
+    assert router.read(GOOD) == copy_of(ENABLED)
+
+
+def test_a_node_that_was_disabled_stays_so(router: RouterRoot) -> None:
+    router.write(CONFIG, ENABLED)
+    router.service("start")
+    router.write(CONFIG, ENABLED.replace("1", "0"))
+    router.service("reload")
+    assert not router.path(GOOD).exists()
+    router.write(CONFIG, WRONG)
+    router.service("start")
+    assert router.events() == ["started", "stopped"]
+
+
+def test_the_last_valid_configuration_is_none_if_it_was_cut_short(router: RouterRoot) -> None:
+    router.write(CONFIG, ENABLED + "config relay\n\toption private '1'\n")
+    router.service("start")
+    router.service("stop")
+    router.events()
+    router.write(GOOD, router.read(GOOD)[:40])
+    router.write(CONFIG, WRONG)
+    router.service("start")
+    assert router.events() == []
+    assert f"{GOOD}: incomplete: its end is missing\n" in router.read("/tmp/logread")
+
+
+def test_the_flash_is_written_only_for_another_configuration(router: RouterRoot) -> None:
+    router.write(CONFIG, ENABLED)
+    router.service("start")
+    written = router.path(GOOD).stat()
+    for command in ("reload", "restart", "start"):
+        router.service(command)
+    found = router.path(GOOD).stat()
+    assert (found.st_ino, found.st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
+
+
 # --- the firewall ---
 
 RULE = "/var/run/kwaainet.nft.d/open_port.nft"
@@ -458,6 +534,38 @@ def test_the_port_is_closed_again(text: str, router: RouterRoot) -> None:
     router.service("reload")
     assert not router.path(RULE).exists()
     assert "fw4 -q reload" in router.events()[1:]
+
+
+NFT = """#!/bin/sh
+case "$*" in
+"list table inet fw4") {table} ;;
+"list chain inet fw4 input_wan") {chain} ;;
+esac
+"""
+SHOWN = """echo 'tcp dport 4001 counter packets 0 bytes 0 accept comment "!kwaainet: open_port"'"""
+
+
+@pytest.mark.parametrize(
+    ("table", "chain", "says"),
+    [
+        ("true", SHOWN, False),
+        ("true", "exit 1", True),
+        ("true", "true", True),
+        ("exit 1", "exit 1", False),
+    ],
+    ids=["it is there", "no zone named wan", "a chain without the include", "no firewall"],
+)
+def test_a_port_that_is_not_open_is_told_of(
+    table: str, chain: str, says: bool, router: RouterRoot
+) -> None:
+    """The kernel's tables are nft's, here a stand-in."""
+    router.write("/standin/nft", NFT.format(table=table, chain=chain), 0o755)
+    router.write(CONFIG, OPEN)
+    for _ in range(2):
+        assert router.service("start").returncode == 0
+    line = "open_port: the firewall does not have the rule; it needs a zone named wan\n"
+    assert router.read("/tmp/logread") == line * says
+    assert not router.path(f"{RULE}.new").exists()
 
 
 # --- hooks ---
@@ -554,6 +662,106 @@ def test_what_a_node_in_a_jail_tells_reaches_hooks_as_root(router: RouterRoot) -
             assert time.monotonic() < deadline, found
             time.sleep(0.1)
         assert found == wanted
+
+
+# --- in the jail ---
+
+ZONE = "CET-1CEST,M3.5.0,M10.5.0/3"
+
+
+def in_jail(router: RouterRoot, *words: str) -> str:
+    done = router.run(*router.jailed(sys.executable, *words))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_jail_does_not_hide_that_this_is_a_router(router: RouterRoot) -> None:
+    router.write("/etc/openwrt_release", "DISTRIB_ID='OpenWrt'\n")
+    router.write("/tmp/sysinfo/model", "A router with a name\n")
+    router.write(CONFIG, ENABLED)
+    router.service("start")
+    tier = ("tier", "--json", "--data-dir", "/etc/kwaainet/data")
+    outside = json.loads(router.run("/usr/bin/kwaainet", *tier).stdout)
+    inside = json.loads(in_jail(router, "-m", "edge", *tier))
+    for found in (inside, outside):
+        assert found["profile"]["system"] == "openwrt"
+        assert found["profile"]["model"] == "A router with a name"
+        assert found["decision"]["mode"] == "relay"
+    assert inside["decision"]["roles"] == outside["decision"]["roles"]
+
+
+@pytest.mark.parametrize("source", ["system", "localtime", "neither"])
+def test_the_time_zone_is_the_routers(source: str, router: RouterRoot) -> None:
+    """Also with the time zone database, which takes /tmp/TZ away."""
+    if source == "system":
+        router.write("/etc/config/system", f"config system\n\toption timezone '{ZONE}'\n")
+    elif source == "localtime":
+        router.write("/tmp/localtime", f"TZif\0\n{ZONE}\n")
+        router.path("/etc/localtime").symlink_to("/tmp/localtime")
+    router.write(CONFIG, ENABLED)
+    router.service("start")
+    script = "from edge.zone import system_zone; print(system_zone().text)"
+    assert in_jail(router, "-c", script) == ("UTC0\n" if source == "neither" else f"{ZONE}\n")
+    router.service("reload")
+    router.write("/etc/config/system", "config system\n\toption timezone 'JST-9'\n")
+    router.service("reload")
+    assert router.events() == ["started", "kept", "restarted"]
+
+
+SERVERS = "/tmp/resolv.conf.d/resolv.conf.auto"
+NODE = f"""
+import fcntl, os, time
+held = os.open("/var/run/kwaainet", os.O_RDONLY)
+fcntl.flock(held, fcntl.LOCK_EX)
+{LISTEN}
+"""
+
+
+@contextmanager
+def jailed_node(router: RouterRoot) -> Iterator[None]:
+    """What there is of a node in its jail, when it serves."""
+    router.path(SOCKET).unlink(missing_ok=True)
+    router.path("/var/run/kwaainet/listening").unlink(missing_ok=True)
+    with router.started(*router.jailed(sys.executable, "-c", NODE, SOCKET)):
+        until_there(router, "/var/run/kwaainet/listening")
+        yield
+
+
+def renamed_over(router: RouterRoot, path: str, text: str) -> None:
+    """As netifd and editors write."""
+    router.write(f"{path}.tmp", text)
+    router.path(f"{path}.tmp").rename(router.path(path))
+
+
+def test_a_node_that_has_other_names_than_the_router_is_restarted(router: RouterRoot) -> None:
+    """The jail has the files of its start; after a boot with the WAN down these name no server."""
+    for path, target in (("/etc/resolv.conf", "/tmp/resolv.conf"), ("/tmp/resolv.conf", SERVERS)):
+        router.path(path).unlink(missing_ok=True)
+        router.path(path).symlink_to(target)
+    router.write(SERVERS, "# nothing yet\n")
+    router.write(CONFIG, ENABLED)
+    router.service("start")
+    router.events()
+    with jailed_node(router):
+        router.service("relearn")
+        renamed_over(router, SERVERS, "nameserver 192.0.2.1\n")
+        router.service("relearn")
+        assert router.events() == ["signal USR1", "signal TERM"]
+    with jailed_node(router):
+        router.service("relearn")
+        renamed_over(router, SERVERS, "nameserver 192.0.2.1\n")
+        router.service("relearn")
+        renamed_over(router, SERVERS, "# the WAN is down\n")
+        router.service("relearn")
+        assert router.events() == ["signal USR1"] * 3
+        renamed_over(router, SERVERS, "nameserver 192.0.2.2\n")
+        router.service("reload")
+        assert router.events() == ["kept", "signal TERM"]
+    with jailed_node(router):
+        router.service("reload")
+        renamed_over(router, "/etc/hosts", "192.0.2.3 relay.example\n")
+        router.service("reload")
+        assert router.events() == ["kept", "signal HUP", "kept", "signal TERM"]
 
 
 # --- the rest ---

@@ -362,3 +362,12 @@ def test_values_of_every_size() -> None:
     assert database.blob(bytes(256)) == 0x90000016
     assert database.blob(bytes(1 << 16)) >> 28 == 0xA
     assert database.array([adb.NULL]) == adb.NULL
+
+
+@pytest.mark.parametrize("target", ["ipk", "feed", "apk"])
+def test_a_package_needs_no_test_environment(target: str) -> None:
+    done = subprocess.run(
+        ["make", "-n", target], capture_output=True, text=True, cwd=recipe.ROOT, check=True
+    )
+    assert "tools/venv\n" in done.stdout
+    assert "tools/venv test" not in done.stdout

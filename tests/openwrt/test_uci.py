@@ -153,6 +153,22 @@ def test_every_option_is_read_as_in_toml(option, uci: Read, tmp_path: Path) -> N
             f"config peer\n\toption address '{PEER}'\n" * (MAX_REPEATED + 1),
             f"kwaainet:{2 * MAX_REPEATED + 1}: [peer]: got 65; expected at most 64",
         ),
+        *(
+            (
+                f"config node\n\toption {option} '{path}'\n",
+                f'kwaainet:2: [node] {option}: got "{shown}"; '
+                "expected a path from / on, without blanks and * ? [ \\",
+            )
+            for option, path, shown in (
+                ("data_dir", "/mnt/my disk", "/mnt/my disk"),
+                ("run_dir", "/mnt/*", "/mnt/*"),
+                ("data_dir", "/mnt/a?", "/mnt/a?"),
+                ("data_dir", "/mnt/[a]", "/mnt/[a]"),
+                ("data_dir", "/mnt/a\\b", "/mnt/a\\\\b"),
+                ("data_dir", "mnt", "mnt"),
+                ("data_dir", "./mnt", "./mnt"),
+            )
+        ),
         ("config node\n\toption mode 'relay\n", "kwaainet:2: not valid UCI: missing closing '"),
         (b"config node\n\toption mode '\xff'\n", "kwaainet:2: not UTF-8 text: byte 0xff"),
         (b"#" * (MAX_FILE + 1), "kwaainet: cannot be read: larger than 1 MiB"),

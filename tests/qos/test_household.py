@@ -5,12 +5,13 @@ Needs root, iproute2, nftables and a kernel with htb. The peers are our own.
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.counterparts.base import Setup, asynchronous, until
 from tests.counterparts.edge_node import EdgeNode
-from tests.counterparts.netlab import ADDRESSES, NetLab
+from tests.counterparts.netlab import ADDRESSES, DIALER, NetLab
 from tests.qos.household import (
     HOOKS,
     MIB,
@@ -31,10 +32,14 @@ SHAPED = ("--qos-shaper", "auto", "--qos-line-up", str(LINE))
 PORT = 5001
 SECONDS = 4.0
 INTERNET = "internet"
+# A class of the hook's, changed by somebody: gone if the hook has made it anew.
+MARKED = f"parent 6b:1 classid 6b:10 htb rate {LINE // 2}bps ceil {LINE}bps prio 3 quantum 6000"
+LAST = Path("/var/run/kwaainet-tc")  # the hook's, of this machine and not of a namespace
 
 
 @pytest.fixture
 def lab() -> Iterator[NetLab]:
+    LAST.unlink(missing_ok=True)
     with NetLab() as lab:
         give_internet(lab)
         yield lab
@@ -153,6 +158,29 @@ async def test_a_node_without_rights_says_so_and_an_init_script_calls_the_hooks(
 
 
 @asynchronous(120)
+async def test_what_stands_stays_when_another_interface_has_an_event(lab: NetLab) -> None:
+    """The table with its counters, the queue with its packets: nothing is made anew, or said."""
+    command = (sys.executable, "-m", "edge", "hooks")
+    options = ("--uid", "4001", "--qos-hooks", str(HOOKS), *SHAPED)
+    lab.run(ROUTER, *command, "start", *options)
+    made = lab.run(ROUTER, "nft", "-a", "list", "ruleset")
+    assert "htb 6b:" in qdisc(lab)
+    lab.run(ROUTER, "tc", "class", "change", "dev", "wan", *MARKED.split())
+    for _ in range(2):
+        assert lab.run(ROUTER, *command, "start", *options) == ""
+        assert lab.run(ROUTER, "nft", "-a", "list", "ruleset") == made
+        assert "prio 3" in lab.run(ROUTER, "tc", "class", "show", "dev", "wan")
+    faster = [*options[:-1], str(2 * LINE)]
+    lab.run(ROUTER, *command, "start", *faster)
+    assert "prio 3" not in lab.run(ROUTER, "tc", "class", "show", "dev", "wan")
+    lab.run(ROUTER, "nft", "flush", "chain", "inet", "kwaainet_qos", "out")
+    lab.run(ROUTER, *command, "start", *faster)
+    assert "jump ours" in lab.run(ROUTER, "nft", "list", "ruleset")
+    lab.run(ROUTER, *command, "stop", *options)
+    assert "6b:" not in qdisc(lab)
+
+
+@asynchronous(120)
 async def test_packets_bear_the_code_points(lab: NetLab) -> None:
     counted = count_code_points(lab, 1, 8, 0)
     async with router(lab) as relay, saturated(lab, relay):
@@ -173,6 +201,13 @@ async def test_a_wan_that_comes_goes_and_is_another_one(lab: NetLab) -> None:
         await until_wan(relay, "wan")
         await until_hooked(relay, 2)
         assert "htb 6b:" in qdisc(lab)
+        lines = relay.log().count("qos-line")
+        lab.run(ROUTER, "ip", "route", "replace", "default", "via", ADDRESSES[DIALER])
+
+        async def other_gateway() -> bool:
+            return relay.log().count("qos-line") > lines
+
+        await until(other_gateway, every=0.2)  # which is nothing to hooks, as their count shows
         lab.run(ROUTER, "ip", "address", "add", "5.1.1.99/24", "dev", "wan")
         lab.run(ROUTER, "ip", "route", "replace", "default", "via", "192.168.7.2")
         await until_wan(relay, "lan")

@@ -41,8 +41,11 @@ $kind+:$(_words "$@")"
 }
 
 procd_add_jail() { procd_set_param jail "$@"; }
-procd_add_jail_mount() { procd_set_param mount "$@"; }
-procd_add_jail_mount_rw() { procd_set_param mount_rw "$@"; }
+# The real one splits its arguments into paths as the shell does.
+# shellcheck disable=SC2068
+procd_add_jail_mount() { procd_set_param mount $@; }
+# shellcheck disable=SC2068
+procd_add_jail_mount_rw() { procd_set_param mount_rw $@; }
 
 procd_add_reload_trigger() { _triggers="$_triggers
 config.change:$(_words "$@")"; }
