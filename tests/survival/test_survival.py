@@ -106,11 +106,12 @@ def flood(port: int, count: int) -> Iterator[None]:
         yield
 
 
-async def until_reached(peer: P2pd, by: EdgeNode) -> None:
-    async def reached() -> bool:
-        return by.peer_id in await peer.peers()
+async def until_identified(peer: EdgeNode, by: EdgeNode) -> None:
+    async def identified() -> bool:
+        seen = (await by.status("peers"))["peers"]
+        return any(each["peer_id"] == peer.peer_id and "agent" in each for each in seen)
 
-    await until(reached)
+    await until(identified)
 
 
 async def until_logged(node: EdgeNode, event: str) -> None:
@@ -161,10 +162,10 @@ async def test_a_full_disk_costs_memories_and_nothing_else(tmp_path: Path) -> No
     with Jail('mount -t tmpfs -o size=128k,mode=700 tmpfs "$1"', str(data)) as jail:
         setup = Setup(listen=[f"/ip4/127.0.0.1/tcp/{port}"], within=jail.within)
         async with (
-            P2pd() as friend,
+            EdgeNode(options=["--external-address", "/ip4/5.5.5.5/tcp/4001"]) as friend,
             EdgeNode(setup, ["--peer", await friend.direct()], data) as relay,
         ):
-            await until_reached(friend, relay)  # a peer worth remembering
+            await until_identified(friend, relay)  # a peer worth remembering
             async with circuit_over(relay) as circuit:
                 fill(jail.path(data) / "ballast")
                 await circuit.works()
