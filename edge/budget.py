@@ -12,11 +12,10 @@ what the kernel counts, and narrows the budget by what they fall short.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edge.machine import memory
 from edge.units import MIB
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from edge import clock, log
 from edge.allowance import Allowance
@@ -32,6 +32,7 @@ from edge.units import MIB
 from edge.wire.ip import PUBLIC
 from edge.wire.multiaddr import Multiaddr
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from typing import Any

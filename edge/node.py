@@ -11,7 +11,6 @@ import asyncio
 import os
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING
 
 from edge import lock, log
 from edge.config.errors import ConfigError
@@ -27,6 +26,7 @@ from edge.tiers.bookkeeper import Bookkeeper
 from edge.tiers.service import ModeService
 from edge.tiers.wake import Waker
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from typing import Self

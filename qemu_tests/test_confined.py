@@ -106,6 +106,11 @@ async def test_a_confined_node_starts_no_program(tmp_path: Path, confined: bool)
     hooks = hook_in(tmp_path)
     kind = ConfinedNode if confined else BinaryNode
     async with kind(target, build(target), options=["--qos-hooks", str(hooks)]) as node:
+
+        async def tried() -> bool:
+            return (hooks / "ran").exists() or "Function not implemented" in node.log()
+
+        await until(tried)
         await end(node)
         assert (hooks / "ran").exists() != confined
         assert ("Function not implemented" in node.log()) == confined

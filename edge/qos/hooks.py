@@ -19,12 +19,12 @@ import os
 import signal
 import stat
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from edge import log
 from edge.qos import line
 from edge.qos.marks import CODE_POINTS, NONE
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import socket
 import weakref
-from typing import TYPE_CHECKING
 
 from edge import log
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 

@@ -10,7 +10,6 @@ import asyncio
 import os
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from edge import log
 from edge.allowance import least
@@ -21,6 +20,7 @@ from edge.qos.marks import Marks
 from edge.qos.probe import TIMEOUT, Probe
 from edge.swarm.transport import SocketTransport
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from edge.config.load import Config
     from edge.host import Host, Status

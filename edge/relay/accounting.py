@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edge.host import by_reason
 from edge.units import KIB
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeVar
 

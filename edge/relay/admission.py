@@ -8,12 +8,12 @@ Lists of peer ids and networks allow and deny; in private mode only listed peers
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from edge.swarm.places import FOREIGN, LISTED, OWN
 from edge.wire.ip import LINK_LOCAL, parse_ip4, parse_ip6, unmapped
 from edge.wire.peerid import PeerId
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from edge.config.schema import Relay
     from edge.swarm.addresses import OwnAddresses

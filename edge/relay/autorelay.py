@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
 
 from edge import log
 from edge.config.schema import Relay
@@ -26,6 +25,7 @@ from edge.wire import ip
 from edge.wire.errors import WireError
 from edge.wire.multiaddr import MAX_BYTES, parse_many
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 

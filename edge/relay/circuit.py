@@ -8,10 +8,9 @@ reader slows its writer, and costs at most one window.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edge.swarm.work import INTERACTIVE
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

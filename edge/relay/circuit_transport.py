@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edge.swarm.transport import MOST_READS
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from edge.swarm.stream import Stream
     from edge.swarm.transport import Receiver

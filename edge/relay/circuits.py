@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edge import log
 from edge.relay.accounting import decrement
 from edge.relay.circuit import Circuit
 from edge.relay.resources import CIRCUIT
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 

@@ -7,7 +7,6 @@ circuitv2/client
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from edge.relay.circuit_transport import CircuitTransport
 from edge.swarm.errors import DialError
@@ -15,6 +14,7 @@ from edge.wire import circuit as messages
 from edge.wire.errors import RemoteProtocolError
 from edge.wire.protobuf import delimited
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 

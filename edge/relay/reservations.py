@@ -6,10 +6,10 @@ A table without I/O: the service decides who is asked, logs, and keeps connectio
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from edge.relay.accounting import PEER_ENTRY, decrement
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

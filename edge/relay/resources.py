@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edge.budget import within
 from edge.config.schema import Relay
 from edge.swarm.limits import Limits
 from edge.units import KIB
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from edge.budget import Budget
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING
 
 from edge import log
 from edge.config.schema import Relay
@@ -30,6 +29,7 @@ from edge.wire.errors import RemoteProtocolError
 from edge.wire.multiaddr import fitting
 from edge.wire.protobuf import delimited
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 

@@ -6,7 +6,6 @@ Source: libp2p/specs relay/circuit-v2.md
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from edge import log
 from edge.swarm.errors import SwarmError
@@ -14,6 +13,7 @@ from edge.wire import circuit as messages
 from edge.wire.errors import WireError
 from edge.wire.protobuf import delimited
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

@@ -86,7 +86,7 @@ def ask(config: "Config", verb: str, **fields: object) -> "Answer":
     return _ask_once(config[Node].run_dir, {"verb": verb, **fields})
 
 
-class Link:
+class Session:
     """A connection to the node of a data directory. Raises NotRunning and StatusError."""
 
     def __init__(self, run_dir: str, wait: float) -> None:
@@ -157,7 +157,7 @@ class Link:
 
 
 def _ask_once(run_dir: str, request: "Answer", wait: float = QUICK) -> "Answer":
-    with Link(run_dir, wait) as link:
+    with Session(run_dir, wait) as link:
         return link.ask(request)
 
 
@@ -217,7 +217,7 @@ def _ping(run_dir: str, addr: str, count: int) -> int:
     rtts: list[float] = []
     sent = 0
     try:
-        with Link(run_dir, PATIENT) as link:
+        with Session(run_dir, PATIENT) as link:
             while sent < count:
                 if sent:
                     time.sleep(PING_INTERVAL)

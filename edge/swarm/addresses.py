@@ -11,12 +11,12 @@ nobody: the zone that makes them work has another name on each machine.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from edge import log
 from edge.wire.ip import LINK_LOCAL, ip_group, ip_network, scope
 from edge.wire.multiaddr import Multiaddr
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 

@@ -6,10 +6,9 @@ reservation of only one. Who meets itself (an own address that was dialled) is n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edge import log
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

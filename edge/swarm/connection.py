@@ -7,7 +7,7 @@ connection meanwhile is flushed when the callback ends (`Shared.flush`).
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from edge import log
 from edge.swarm.errors import ConnectionClosed, LimitReached
@@ -21,6 +21,7 @@ from edge.wire import multistream, yamux
 from edge.wire.errors import LocalProtocolError, RemoteProtocolError
 from edge.wire.upgrade import Upgrade
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
@@ -45,7 +46,7 @@ def _now() -> int:
     return int(time.monotonic() * 1e6)
 
 
-class Host(Protocol):
+class Owner(Protocol):
     """The owner of a connection, told of what happens to it: the swarm."""
 
     def connection_open(self, connection: Connection, to_itself: bool) -> str | None:
@@ -114,7 +115,7 @@ class Connection:
     def __init__(
         self,
         shared: Shared,
-        host: Host,
+        host: Owner,
         transport: Transport,
         initiator: bool,
         remote: Multiaddr,

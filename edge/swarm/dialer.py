@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING
 
 from edge.swarm.dns import Lookups, has_name, resolve
 from edge.swarm.errors import ConnectionClosed, DialError, SwarmError
@@ -23,6 +22,7 @@ from edge.wire.errors import WireError
 from edge.wire.ip import PUBLIC, ip_group
 from edge.wire.multiaddr import IP6ZONE, Multiaddr
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 

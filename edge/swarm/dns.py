@@ -14,13 +14,13 @@ import os
 import socket
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from edge import log
 from edge.wire import dns
 from edge.wire.errors import AddressError, RemoteProtocolError, WireError
 from edge.wire.multiaddr import DNS, DNS4, DNS6, DNSADDR, Multiaddr
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

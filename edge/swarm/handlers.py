@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
 
 from edge import log
 from edge.swarm.cpu_share import Charged
@@ -11,6 +10,7 @@ from edge.swarm.errors import SwarmError
 from edge.swarm.pools import HANDLER
 from edge.wire.errors import WireError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable, Coroutine

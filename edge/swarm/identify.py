@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING
 
 from edge import clock, log
 from edge.swarm.cpu_share import Charged
@@ -27,6 +26,7 @@ from edge.wire.identify import (
 from edge.wire.multiaddr import fitting
 from edge.wire.protobuf import delimited
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 

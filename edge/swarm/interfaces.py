@@ -17,10 +17,10 @@ import functools
 import os
 import socket
 import struct
-from typing import TYPE_CHECKING
 
 from edge import log
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edge.budget import within
 from edge.swarm.pools import CONNECTION, STREAM
 from edge.units import KIB, MIB
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from edge.budget import Budget
 

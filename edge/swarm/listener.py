@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import TYPE_CHECKING
 
 from edge import log
 from edge.again import Again
@@ -12,6 +11,7 @@ from edge.swarm.errors import SwarmError
 from edge.swarm.work import CONTROL
 from edge.wire.multiaddr import Multiaddr
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edge.swarm.work import CONTROL, INTERACTIVE
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from edge.swarm.cpu_share import CpuShare
     from edge.swarm.transport import Transport

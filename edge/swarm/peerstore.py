@@ -20,7 +20,6 @@ import binascii
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
 
 from edge import log
 from edge.atomic import write_atomic
@@ -33,6 +32,7 @@ from edge.wire.ip import decimal
 from edge.wire.multiaddr import Multiaddr
 from edge.wire.peerid import PeerId
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
 

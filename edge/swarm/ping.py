@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
 
 from edge.wire.errors import RemoteProtocolError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from edge.swarm.connection import Connection
     from edge.swarm.stream import Stream

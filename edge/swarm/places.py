@@ -12,10 +12,9 @@ that this node dials always have a place.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edge.swarm.work import CONTROL
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
@@ -51,12 +50,12 @@ class Places:
 
     def enter(self, group: bytes) -> None:
         """Count one more connection of `group` (edge.wire.ip.ip_group), until `leave`."""
-        for network, _ in _networks(group):
+        for network, _ in networks(group):
             self._counts[network] = self._counts.get(network, 0) + 1
 
     def leave(self, group: bytes) -> None:
         """Take `enter` back."""
-        for network, _ in _networks(group):
+        for network, _ in networks(group):
             self._counts[network] -= 1
             if not self._counts[network]:
                 del self._counts[network]
@@ -65,7 +64,7 @@ class Places:
         """Whether `group`, or a network that it is in, has as many connections as it may have."""
         limit = self._shared.limits.max_connections_per_ip
         return any(
-            self._counts.get(network, 0) >= limit * times for network, times in _networks(group)
+            self._counts.get(network, 0) >= limit * times for network, times in networks(group)
         )
 
     # --- who ---
@@ -114,7 +113,7 @@ class Places:
             yield from spare
 
     def _value(self, connection: Connection) -> tuple[int, int, float]:
-        origin = max([self._counts[one] for one, _ in _networks(connection.group)], default=0)
+        origin = max([self._counts[one] for one, _ in networks(connection.group)], default=0)
         return self.favour(connection), -origin, connection.opened_at
 
 
@@ -123,7 +122,7 @@ def most_wanted(connection: Connection) -> tuple[bool, float]:
     return connection.direct, connection.opened_at
 
 
-def _networks(group: bytes) -> list[tuple[bytes, int]]:
+def networks(group: bytes) -> list[tuple[bytes, int]]:
     """`group` and those around it, each with its part in the limits; none for relayed connections.
 
     What differs in its length is of another width or family.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edge.units import KIB
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from edge.budget import Budget
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from typing import TYPE_CHECKING
 
 from edge import log
 from edge.swarm.errors import SwarmError
 from edge.wire.ip import PUBLIC
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

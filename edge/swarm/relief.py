@@ -6,12 +6,11 @@ own. A connection with interactive work is closed only if a frame of its own doe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edge import log
 from edge.machine import is_short, resident, trim_heap
 from edge.swarm.work import BULK, INTERACTIVE
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
 

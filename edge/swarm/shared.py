@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from edge.swarm.pools import Pools
 from edge.swarm.transport import Traffic
 from edge.swarm.work import classes
 from edge.wire.connection import MIN_BUFFER, Buffers
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
     from typing import Any

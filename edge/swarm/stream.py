@@ -8,13 +8,14 @@ never more than the stream's receive window; credit goes back to the peer only a
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from edge.swarm.errors import LimitReached, StreamEnded, StreamReset
 from edge.swarm.work import CONTROL
 from edge.wire import multistream, varint
 from edge.wire.errors import RemoteProtocolError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from edge.swarm.connection import Connection
     from edge.swarm.work import Work

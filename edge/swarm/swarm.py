@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from edge import log
 from edge.budget import Budget, default_limit
@@ -32,6 +31,7 @@ from edge.wire.ip import ip_group
 from edge.wire.noise import Identity
 from edge.wire.upgrade import MUXERS
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 

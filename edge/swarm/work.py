@@ -7,11 +7,10 @@ somebody waits for. The higher class is served first and gives way last.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edge.swarm.cpu_share import CpuShare
 from edge.swarm.fair_queue import FairQueue
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable

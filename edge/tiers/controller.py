@@ -10,11 +10,10 @@ had holds nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edge.tiers import power
 from edge.tiers.modes import FULL, LIGHT, PAUSED, RELAY, lower
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

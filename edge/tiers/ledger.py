@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
 
 from edge import log
 from edge import zone as zones
 from edge.atomic import write_atomic
 from edge.tiers.modes import MODES, VDA_PER_HOUR
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 

@@ -8,11 +8,10 @@ the first one counts. While the time is not known, none does.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edge.config import schema
 from edge.zone import Zone, system_zone
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from edge import log
 from edge.config.schema import Adapt, Node
@@ -18,6 +18,7 @@ from edge.tiers.modes import FULL, PAUSED, RELAY
 from edge.tiers.schedule import schedule
 from edge.tiers.sensors import Sensors
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

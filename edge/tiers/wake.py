@@ -14,13 +14,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from typing import TYPE_CHECKING
 
 from edge import log
 from edge.config import schema
 from edge.tiers.schedule import MINUTES, Window, minutes, zone
 from edge.wire.peerid import PeerId
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Protocol
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from edge.config.load import Config
     from edge.host import Host, Status
 
-    class Reservations(Protocol):
+    class ReservationTable(Protocol):
         """Where a machine that sleeps keeps its reservation, and a caller asks for it."""
 
         # Wakes the first peer for the second, who may do that; True when it has come.
@@ -92,7 +92,7 @@ class Waker:
     `woken`: how many have come back.
     """
 
-    def __init__(self, host: Host, reservations: Reservations) -> None:
+    def __init__(self, host: Host, reservations: ReservationTable) -> None:
         self.woken = 0
         self._utc = host.utc
         self._loop = asyncio.get_running_loop()

@@ -91,7 +91,7 @@ def test_a_path_longer_than_a_socket_address_works_on_both_sides(start, tmp_path
     deep.mkdir(parents=True)
     node = start(deep)
     assert node.said == "ready"
-    with client.Link(str(deep), 5) as link:
+    with client.Session(str(deep), 5) as link:
         assert link.ask({"verb": "echo", "n": 1})["n"] == 1
     assert start(deep).said.startswith("AlreadyRunning")
     node.kill()
@@ -103,7 +103,7 @@ def test_a_path_longer_than_a_socket_address_works_on_both_sides(start, tmp_path
 
 def test_a_node_that_does_not_answer_in_time(tmp_path, start):
     start(tmp_path)
-    with client.Link(str(tmp_path), 0.2) as link, pytest.raises(client.StatusError) as caught:
+    with client.Session(str(tmp_path), 0.2) as link, pytest.raises(client.StatusError) as caught:
         link.ask({"verb": "slow", "seconds": 3})
     assert str(caught.value) == "the node has not answered within 0.2 s"
 

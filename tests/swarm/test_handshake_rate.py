@@ -55,11 +55,19 @@ def test_sources_do_not_share() -> None:
     assert taken(one, OTHER) == 4
 
 
-def test_an_ipv6_network_is_one_source_and_the_machine_itself_none() -> None:
+def test_an_ipv6_64_is_one_source_and_the_machine_itself_none() -> None:
     _, one = rate(2)
     many = [parse_ip6(f"2a00::{number:x}") for number in range(100)]
     assert sum(map(one.take, many)) == 4
     assert taken(one, parse_ip4("127.0.0.1")) == taken(one, parse_ip6("::1")) == 1000
+
+
+def test_a_whole_network_is_bounded_too() -> None:
+    _, one = rate(2)
+    assert sum(one.take(parse_ip6(f"2a00:1:2:3{n:02x}::1")) for n in range(256)) == 8
+    assert sum(one.take(parse_ip6(f"2a00:1:2:{n:x}::1")) for n in range(65536)) == 8
+    assert sum(one.take(parse_ip4(f"5.1.1.{n}")) for n in range(256)) == 16
+    assert taken(one, parse_ip6("2a00:1:3::1")) == 4
 
 
 def test_a_reload_is_followed() -> None:
@@ -73,7 +81,7 @@ def test_a_reload_is_followed() -> None:
 def test_it_remembers_so_many_sources_and_those_that_are_busy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(handshake_rate, "_MAX_GROUPS", 8)
+    monkeypatch.setattr(handshake_rate, "_MAX_NETWORKS", 8)
     _, one = rate(2)
     assert taken(one, ONE) == 4
     for number in range(1000):
