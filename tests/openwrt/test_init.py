@@ -346,6 +346,20 @@ def test_a_directory_in_use_for_something_else_is_not_given_to_the_node(router: 
     assert router.events() == []
 
 
+def test_a_directory_that_the_node_could_replace_is_not_touched(router: RouterRoot) -> None:
+    """One below its own: a link there would have root give away what it leads to."""
+    inside = "config node\n\toption data_dir '/mnt/a'\n\toption run_dir '/mnt/a/b/run'\n"
+    router.write(CONFIG, ENABLED + inside.replace("/b/", "/"))
+    assert router.service("start").returncode == 1
+    assert "/mnt/a/run: /mnt/a is not root's; nothing was changed" in router.read("/tmp/logread")
+    router.path("/mnt/a/b").symlink_to("/etc")
+    router.write(CONFIG, ENABLED + inside.replace("/run", ""))
+    assert router.service("start").returncode == 1
+    assert "/mnt/a/b: has files of others; nothing was changed" in router.read("/tmp/logread")
+    assert_owner_and_mode(router, "/etc", 0, 0o755)
+    assert router.events() == []
+
+
 # --- what cannot be written ---
 
 PRIVATE = ENABLED + "config relay\n\toption private '1'\n\toption rate '2M'\n"
