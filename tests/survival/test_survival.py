@@ -165,7 +165,9 @@ async def test_a_full_disk_costs_memories_and_nothing_else(tmp_path: Path) -> No
             EdgeNode(options=["--external-address", "/ip4/5.5.5.5/tcp/4001"]) as friend,
             EdgeNode(setup, ["--peer", await friend.direct()], data) as relay,
         ):
-            await until_identified(friend, relay)  # a peer worth remembering
+            await until_identified(
+                relay, friend
+            )  # and the other way round: it is worth remembering
             async with circuit_over(relay) as circuit:
                 fill(jail.path(data) / "ballast")
                 await circuit.works()
