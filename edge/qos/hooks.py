@@ -72,7 +72,8 @@ class Hooks:
     def opened(self) -> Iterator[list[Hook]]:
         """Those that are called, in the order of their names, open for as long as this lasts."""
         found: list[Hook] = []
-        directory = _open_directory(self.directory)
+        there = os.path.exists(self.directory)  # else nothing is wrong with the way to it
+        directory = _open_directory(self.directory) if there else None
         try:
             for name in sorted(os.listdir(directory)) if directory is not None else ():
                 if _is_hook(name) and len(found) < MAX_HOOKS:

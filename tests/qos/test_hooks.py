@@ -205,3 +205,14 @@ def test_a_chatterbox_is_cut_short(tmp_path: Path, capfd: pytest.CaptureFixture[
     (said,) = capfd.readouterr().err.splitlines()
     assert len(said) < 4096
     assert (hooks.ran, hooks.failed) == (1, 0)
+
+
+def test_a_directory_that_is_not_there_is_no_fault_of_the_way_to_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As /var is a link on a router."""
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "var").symlink_to("tmp")
+    with Hooks(str(tmp_path / "var" / "events")).opened() as found:
+        assert found == []
+    assert "qos-hook-untrusted" not in capfd.readouterr().err
