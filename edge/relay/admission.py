@@ -98,6 +98,12 @@ class Admission:
         ip = connection.remote.ip()
         return ip is not None and any(ip in network for network in self.allow_networks)
 
+    def may_sleep(self, peer: PeerId) -> bool:
+        """Whether a reservation is kept for `peer`, which is not here: its network is unknown."""
+        if self.service == "no" or peer in self.deny_peers:
+            return False
+        return not self.private or peer in self.allow_peers or bool(self.allow_networks)
+
     def usable_by(self, connection: Connection) -> list[Multiaddr]:
         """Addresses at which others find the peer on `connection` through this relay.
 

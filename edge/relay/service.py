@@ -71,6 +71,7 @@ class RelayService:
         self.wake: Callable[[PeerId, PeerId], Awaitable[bool]] | None = None
         self._host = host
         self._swarm = swarm
+        self._sleepers: frozenset[PeerId] = frozenset()
         swarm.admits = self.admission.denied
         swarm.admits_ip = self.admission.denied_ip
         swarm.places.favour = self.admission.favour
@@ -118,9 +119,11 @@ class RelayService:
     def keep_reservations(self, sleepers: frozenset[PeerId]) -> None:
         """From now on exactly `sleepers` have reservations that outlast their connections.
 
-        A circuit to one that is gone makes `wake` bring it back first.
+        A circuit to one that is gone makes `wake` bring it back first. The rules of [relay] hold
+        for them as for others.
         """
-        self.reservations.keep(sleepers)
+        self._sleepers = sleepers
+        self.reservations.keep(frozenset(filter(self.admission.may_sleep, sleepers)))
 
     def sweep(self) -> None:
         """End reservations whose TTL is over, or whose peer is gone, and circuits over time."""
@@ -154,6 +157,7 @@ class RelayService:
     def _enforce(self) -> None:
         """Bring connections, reservations and circuits into line with the rules of now."""
         self._swarm.readmit()
+        self.keep_reservations(self._sleepers)
         for peer in self.reservations:
             held = self.reservations.get(peer)
             if held is None or held.asleep:

@@ -191,3 +191,21 @@ async def test_a_pause_ends_circuits_and_keeps_reservations() -> None:
         allowance.tell()
         assert len(relay.service.circuits) == 0
         assert list(relay.service.reservations) == [listener.id]
+
+
+@asynchronous(30)
+async def test_a_reservation_that_is_kept_for_a_sleeper_follows_the_rules_too() -> None:
+    async with relaying() as relay, peers(relay, 1) as (sleeper,):
+        relay.service.keep_reservations(frozenset({sleeper.id}))
+        assert list(relay.service.reservations) == [sleeper.id]
+        for rule in (
+            {"deny_peers": [sleeper.id]},
+            {"private": True},
+            {"service": "no"},
+        ):
+            relay.configure(**rule)
+            assert list(relay.service.reservations) == [], rule
+            relay.configure()
+            assert list(relay.service.reservations) == [sleeper.id], rule
+        relay.configure(private=True, allow_peers=[sleeper.id])
+        assert list(relay.service.reservations) == [sleeper.id]
