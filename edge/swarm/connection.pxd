@@ -34,7 +34,7 @@ cdef class Connection:
     cdef public double opened_at
     cdef public object peer
     cdef readonly object plain
-    cdef readonly object remote
+    cdef public object remote
     cdef readonly object shared
     cdef public double stuck_since
     cdef readonly object transport
