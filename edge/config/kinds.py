@@ -8,20 +8,17 @@ An option is a class attribute of its section (see schema.py). The instance attr
 name hides it and holds the value; `__get__` declares the value's type for the type checker.
 """
 
+from edge.config.address_rules import MAX_TEXT
 from edge.config.errors import RefusedError
-from edge.log import escape
 from edge.wire.errors import WireError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from edge.wire.multiaddr import Multiaddr
+    from edge.config.address_rules import AddressRule
 
 SOFT = "soft"  # takes effect at SIGHUP, for what exists as well
 HARD = "hard"  # takes effect at the next start
 
-MAX_TEXT = 4096  # characters of a string
 PEER_ID = "a peer id such as 12D3KooW... or Qm..."
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MAX_ITEMS = 64  # of a list
@@ -562,42 +559,6 @@ class Names(_List):
         raise RefusedError(value, self.item_expected())
 
 
-class AddressRule:
-    """The multiaddrs that an option accepts; `allows` gets the components of a valid one.
-
-    `objection`: what else is wrong with one that has the right form, "" for nothing.
-    """
-
-    __slots__ = ("allows", "expected", "objection")
-
-    def __init__(
-        self,
-        expected: str,
-        allows: "Callable[[list[str]], bool]",
-        objection: "Callable[[Multiaddr], str]" = lambda _: "",
-    ) -> None:
-        self.expected = expected
-        self.allows = allows
-        self.objection = objection
-
-    def check(self, value: object) -> str:
-        from edge.wire.multiaddr import Multiaddr
-
-        if not isinstance(value, str) or len(value) > MAX_TEXT:
-            raise RefusedError(value, self.expected)
-        try:
-            address = Multiaddr.from_string(value)
-        except WireError as error:
-            raise RefusedError(value, f"{self.expected} ({escape(str(error), 160)})") from None
-        canonical = str(address)
-        if not self.allows(canonical.split("/")[1:]):
-            raise RefusedError(value, self.expected)
-        objection = self.objection(address)
-        if objection:
-            raise RefusedError(value, f"{self.expected} ({objection})")
-        return canonical
-
-
 def _is_octet(text: str) -> bool:
     return len(text) == 2 and all(char in "0123456789abcdef" for char in text)
 
@@ -608,50 +569,3 @@ def _toml_string(text: str) -> str:
 
 _TOML_ESCAPES = {'"': '\\"', "\\": "\\\\"}
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
-_HOSTS = ("ip4", "ip6", "dns", "dns4", "dns6")
-
-
-def _listens(parts: list[str]) -> bool:
-    return len(parts) == 4 and parts[0] in ("ip4", "ip6") and parts[2] == "tcp"
-
-
-def _reachable(parts: list[str]) -> bool:
-    return len(parts) == 4 and parts[0] in _HOSTS and parts[2] == "tcp" and parts[3] != "0"
-
-
-def _no_way_to_us(address: "Multiaddr") -> str:
-    """Why nobody could dial `address`, which has the form of an external one; "" if one may."""
-    from edge.wire import ip
-
-    value, scope = address.ip(), address.scope()
-    if value is None:
-        name = str(address.protocols[0][1], "utf-8").lower().rstrip(".")
-        last = name.rpartition(".")[2]
-        if last == "localhost":
-            return "localhost is another machine to everybody else"
-        if last.isdecimal() or last.startswith("0x") or ":" in name:
-            return "a number is no name: it belongs behind /ip4 or /ip6"
-        return ""
-    if ip.unmapped(value) != value:
-        return "an IPv4 address belongs behind /ip4"
-    if scope == ip.LOOPBACK:
-        return "a loopback address is another machine to everybody else"
-    if scope == ip.LINK_LOCAL:
-        return "a link-local address leads nowhere but on its own link"
-    if scope == ip.RESERVED and not ip.is_documentation(value):
-        return "not the address of a machine, but unspecified, multicast, broadcast or reserved"
-    return ""
-
-
-def _names_peer(parts: list[str]) -> bool:
-    return len(parts) > 2 and parts[-2] == "p2p"
-
-
-def _names_relay(parts: list[str]) -> bool:
-    return _names_peer(parts) and "p2p-circuit" not in parts
-
-
-LISTEN = AddressRule("/ip4/ADDRESS/tcp/PORT or /ip6/ADDRESS/tcp/PORT", _listens)
-EXTERNAL = AddressRule("/ip4|ip6|dns|dns4|dns6/ADDRESS/tcp/PORT", _reachable, _no_way_to_us)
-PEER = AddressRule("a multiaddr that ends in /p2p/PEER_ID", _names_peer)
-RELAY = AddressRule("a multiaddr that ends in /p2p/PEER_ID, without /p2p-circuit", _names_relay)

@@ -5,13 +5,10 @@ those of the field (go-libp2p's relay), the same in TOML and in UCI. In the envi
 command line the section is a prefix, which options of [node] omit.
 """
 
+from edge.config.address_rules import EXTERNAL, LISTEN, PEER, RELAY
 from edge.config.errors import ConfigError, suggestion
 from edge.config.kinds import (
-    EXTERNAL,
     HARD,
-    LISTEN,
-    PEER,
-    RELAY,
     SOFT,
     Address,
     Addresses,

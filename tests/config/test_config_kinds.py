@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.config import kinds
+from edge.config import address_rules, kinds
 from edge.config.errors import RefusedError, shown
 from edge.config.kinds import SOFT
 from edge.config.schema import MIB, every_option
@@ -19,10 +19,10 @@ DURATION = kinds.Duration(60, 1, 86400, SOFT, "")
 BOOL = kinds.Bool(default=False, reload=SOFT, help_text="")
 CHOICE = kinds.Choice("a", ("a", "b", "c"), SOFT, "")
 PATH = kinds.Path(SOFT, "", auto="there")
-LISTEN = kinds.Addresses((), kinds.LISTEN, SOFT, "")
-EXTERNAL = kinds.Addresses((), kinds.EXTERNAL, SOFT, "")
-RELAYS = kinds.Addresses((), kinds.RELAY, SOFT, "")
-PEER = kinds.Address(kinds.PEER, SOFT, "")
+LISTEN = kinds.Addresses((), address_rules.LISTEN, SOFT, "")
+EXTERNAL = kinds.Addresses((), address_rules.EXTERNAL, SOFT, "")
+RELAYS = kinds.Addresses((), address_rules.RELAY, SOFT, "")
+PEER = kinds.Address(address_rules.PEER, SOFT, "")
 PEER_IDS = kinds.PeerIds((), SOFT, "")
 NETWORKS = kinds.Networks((), SOFT, "")
 NAMES = kinds.Names((), SOFT, "")
