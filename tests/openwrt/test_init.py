@@ -3,23 +3,29 @@
 Procd, uci and rc.common are stand-ins (standin/), `kwaainet check-config` is the real one.
 """
 
-import json
 import os
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from edge.config.uci import END
-from openwrt.package.recipe import ROOT
+from tests.openwrt.init_script import (
+    CONFIG,
+    ELSEWHERE,
+    ENABLED,
+    HOOK,
+    OPEN,
+    OURS,
+    RULE,
+    SOCKET,
+    WRONG,
+    assert_owner_and_mode,
+    copy_of,
+    listening,
+)
 from tests.openwrt.router_root import RouterRoot
 
-CONFIG = "/etc/config/kwaainet"
-ENABLED = "config kwaainet 'main'\n\toption enabled '1'\n"
-WRONG = ENABLED + "\nconfig relay\n\toption max_circuits '70000'\n"
+pytestmark = pytest.mark.netns
+
+
 COMPLAINT = (
     f'{CONFIG}:5: [relay] max_circuits: got "70000"; '
     'expected a whole number from 1 to 65536, or "auto"\n'
@@ -47,23 +53,6 @@ mount: '/etc/openwrt_release' '/tmp/sysinfo'
 mount_rw: '/etc/kwaainet/data' '/var/run/kwaainet'
 """
 LIMITED = "config node\n\toption memory_limit '64M'\n"
-ELSEWHERE = "config node\n\toption data_dir '/mnt/usb'\n\toption run_dir '/var/run/there'\n"
-
-COPY = "/var/etc/kwaainet/config"
-
-pytestmark = pytest.mark.netns
-
-
-def copy_of(text: str) -> str:
-    return f"{text}\n{END}\n"
-
-
-@pytest.fixture
-def router(tmp_path: Path) -> Iterator[RouterRoot]:
-    with RouterRoot(tmp_path) as found:
-        for hook in ("10-tc", "20-nft"):  # tests/qos has theirs
-            found.path(f"/etc/kwaainet/qos.d/{hook}").unlink()
-        yield found
 
 
 def half_of_the_memory() -> int:
@@ -174,32 +163,6 @@ def test_a_restart_of_nothing_with_a_wrong_value_waits_for_its_repair(router: Ro
 # --- reload ---
 
 
-SOCKET = "/var/run/kwaainet/status.sock"
-LISTEN = """
-import socket, sys, time
-listener = socket.socket(socket.AF_UNIX)
-listener.bind(sys.argv[1])
-listener.listen()
-open("/var/run/kwaainet/listening", "w").close()
-time.sleep(600)
-"""
-
-
-@contextmanager
-def listening(router: RouterRoot) -> Iterator[None]:
-    """A process with what a node has as soon as it serves."""
-    with router.started(sys.executable, "-c", LISTEN, SOCKET):
-        until_there(router, "/var/run/kwaainet/listening")
-        yield
-
-
-def until_there(router: RouterRoot, path: str) -> None:
-    deadline = time.monotonic() + 60
-    while not router.path(path).exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_soft_options_are_a_signal_and_hard_ones_a_restart(router: RouterRoot) -> None:
     router.write(CONFIG, ENABLED)
     router.service("start")
@@ -260,13 +223,6 @@ def test_the_network_has_changed(router: RouterRoot) -> None:
 
 
 # --- what the node could do to root ---
-
-OURS = 4001
-
-
-def assert_owner_and_mode(router: RouterRoot, path: str, owner: int, mode: int) -> None:
-    found = router.path(path).lstat()
-    assert (found.st_uid, oct(found.st_mode & 0o777)) == (owner, oct(mode))
 
 
 def older_layout(router: RouterRoot) -> None:
@@ -360,166 +316,7 @@ def test_a_directory_that_the_node_could_replace_is_not_touched(router: RouterRo
     assert router.events() == []
 
 
-# --- what cannot be written ---
-
-PRIVATE = ENABLED + "config relay\n\toption private '1'\n\toption rate '2M'\n"
-LONG = "# a comment of some length, as people write them\n" * 200
-
-
-@pytest.mark.parametrize("free_pages", range(4))
-def test_a_full_tmp_changes_nothing(free_pages: int, router: RouterRoot) -> None:
-    """So that a private relay stays one: the copy of its configuration is never a part of it."""
-    router.write(CONFIG, LONG + PRIVATE)
-    router.service("start")
-    kept = {name: router.read(f"/var/etc/kwaainet/{name}") for name in ("config", "hard")}
-    router.events()
-    router.write(CONFIG, LONG + PRIVATE.replace("2M", "3M") + "config node\n" + LONG)
-    router.fill(free_pages)
-    with listening(router):
-        for command in ("reload", "start", "restart"):
-            assert router.service(command).returncode == 1
-    assert router.events() == []
-    line = f"{COPY}: No space left on device; nothing was changed\n"
-    assert router.read("/tmp/logread") == line * 3
-    for name, text in kept.items():
-        assert router.read(f"/var/etc/kwaainet/{name}") == text
-        assert not router.path(f"/var/etc/kwaainet/{name}.new").exists()
-    router.path("/tmp/ballast").unlink()
-    assert router.service("reload").returncode == 0
-    assert router.events() == ["kept"]
-
-
-@pytest.mark.parametrize(
-    ("free_pages", "path"),
-    [(1, "/var/etc/kwaainet/hard"), (2, "/var/run/kwaainet.nft.d/open_port.nft")],
-)
-def test_whichever_file_does_not_fit(free_pages: int, path: str, router: RouterRoot) -> None:
-    router.write(CONFIG, ENABLED)
-    router.service("start")
-    kept = router.read("/var/etc/kwaainet/hard")
-    router.events()
-    router.write(CONFIG, OPEN + "\toption nice '9'\n")
-    router.fill(free_pages)
-    assert router.service("reload").returncode == 1
-    assert router.events() == []
-    assert router.read("/tmp/logread") == f"{path}: No space left on device; nothing was changed\n"
-    assert router.read("/var/etc/kwaainet/hard") == kept
-    assert router.read(COPY) == copy_of(ENABLED)
-
-
-def test_a_start_with_a_full_tmp_says_so(router: RouterRoot) -> None:
-    router.write(CONFIG, ENABLED)
-    router.fill()
-    assert router.service("start").returncode == 1
-    assert router.events() == []
-    assert router.read("/tmp/logread").count("\n") == 1
-    assert "No space left on device" in router.read("/tmp/logread")
-
-
-# --- damage ---
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ("", "[kwaainet]: missing; expected config kwaainet 'main'"),
-        ("config node 'node'\n", "[kwaainet]: missing; expected config kwaainet 'main'"),
-        ("\0" * 64, "1: not valid UCI: a zero byte"),
-        ("\ufeff" + ENABLED, ":1: not valid UCI: unknown command"),
-        (None, "incomplete: its end is missing"),
-    ],
-    ids=["empty", "without main", "zeros", "byte order mark", "none"],
-)
-def test_damage_is_one_line_and_leaves_alone_what_runs(
-    text: str | None, line: str, router: RouterRoot
-) -> None:
-    router.write(CONFIG, ENABLED)
-    router.service("start")
-    router.events()
-    if text is None:
-        router.path(CONFIG).unlink()
-    else:
-        router.write(CONFIG, text)
-    for command in ("reload", "start", "restart"):
-        assert router.service(command).returncode == 1
-    assert router.events() == []
-    said = router.read("/tmp/logread").splitlines()
-    assert len(said) == 3
-    assert all(each.startswith(f"{CONFIG}:") and line in each for each in said)
-
-
-# --- the last valid configuration ---
-
-GOOD = "/etc/kwaainet/config.good"
-
-
-@pytest.mark.parametrize("text", [WRONG, "", "\0\0\0", None])
-def test_a_boot_with_an_invalid_file_starts_from_the_last_valid_one(
-    text: str | None, router: RouterRoot
-) -> None:
-    good = OPEN + "\toption nice '9'\n" + ELSEWHERE
-    router.write(CONFIG, good)
-    router.service("start")
-    assert router.read(GOOD) == copy_of(good)
-    assert_owner_and_mode(router, GOOD, 0, 0o644)
-    started = router.read("/tmp/procd/instance")
-    if text is None:
-        router.path(CONFIG).unlink()
-    else:
-        router.write(CONFIG, text)
-    assert router.service("reload").returncode == 1
-    router.service("stop")
-    router.run("/applets/rm", "-rf", "/var/etc", "/var/run", "/tmp/procd/logread")
-    assert router.service("start").returncode == 0
-    assert router.read("/tmp/procd/instance") == started
-    assert router.read(COPY) == copy_of(good)
-    assert "4001" in router.read(RULE)
-    problem, told = router.read("/tmp/logread").splitlines()
-    assert problem.startswith(f"{CONFIG}:")
-    assert told == f"starting with the last valid configuration, {GOOD}"
-    assert router.service("reload").returncode == 1  # it runs: as ever
-    router.write(CONFIG, ENABLED)
-    assert router.service("reload").returncode == 0
-    assert router.read(GOOD) == copy_of(ENABLED)
-
-
-def test_a_node_that_was_disabled_stays_so(router: RouterRoot) -> None:
-    router.write(CONFIG, ENABLED)
-    router.service("start")
-    router.write(CONFIG, ENABLED.replace("1", "0"))
-    router.service("reload")
-    assert not router.path(GOOD).exists()
-    router.write(CONFIG, WRONG)
-    router.service("start")
-    assert router.events() == ["started", "stopped"]
-
-
-def test_the_last_valid_configuration_is_none_if_it_was_cut_short(router: RouterRoot) -> None:
-    router.write(CONFIG, ENABLED + "config relay\n\toption private '1'\n")
-    router.service("start")
-    router.service("stop")
-    router.events()
-    router.write(GOOD, router.read(GOOD)[:40])
-    router.write(CONFIG, WRONG)
-    router.service("start")
-    assert router.events() == []
-    assert f"{GOOD}: incomplete: its end is missing\n" in router.read("/tmp/logread")
-
-
-def test_the_flash_is_written_only_for_another_configuration(router: RouterRoot) -> None:
-    router.write(CONFIG, ENABLED)
-    router.service("start")
-    written = router.path(GOOD).stat()
-    for command in ("reload", "restart", "start"):
-        router.service(command)
-    found = router.path(GOOD).stat()
-    assert (found.st_ino, found.st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
-
-
 # --- the firewall ---
-
-RULE = "/var/run/kwaainet.nft.d/open_port.nft"
-OPEN = ENABLED + "\toption open_port '1'\n"
 
 
 def test_the_port_is_open_only_if_asked_for_and_while_it_runs(router: RouterRoot) -> None:
@@ -580,202 +377,6 @@ def test_a_port_that_is_not_open_is_told_of(
     line = "open_port: the firewall does not have the rule; it needs a zone named wan\n"
     assert router.read("/tmp/logread") == line * says
     assert not router.path(f"{RULE}.new").exists()
-
-
-# --- hooks ---
-
-HOOK = """#!/bin/sh
-echo "hook $QOS_EVENT of $QOS_UID at $QOS_PORTS" >>/tmp/procd/events
-echo "said by a hook"
-"""
-
-
-def test_hooks_are_called_by_root_when_it_starts_when_the_network_changes_and_at_the_end(
-    router: RouterRoot,
-) -> None:
-    router.write("/etc/kwaainet/qos.d/50-hook", HOOK, 0o755)
-    router.service("start")
-    router.service("stop")
-    assert router.events() == []  # it was never enabled
-    router.write(CONFIG, ENABLED)
-    router.service("start")
-    assert router.events() == ["started", "hook start of 4001 at 4001"]
-    router.service("relearn")
-    assert router.events() == ["hook start of 4001 at 4001"]
-    assert "said by a hook" in router.read("/tmp/logread")
-    router.service("stop")
-    assert router.events() == ["hook stop of 4001 at 4001", "stopped"]
-    assert router.path("/etc/kwaainet/qos.d/50-hook").stat().st_uid == 0
-
-
-CARES = """#!/bin/sh
-case "$1" in busy | free) echo "$(id -u) $1 $QOS_RATE of $QOS_UID" >>/tmp/procd/events ;; esac
-"""
-READER = """\
-instance events
-command: '/usr/libexec/kwaainet-events' '/var/etc/kwaainet/events' '/var/etc/kwaainet/config'
-respawn: '3600' '10' '0'
-stdout: '1'
-stderr: '1'
-"""
-READ_ONLY = """
-cd -P /var/etc/kwaainet
-mount --bind "$PWD" "$PWD"
-mount -o remount,bind,ro "$PWD"
-! touch /var/etc/kwaainet/new 2>/dev/null || exit 1
-"""
-TELL = """if True:
-    import asyncio, os
-    from edge.qos.hooks import Hooks
-    os.setgroups([]), os.setgid(4001), os.setuid(4001)
-    hooks = Hooks("/var/etc/kwaainet/events")
-    for event, rate in ("start", "0"), ("busy", "4096"), ("free", "0"), ("stop", "0"):
-        asyncio.run(hooks.call(event, {"QOS_RATE": rate}))
-    print(hooks.ran, hooks.failed)
-"""
-
-
-def test_a_pipe_and_its_reader_are_there_if_a_hook_cares(router: RouterRoot) -> None:
-    router.write(CONFIG, ENABLED)
-    router.write("/etc/kwaainet/qos.d/50-hook", HOOK, 0o755)
-    router.service("start")
-    assert not router.path("/var/etc/kwaainet/events").exists()
-    assert "instance events" not in router.read("/tmp/procd/instance")
-    router.write("/etc/kwaainet/qos.d/50-hook", CARES, 0o755)
-    router.service("reload")
-    pipe = router.path("/var/etc/kwaainet/events").stat()
-    assert (pipe.st_uid, pipe.st_gid, oct(pipe.st_mode)) == (0, 4001, "0o10620")
-    reader = router.read("/tmp/procd/instance").partition("instance events\n")[2]
-    assert "instance events\n" + reader == READER
-    router.service("reload")
-    assert router.path("/var/etc/kwaainet/events").stat().st_ino == pipe.st_ino
-    router.service("stop")
-    assert not router.path("/var/etc/kwaainet/events").exists()
-
-
-def test_what_a_node_in_a_jail_tells_reaches_hooks_as_root(router: RouterRoot) -> None:
-    """The jail's part here: another user, who sees the pipe in a directory mounted read-only."""
-    router.write(CONFIG, ENABLED)
-    router.write("/etc/kwaainet/qos.d/50-hook", CARES, 0o755)
-    router.service("start")
-    router.events()
-    pipe = "/var/etc/kwaainet/events"
-    with router.started("/usr/libexec/kwaainet-events", pipe, "/var/etc/kwaainet/config"):
-        router.run("/applets/ash", "-c", f"echo >{pipe}")  # waits until it is read
-        node = f"PYTHONPATH={ROOT} exec {sys.executable} -c '{TELL}'"
-        jailed = f"{READ_ONLY}\n{node}"
-        done = router.run("/applets/unshare", "-m", "/applets/ash", "-ec", jailed)
-        assert (done.stdout, done.stderr) == ("2 0\n", "")
-        for line in ("stop 1", "busy 1;reboot", "busy", "free -1", "free 1 2", "free 77"):
-            router.run("/applets/ash", "-c", f"echo '{line}' >{pipe}")
-        wanted = ["0 busy 4096 of 4001", "0 free 0 of 4001", "0 free 77 of 4001"]
-        found: list[str] = []
-        deadline = time.monotonic() + 60
-        while len(found) < len(wanted):
-            found += router.events()
-            assert time.monotonic() < deadline, found
-            time.sleep(0.1)
-        assert found == wanted
-
-
-# --- in the jail ---
-
-ZONE = "CET-1CEST,M3.5.0,M10.5.0/3"
-
-
-def in_jail(router: RouterRoot, *words: str) -> str:
-    done = router.run(*router.jailed(sys.executable, *words))
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_the_jail_does_not_hide_that_this_is_a_router(router: RouterRoot) -> None:
-    router.write("/etc/openwrt_release", "DISTRIB_ID='OpenWrt'\n")
-    router.write("/tmp/sysinfo/model", "A router with a name\n")
-    router.write(CONFIG, ENABLED)
-    router.service("start")
-    tier = ("tier", "--json", "--data-dir", "/etc/kwaainet/data")
-    outside = json.loads(router.run("/usr/bin/kwaainet", *tier).stdout)
-    inside = json.loads(in_jail(router, "-m", "edge", *tier))
-    for found in (inside, outside):
-        assert found["profile"]["system"] == "openwrt"
-        assert found["profile"]["model"] == "A router with a name"
-        assert found["decision"]["mode"] == "relay"
-    assert inside["decision"]["roles"] == outside["decision"]["roles"]
-
-
-@pytest.mark.parametrize("source", ["system", "localtime", "neither"])
-def test_the_time_zone_is_the_routers(source: str, router: RouterRoot) -> None:
-    """Also with the time zone database, which takes /tmp/TZ away."""
-    if source == "system":
-        router.write("/etc/config/system", f"config system\n\toption timezone '{ZONE}'\n")
-    elif source == "localtime":
-        router.write("/tmp/localtime", f"TZif\0\n{ZONE}\n")
-        router.path("/etc/localtime").symlink_to("/tmp/localtime")
-    router.write(CONFIG, ENABLED)
-    router.service("start")
-    script = "from edge.zone import system_zone; print(system_zone().text)"
-    assert in_jail(router, "-c", script) == ("UTC0\n" if source == "neither" else f"{ZONE}\n")
-    router.service("reload")
-    router.write("/etc/config/system", "config system\n\toption timezone 'JST-9'\n")
-    router.service("reload")
-    assert router.events() == ["started", "kept", "restarted"]
-
-
-SERVERS = "/tmp/resolv.conf.d/resolv.conf.auto"
-NODE = f"""
-import fcntl, os, time
-held = os.open("/var/run/kwaainet", os.O_RDONLY)
-fcntl.flock(held, fcntl.LOCK_EX)
-{LISTEN}
-"""
-
-
-@contextmanager
-def jailed_node(router: RouterRoot) -> Iterator[None]:
-    """What there is of a node in its jail, when it serves."""
-    router.path(SOCKET).unlink(missing_ok=True)
-    router.path("/var/run/kwaainet/listening").unlink(missing_ok=True)
-    with router.started(*router.jailed(sys.executable, "-c", NODE, SOCKET)):
-        until_there(router, "/var/run/kwaainet/listening")
-        yield
-
-
-def renamed_over(router: RouterRoot, path: str, text: str) -> None:
-    """As netifd and editors write."""
-    router.write(f"{path}.tmp", text)
-    router.path(f"{path}.tmp").rename(router.path(path))
-
-
-def test_a_node_that_has_other_names_than_the_router_is_restarted(router: RouterRoot) -> None:
-    """The jail has the files of its start; after a boot with the WAN down these name no server."""
-    for path, target in (("/etc/resolv.conf", "/tmp/resolv.conf"), ("/tmp/resolv.conf", SERVERS)):
-        router.path(path).unlink(missing_ok=True)
-        router.path(path).symlink_to(target)
-    router.write(SERVERS, "# nothing yet\n")
-    router.write(CONFIG, ENABLED)
-    router.service("start")
-    router.events()
-    with jailed_node(router):
-        router.service("relearn")
-        renamed_over(router, SERVERS, "nameserver 192.0.2.1\n")
-        router.service("relearn")
-        assert router.events() == ["signal USR1", "signal TERM"]
-    with jailed_node(router):
-        router.service("relearn")
-        renamed_over(router, SERVERS, "nameserver 192.0.2.1\n")
-        router.service("relearn")
-        renamed_over(router, SERVERS, "# the WAN is down\n")
-        router.service("relearn")
-        assert router.events() == ["signal USR1"] * 3
-        renamed_over(router, SERVERS, "nameserver 192.0.2.2\n")
-        router.service("reload")
-        assert router.events() == ["kept", "signal TERM"]
-    with jailed_node(router):
-        router.service("reload")
-        renamed_over(router, "/etc/hosts", "192.0.2.3 relay.example\n")
-        router.service("reload")
-        assert router.events() == ["kept", "signal HUP", "kept", "signal TERM"]
 
 
 # --- the rest ---
