@@ -107,7 +107,7 @@ class Admission:
     def usable_by(self, connection: Connection) -> list[Multiaddr]:
         """Addresses at which others find the peer on `connection` through this relay.
 
-        None: it is no relay for that peer.
+        Empty: it is no relay for that peer.
         """
         if self.service == "no" or not connection.direct:
             return []

@@ -19,15 +19,16 @@ from edge.config.schema import Relay
 from edge.host import parsed
 from edge.relay.client import RelayClient, RelayRefused
 from edge.swarm.addresses import PRIVATE, PUBLIC, UNKNOWN
+from edge.swarm.backoff import Backoff
 from edge.swarm.errors import ConnectionClosed, DialError, SwarmError
 from edge.wire import circuit as messages
 from edge.wire import ip
 from edge.wire.errors import WireError
-from edge.wire.multiaddr import MAX_BYTES, parse_many
+from edge.wire.multiaddr import MAX_BYTES, by_peer, parse_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from edge.config.load import Config
     from edge.host import Host, Status
@@ -43,7 +44,6 @@ LONGEST_BACKOFF = 900.0
 _UNKNOWN_GRACE = 60.0  # seconds after which a node nobody has observed counts as not public
 _TICK = 2.0  # seconds, times the slowdown
 _RELAY = "relay"
-_MAX_BACKOFFS = 256
 _MAX_ADDRESSES = 4  # of one relay
 _LONGEST_ADDRESS = MAX_BYTES - 64  # bytes, so that two peer ids and the circuit fit behind it
 _SHORTEST_TTL = 4.0  # seconds; a relay that grants less would be asked without end
@@ -73,35 +73,6 @@ class OwnReservation:
         self.dialable: list[Multiaddr] = []
 
 
-class Backoff:
-    """The relays that rest after a failure, the last ones of them. `clock`: seconds, monotonic."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._rests: dict[PeerId, tuple[float, float]] = {}  # until when, and how long it was
-
-    def rests(self, relay: PeerId) -> bool:
-        """Whether it is too early to ask `relay` again."""
-        return self._rests.get(relay, (0.0, 0.0))[0] > self._clock()
-
-    def failed(self, relay: PeerId, first: float) -> float:
-        """Let `relay` rest, `first` seconds or twice as long as the last time; returns how long."""
-        _, last = self._rests.pop(relay, (0.0, 0.0))
-        length = min(max(first, last * 2), LONGEST_BACKOFF)
-        if len(self._rests) >= _MAX_BACKOFFS:
-            del self._rests[next(iter(self._rests))]
-        self._rests[relay] = self._clock() + length, length
-        return length
-
-    def forget(self, relay: PeerId) -> None:
-        """Count its failures anew."""
-        self._rests.pop(relay, None)
-
-    def clear(self) -> None:
-        """Let no relay rest."""
-        self._rests.clear()
-
-
 class AutoRelay:
     """Keeps `wanted` reservations: those configured where this node needs or wants any, else 0."""
 
@@ -114,7 +85,7 @@ class AutoRelay:
         self._client.relays = self.reservations
         self._settings = host.config[Relay]
         self._configured: Relays = {}
-        self._backoff = Backoff(host.swarm.loop.time)
+        self._backoff: Backoff[PeerId] = Backoff(host.swarm.loop.time, LONGEST_BACKOFF)
         self._busy: set[PeerId] = set()
         self._wake = asyncio.Event()
         host.swarm.closed.append(self._on_close)
@@ -128,7 +99,7 @@ class AutoRelay:
     def configure(self, config: Config) -> None:
         """Follow [relay]; other relays, or other addresses of theirs, are asked at once."""
         self._settings = config[Relay]
-        configured = _by_peer(parsed(self._settings.relays))
+        configured = by_peer(parsed(self._settings.relays))
         if configured != self._configured:
             self._configured = configured
             self._start_afresh()
@@ -355,13 +326,3 @@ def _host(address: Multiaddr) -> tuple[bool, bytes]:
     """The IP that `address` starts with, or the name: (whether it is one, itself)."""
     found = address.ip()
     return (True, address.protocols[0][1].lower()) if found is None else (False, found)
-
-
-def _by_peer(addresses: Iterable[Multiaddr]) -> Relays:
-    """Addresses that end in a peer id, as the configuration has checked."""
-    found: Relays = {}
-    for address in addresses:
-        peer = address.peer_id()
-        assert peer is not None
-        found.setdefault(peer, []).append(address)
-    return found

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
+from edge.swarm.backoff import Backoff
 from edge.swarm.dns import Lookups, has_name, resolve
 from edge.swarm.errors import ConnectionClosed, DialError, SwarmError
 from edge.swarm.transport import SocketTransport
@@ -38,7 +39,6 @@ STAGGER = 0.25  # seconds before the next address is tried beside the last (RFC 
 MAX_ADDRESSES = 16
 _FIRST_BACKOFF = 5.0
 _LONGEST_BACKOFF = 300.0
-_MAX_FAILURES = 256  # addresses remembered
 
 
 class Effort:
@@ -61,16 +61,18 @@ class Dialer:
     def __init__(self, swarm: Swarm, own_ips: Callable[[], Iterable[bytes]] = tuple) -> None:
         self._swarm = swarm
         self._own_ips = own_ips
-        # Until when an address rests, and how long it was told to. By peer as well: an address that
-        # one of them makes up must not rest for the other one that has it.
-        self._failures: dict[tuple[PeerId, Multiaddr], tuple[float, float]] = {}
+        # By peer as well: an address that one of them makes up must not rest for the other one that
+        # has it.
+        self._backoff: Backoff[tuple[PeerId, Multiaddr]] = Backoff(
+            swarm.loop.time, _LONGEST_BACKOFF
+        )
         # By whether the addresses are trusted too: what a stranger says delays no dial of our own.
         self._under_way: dict[tuple[PeerId, bool], asyncio.Task[Connection]] = {}
         self.dial_circuit: CircuitDialer | None = None
 
     def forget_failures(self) -> None:
         """Try every address again: the network, or what is configured, has changed."""
-        self._failures.clear()
+        self._backoff.clear()
 
     async def connect(
         self,
@@ -138,7 +140,11 @@ class Dialer:
         self, peer: PeerId, addresses: Sequence[Multiaddr], effort: Effort
     ) -> list[Multiaddr]:
         """What may be dialled of `addresses` now, in order; names that yield none of it rest."""
-        given = [a for a in addresses[:MAX_ADDRESSES] if effort.again or not self._rests(peer, a)]
+        given = [
+            a
+            for a in addresses[:MAX_ADDRESSES]
+            if effort.again or not self._backoff.rests((peer, a))
+        ]
         may_dial = self._rule(peer, effort)
         usable: dict[Multiaddr, None] = {}
         results = await asyncio.gather(*[resolve(each, effort.lookups) for each in given])
@@ -146,9 +152,9 @@ class Dialer:
             some = [_place(each) for each in found if may_dial(each)]
             usable.update(dict.fromkeys(some))
             if not some and has_name(address):
-                self._failed(peer, address)
+                self._backoff.failed((peer, address), _FIRST_BACKOFF)
             elif has_name(address):
-                self._failures.pop((peer, address), None)
+                self._backoff.forget((peer, address))
         return _interleave(list(usable))[:MAX_ADDRESSES]
 
     def _rule(self, peer: PeerId, effort: Effort) -> Callable[[Multiaddr], bool]:
@@ -160,7 +166,7 @@ class Dialer:
         def may_dial(address: Multiaddr) -> bool:
             if address.peer_id() not in (None, peer):
                 return False
-            if not effort.again and self._rests(peer, _place(address)):
+            if not effort.again and self._backoff.rests((peer, _place(address))):
                 return False
             # The relay of a circuit is looked at when it is dialled.
             known = effort.trusted or address.is_circuit or _place(address) in there
@@ -168,31 +174,19 @@ class Dialer:
 
         return may_dial
 
-    def _rests(self, peer: PeerId, address: Multiaddr) -> bool:
-        until, _ = self._failures.get((peer, address), (0.0, 0.0))
-        return until > self._swarm.loop.time()
-
     async def _try(self, address: Multiaddr, peer: PeerId, effort: Effort) -> Connection:
         try:
             async with asyncio.timeout(self._swarm.limits.handshake_timeout):
                 connection = await self._dial(address, peer, effort)
         except TimeoutError:
-            self._failed(peer, address)
+            self._backoff.failed((peer, address), _FIRST_BACKOFF)
             raise DialError(f"{address}: timed out") from None
         except (SwarmError, WireError, OSError) as error:
-            self._failed(peer, address)
+            self._backoff.failed((peer, address), _FIRST_BACKOFF)
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise DialError(f"{address}: {reason}") from None
-        self._failures.pop((peer, address), None)
+        self._backoff.forget((peer, address))
         return connection
-
-    def _failed(self, peer: PeerId, address: Multiaddr) -> None:
-        now = self._swarm.loop.time()
-        _, length = self._failures.pop((peer, address), (0.0, _FIRST_BACKOFF / 2))
-        length = min(length * 2, _LONGEST_BACKOFF)
-        if len(self._failures) >= _MAX_FAILURES:
-            del self._failures[next(iter(self._failures))]
-        self._failures[peer, address] = now + length, length
 
     async def dial(self, address: Multiaddr, peer: PeerId | None) -> Connection:
         """One new connection at one resolved address, which the owner has named: it is trusted.

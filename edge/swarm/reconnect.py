@@ -14,6 +14,7 @@ import time
 from edge import log
 from edge.swarm.errors import SwarmError
 from edge.wire.ip import PUBLIC
+from edge.wire.multiaddr import by_peer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,12 +52,8 @@ class Reconnector:
 
         A peer whose addresses have changed is dialled at the new ones, at once if it is away.
         """
-        wanted: dict[PeerId, list[Multiaddr]] = {}
-        for address in addresses:
-            peer = address.peer_id()
-            assert peer is not None
-            if peer != self._swarm.peer_id:
-                wanted.setdefault(peer, []).append(address)
+        wanted = by_peer(addresses)
+        wanted.pop(self._swarm.peer_id, None)
         for peer in [peer for peer in self._peers if peer not in wanted]:
             self._peers.pop(peer).task.cancel()
             self._swarm.unprotect(peer, _CONFIGURED)

@@ -242,6 +242,16 @@ def parse_many(items: "Iterable[bytes]", limit: int) -> "list[Multiaddr]":
     return found
 
 
+def by_peer(addresses: "Iterable[Multiaddr]") -> "dict[PeerId, list[Multiaddr]]":
+    """Addresses that end in a peer id, as the configuration has checked, by that."""
+    found: dict[PeerId, list[Multiaddr]] = {}
+    for address in addresses:
+        peer = address.peer_id()
+        assert peer is not None
+        found.setdefault(peer, []).append(address)
+    return found
+
+
 def fitting(
     addresses: "Iterable[Multiaddr]", room: int, overhead: int, most: int
 ) -> "list[Multiaddr]":

@@ -1,0 +1,46 @@
+"""What rests after a failure, for a time that doubles with each further one."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Key = TypeVar("Key")
+
+_MOST = 256  # that rest at a time
+
+
+class Backoff(Generic[Key]):
+    """The last ones of those that failed. `clock`: seconds, monotonic.
+
+    `longest`: seconds of a rest.
+    """
+
+    def __init__(self, clock: Callable[[], float], longest: float) -> None:
+        self._clock = clock
+        self._longest = longest
+        self._rests: dict[Key, tuple[float, float]] = {}  # until when, and how long it was
+
+    def rests(self, key: Key) -> bool:
+        """Whether it is too early to try `key` again."""
+        return self._rests.get(key, (0.0, 0.0))[0] > self._clock()
+
+    def failed(self, key: Key, first: float) -> float:
+        """Let `key` rest, `first` seconds or twice as long as the last time; returns how long."""
+        _, last = self._rests.pop(key, (0.0, 0.0))
+        length = min(max(first, last * 2), self._longest)
+        if len(self._rests) >= _MOST:
+            del self._rests[next(iter(self._rests))]
+        self._rests[key] = self._clock() + length, length
+        return length
+
+    def forget(self, key: Key) -> None:
+        """Count its failures anew."""
+        self._rests.pop(key, None)
+
+    def clear(self) -> None:
+        """Let nothing rest."""
+        self._rests.clear()
