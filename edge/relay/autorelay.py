@@ -85,7 +85,7 @@ class AutoRelay:
         self._client.relays = self.reservations
         self._settings = host.config[Relay]
         self._configured: Relays = {}
-        self._backoff: Backoff[PeerId] = Backoff(host.swarm.loop.time, LONGEST_BACKOFF)
+        self._backoff = Backoff(host.swarm.loop.time, LONGEST_BACKOFF)
         self._busy: set[PeerId] = set()
         self._wake = asyncio.Event()
         host.swarm.closed.append(self._on_close)

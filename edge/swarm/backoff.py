@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Key = TypeVar("Key")
+    from collections.abc import Callable, Hashable
 
 _MOST = 256  # that rest at a time
 
 
-class Backoff(Generic[Key]):
+class Backoff:
     """The last ones of those that failed. `clock`: seconds, monotonic.
 
     `longest`: seconds of a rest.
@@ -22,13 +18,13 @@ class Backoff(Generic[Key]):
     def __init__(self, clock: Callable[[], float], longest: float) -> None:
         self._clock = clock
         self._longest = longest
-        self._rests: dict[Key, tuple[float, float]] = {}  # until when, and how long it was
+        self._rests: dict[Hashable, tuple[float, float]] = {}  # until when, and how long it was
 
-    def rests(self, key: Key) -> bool:
+    def rests(self, key: Hashable) -> bool:
         """Whether it is too early to try `key` again."""
         return self._rests.get(key, (0.0, 0.0))[0] > self._clock()
 
-    def failed(self, key: Key, first: float) -> float:
+    def failed(self, key: Hashable, first: float) -> float:
         """Let `key` rest, `first` seconds or twice as long as the last time; returns how long."""
         _, last = self._rests.pop(key, (0.0, 0.0))
         length = min(max(first, last * 2), self._longest)
@@ -37,7 +33,7 @@ class Backoff(Generic[Key]):
         self._rests[key] = self._clock() + length, length
         return length
 
-    def forget(self, key: Key) -> None:
+    def forget(self, key: Hashable) -> None:
         """Count its failures anew."""
         self._rests.pop(key, None)
 

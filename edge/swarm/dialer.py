@@ -63,9 +63,7 @@ class Dialer:
         self._own_ips = own_ips
         # By peer as well: an address that one of them makes up must not rest for the other one that
         # has it.
-        self._backoff: Backoff[tuple[PeerId, Multiaddr]] = Backoff(
-            swarm.loop.time, _LONGEST_BACKOFF
-        )
+        self._backoff = Backoff(swarm.loop.time, _LONGEST_BACKOFF)
         # By whether the addresses are trusted too: what a stranger says delays no dial of our own.
         self._under_way: dict[tuple[PeerId, bool], asyncio.Task[Connection]] = {}
         self.dial_circuit: CircuitDialer | None = None

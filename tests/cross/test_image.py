@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import ctypes
 import random
@@ -14,7 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from cross.contents import application
+
 IMAGE = Path(__file__).parents[2] / "cross" / "image"
+STANDINS = sorted((IMAGE / "standins").glob("*.py"))
 
 
 def loaded(name: str, path: Path) -> types.ModuleType:
@@ -145,3 +149,35 @@ def test_copies_of_every_length_alignment_and_overlap(
                 expected[target : target + size] = before[source : source + size]
                 assert at == start + target
                 assert space.raw == expected
+
+
+def imported(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """What is imported by name, other than for type checkers: (module, name)."""
+    if isinstance(node, ast.ImportFrom):
+        yield from ((node.module or "", alias.name) for alias in node.names)
+    elif not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+        for child in ast.iter_child_nodes(node):
+            yield from imported(child)
+
+
+def defined(module: ast.Module) -> Iterator[str]:
+    """The names that a module has at its top."""
+    for node in module.body:
+        if isinstance(node, ast.ImportFrom):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
+            yield node.name
+        elif isinstance(node, ast.Assign):
+            yield from (name.id for name in ast.walk(node) if isinstance(name, ast.Name))
+
+
+def test_the_stand_ins_have_what_the_application_imports_from_them() -> None:
+    """A name that is missing ends the binary at its start, and nothing else."""
+    names = {path.stem: set(defined(ast.parse(path.read_text()))) for path in STANDINS}
+    missing = [
+        f"{module} imports {name} from {source}"
+        for module, path in application().items()
+        for source, name in imported(ast.parse(path.read_text()))
+        if source in names and name not in names[source]
+    ]
+    assert not missing
