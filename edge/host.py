@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from contextlib import suppress
 from typing import Protocol
 
 from edge import clock, log
@@ -22,6 +23,7 @@ from edge.machine import file_limit, resident, this_sizing
 from edge.swarm import interfaces, ping
 from edge.swarm.addresses import OwnAddresses
 from edge.swarm.dialer import Dialer
+from edge.swarm.errors import DialError
 from edge.swarm.identify import IdentifyService
 from edge.swarm.limits import Limits, fitting_buffer_size
 from edge.swarm.peerstore import REMEMBERED, PeerStore, fitting_peers
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
     Status = dict[str, Any]  # a tree of str, int, float, bool, list and dict
     Answer = Callable[[Status], Awaitable[Mapping[str, Any]]]
+    Finder = Callable[[PeerId], Awaitable[list[Multiaddr]]]  # where a peer may be dialled
     # Bytes moved for a peer, by which peers are ranked, and what `peers` tells of it.
     PeerReport = Callable[[PeerId], tuple[int, Status]]
 
@@ -73,7 +76,7 @@ class Host:
     `allowance`: what may be done for others now. `utc()`: seconds since 1970, None while the clock
     cannot be right. Services register what they add: `answers` to the status socket, by verb;
     `tallies`, counters of what was done for others since the start (those in edge.tiers.ledger are
-    entered there); `peer_reports`.
+    entered there); `peer_reports`; `finders`, which are asked in turn for addresses of a peer.
     """
 
     def __init__(self, config: Config, share: int = 0, buffer_size: int = 0) -> None:
@@ -118,6 +121,7 @@ class Host:
         self.answers: dict[str, Answer] = {}
         self.tallies: list[Callable[[], Mapping[str, int]]] = []
         self.peer_reports: list[PeerReport] = []
+        self.finders: list[Finder] = []
         self._watcher: interfaces.Watcher | None = None
 
     def configure(self, config: Config) -> None:
@@ -159,6 +163,19 @@ class Host:
         if self._watcher is not None:
             self._watcher.close()
         await self.swarm.stop()
+
+    async def reach(self, peer: PeerId) -> Connection:
+        """A connection to `peer`: the one there is, else one at addresses that are remembered, else
+        at those that finders know. Raises DialError.
+        """
+        try:
+            return await self.dialer.connect(peer, self.store.addresses(peer))
+        except DialError as error:
+            for find in self.finders:
+                found = await find(peer)
+                with suppress(DialError):
+                    return await self.dialer.connect(peer, found)
+            raise error from None
 
     def utc(self) -> float | None:
         """The time, None while the clock cannot be right."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from edge.crypto import Ed25519Key
 from edge.host import _OUTAGE
 from edge.swarm.addresses import OwnAddresses
+from edge.swarm.errors import DialError
 from edge.swarm.identify import IdentifyService
 from edge.swarm.swarm import Swarm
 from edge.wire.multiaddr import Multiaddr
+from edge.wire.peerid import PeerId
 from tests.counterparts.base import asynchronous
 from tests.hosts import configured, host
 
@@ -56,4 +60,33 @@ async def test_what_is_not_public_is_not_remembered(tmp_path: Path) -> None:
         connection.close("test")
         await asyncio.sleep(0)
         assert node.store.addresses(peer.peer_id) == told[1:]
+    await peer.stop()
+
+
+@asynchronous(30)
+async def test_a_peer_is_reached_where_it_is_found(tmp_path: Path) -> None:
+    """Finders are asked in turn, once nothing that is known works, until one of them helps."""
+    peer = Swarm(Ed25519Key.generate())
+    peer.listen(Multiaddr.from_string("/ip4/127.0.0.1/tcp/0"))
+    asked: list[str] = []
+    async with host(configured(tmp_path)) as node:
+
+        async def nothing(_: PeerId) -> list[Multiaddr]:
+            asked.append("nothing")
+            return []
+
+        async def connected(found: PeerId) -> list[Multiaddr]:
+            asked.append("connected")
+            await node.dialer.connect(found, peer.listening, trusted=True)
+            return []
+
+        node.finders += [nothing, nothing]
+        with pytest.raises(DialError, match="no address"):
+            await node.reach(peer.peer_id)
+        assert asked == ["nothing", "nothing"]
+        node.finders[1:] = [connected, nothing]
+        connection = await node.reach(peer.peer_id)
+        assert asked[2:] == ["nothing", "connected"]
+        assert await node.reach(peer.peer_id) is connection
+        assert len(asked) == 4
     await peer.stop()
