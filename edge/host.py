@@ -20,6 +20,7 @@ from edge.config.errors import ConfigError
 from edge.config.schema import Node, Peer, Section
 from edge.crypto.identity import load_or_create
 from edge.machine import file_limit, resident, this_sizing
+from edge.networks import NETWORKS
 from edge.swarm import interfaces, ping
 from edge.swarm.addresses import OwnAddresses
 from edge.swarm.dialer import Dialer
@@ -155,8 +156,8 @@ class Host:
 
     def _stay_connected(self) -> None:
         """To the configured peers; they are dialed once there are addresses to tell them."""
-        peers = self.config.all(Peer)
-        self.reconnector.configure(parsed([peer.address for peer in peers]))
+        peers = [peer.address for peer in self.config.all(Peer)]
+        self.reconnector.configure(parsed([*peers, *NETWORKS[self.config[Node].network]]))
 
     async def stop(self) -> None:
         """Close all connections, and what was started."""

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from edge.config.address_rules import PEER
 from edge.crypto import Ed25519Key
 from edge.host import _OUTAGE
+from edge.networks import NETWORKS
 from edge.swarm.addresses import OwnAddresses
 from edge.swarm.errors import DialError
 from edge.swarm.identify import IdentifyService
@@ -90,3 +92,29 @@ async def test_a_peer_is_reached_where_it_is_found(tmp_path: Path) -> None:
         assert await node.reach(peer.peer_id) is connection
         assert len(asked) == 4
     await peer.stop()
+
+
+@asynchronous(30)
+async def test_a_network_is_joined_and_left_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bootstrap = Swarm(Ed25519Key.generate())
+    at = bootstrap.listen(Multiaddr.from_string("/ip4/127.0.0.1/tcp/0"))
+    arrived, left = asyncio.Event(), asyncio.Event()
+    bootstrap.opened.append(lambda _: arrived.set())
+    bootstrap.closed.append(lambda _: left.set())
+    monkeypatch.setitem(NETWORKS, "kwaainet", (str(at.with_peer(bootstrap.peer_id)),))
+    config = configured(tmp_path, network="kwaainet")
+    async with host(config) as node:
+        node.configure(config)
+        node.start()
+        await arrived.wait()
+        assert bootstrap.peer_id in node.swarm._protected
+        node.configure(configured(tmp_path))
+        assert bootstrap.peer_id not in node.swarm._protected
+    await left.wait()
+    await bootstrap.stop()
+
+
+def test_the_bootstraps_of_networks_are_addresses_of_peers() -> None:
+    assert [PEER.check(each) for some in NETWORKS.values() for each in some]

@@ -32,6 +32,7 @@ from edge.config.kinds import (
     TimeZone,
 )
 from edge.log import escape
+from edge.networks import NETWORKS
 from edge.units import KIB, MIB, TIB
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -100,6 +101,8 @@ class Node(Section):
 
     mode = Choice("auto", ("auto", "full", "light", "relay"), HARD,
         "Mode of the node; auto selects it from the hardware.")
+    network = Choice("none", tuple(NETWORKS), SOFT,
+        "Network to join through its bootstraps, beside those in [[peer]]; none: only those.")
     listen = Addresses(("/ip4/0.0.0.0/tcp/4001", "/ip6/::/tcp/4001"), LISTEN, HARD,
         "Listen addresses; with an empty list the node only dials. Port 0 picks a free port.")
     external_address = Addresses((), EXTERNAL, SOFT,
