@@ -21,15 +21,15 @@ import stat
 from contextlib import contextmanager, suppress
 
 from edge import log
-from edge.qos import line
 from edge.qos.marks import CODE_POINTS, NONE
+from edge.swarm import routes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from edge.config.schema import Qos
-    from edge.qos.line import Route
+    from edge.swarm.routes import Route
 
 EVENTS = ("start", "stop", "busy", "free")
 _PIPED = ("busy", "free")
@@ -188,7 +188,7 @@ def asking(settings: Qos, event: str) -> list[str]:
 
 def call_once(settings: Qos, event: str, ports: Sequence[int], uid: int, rate: int) -> int:
     """`kwaainet hooks`: the number of those that failed. Without a WAN a start is a stop."""
-    route = line.find("" if settings.wan == "auto" else settings.wan)
+    route = routes.find("" if settings.wan == "auto" else settings.wan)
     if route is None and event == "start":
         log.info("qos-line", wan="none")
         event = "stop"

@@ -1,58 +1,24 @@
-"""The line to the internet as the kernel tells of it: its interface, its gateway, its bytes.
+"""The line to the internet as the kernel tells of it: its bytes, and whose they are.
 
-All of it is readable by everyone. Interface counters have the frames' headers in them and our own
-counts do not; what is left over after a tenth on top of ours is somebody else's.
+Readable by everyone. Interface counters have the frames' headers in them and our own counts do
+not; what is left over after a tenth on top of ours is somebody else's.
 
-Source: proc(5), proc_net(5); linux/route.h; netdevice(7)
+Source: proc_net(5)
 """
 
 from __future__ import annotations
 
-import fcntl
-import socket
-import struct
-from typing import NamedTuple
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from edge.swarm.routes import read
 
 UP, DOWN = 0, 1  # what a pair (up, down) holds
 
-_ROUTES = "/proc/net/route"
-_ROUTES6 = "/proc/net/ipv6_route"
 _COUNTERS = "/proc/net/dev"
-_MOST = 256 * 1024  # bytes read of each
-_RTF_UP, _RTF_REJECT = 0x1, 0x200
-_SIOCGIFADDR, _SIOCGIFDSTADDR = 0x8915, 0x8917
 _OVERHEAD = 1.1  # headers, acknowledgements, handshakes
-_WORST = 1 << 32  # beyond any metric
-
-
-class Route(NamedTuple):
-    """The way to the internet. `gateway`: 4 or 16 bytes, None where there is none to ask.
-
-    `number`: another one than before means that the interface was made anew.
-    """
-
-    interface: str
-    gateway: bytes | None
-    number: int = 0
-
-
-def find(interface: str = "") -> Route | None:
-    """The default route, or the one of `interface`; IPv4 before IPv6. None: there is no way."""
-    for candidates in (_ipv4(_read(_ROUTES)), _ipv6(_read(_ROUTES6))):
-        ways = [way for way in candidates if interface in ("", way[1].interface)]
-        if ways:
-            route = min(ways, key=lambda way: way[0])[1]
-            return _whole(route.interface, route.gateway)
-    return _whole(interface, None) if interface else None
 
 
 def counters(interface: str) -> tuple[int, int] | None:
     """Bytes (sent, received) since the interface came up; None if there is none such."""
-    return parse_counters(_read(_COUNTERS), interface)
+    return parse_counters(read(_COUNTERS), interface)
 
 
 def parse_counters(text: str, interface: str) -> tuple[int, int] | None:
@@ -69,54 +35,3 @@ def household(total: tuple[float, float], own: tuple[float, float]) -> tuple[flo
     """The part of the line's bytes a second (up, down) that is not the node's own."""
     up, down = [max(0.0, all_ - mine * _OVERHEAD) for all_, mine in zip(total, own, strict=True)]
     return up, down
-
-
-def _whole(interface: str, gateway: bytes | None) -> Route | None:
-    try:
-        number = socket.if_nametoindex(interface)
-    except OSError:
-        return None  # gone since, or never there
-    return Route(interface, gateway or _other_end(interface), number)
-
-
-def _ipv4(text: str) -> Iterator[tuple[int, Route]]:
-    """(metric, route) of each default route in the text of /proc/net/route."""
-    for line in text.splitlines()[1:]:
-        words = line.split()
-        if len(words) < 8 or words[1] != "00000000" or words[7] != "00000000":
-            continue
-        flags, metric, gateway = int(words[3], 16), int(words[6]), int(words[2], 16)
-        if flags & _RTF_UP and not flags & _RTF_REJECT:
-            ip = struct.pack("=I", gateway) if gateway else None
-            yield metric, Route(words[0], ip)
-
-
-def _ipv6(text: str) -> Iterator[tuple[int, Route]]:
-    """The same of /proc/net/ipv6_route."""
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) < 10 or words[1] != "00" or words[0].strip("0"):
-            continue
-        flags, metric, gateway = int(words[8], 16), int(words[5], 16), bytes.fromhex(words[4])
-        if flags & _RTF_UP and not flags & _RTF_REJECT and metric < _WORST:
-            yield metric, Route(words[9], gateway if any(gateway) else None)
-
-
-def _other_end(interface: str) -> bytes | None:
-    """The peer's address where the interface is a line between two, such as PPPoE's."""
-    request = struct.pack("16s16x8x", interface.encode())
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        try:
-            far = fcntl.ioctl(sock, _SIOCGIFDSTADDR, request)[20:24]
-            near = fcntl.ioctl(sock, _SIOCGIFADDR, request)[20:24]
-        except OSError:
-            return None
-    return far if far != near and any(far) else None
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            return file.read(_MOST)
-    except OSError:
-        return ""  # no /proc in this jail: the line is unknown

@@ -18,14 +18,15 @@ from edge.qos import backoff, line
 from edge.qos.hooks import Hooks, directory, facts
 from edge.qos.marks import Marks
 from edge.qos.probe import TIMEOUT, Probe
+from edge.swarm import routes
 from edge.swarm.transport import SocketTransport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from edge.config.load import Config
     from edge.host import Host, Status
-    from edge.qos.line import Route
     from edge.swarm.connection import Connection
+    from edge.swarm.routes import Route
 
 TICK = 1.0  # seconds, times the slowdown of the swarm
 _GOODBYE = 2.0  # seconds for all hooks when the node stops
@@ -122,7 +123,7 @@ class QosService:
 
     async def _watch(self) -> None:
         wanted = self._settings.wan
-        route = line.find("" if wanted == "auto" else wanted)
+        route = routes.find("" if wanted == "auto" else wanted)
         if route != self.route:
             self._on_line(route)
         if route is None or not self._settings.backoff:
