@@ -12,10 +12,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import threading
-from contextlib import suppress
+from functools import partial
 
 from edge import log
+from edge.threads import in_thread, running
 from edge.wire import dns
 from edge.wire.errors import AddressError, RemoteProtocolError, WireError
 from edge.wire.multiaddr import DNS, DNS4, DNS6, DNSADDR, Multiaddr
@@ -168,33 +168,10 @@ async def _names(address: Multiaddr) -> list[Multiaddr]:
 
 
 async def _look_up(host: str, family: int) -> list[bytes]:
-    """The IP addresses of `host`, in the system's order; OSError.
-
-    Not loop.getaddrinfo(): the process could not end before the loop's executor, and thus a
-    lookup in a dead DNS, has. Nobody waits for a daemon thread.
-    """
-    if sum(thread.name == _THREAD for thread in threading.enumerate()) >= _MAX_LOOKUPS:
+    """The IP addresses of `host`, in the system's order; OSError."""
+    if running(_THREAD) >= _MAX_LOOKUPS:
         raise OSError(0, "too many lookups wait for an answer")
-    loop = asyncio.get_running_loop()
-    result: asyncio.Future[list[bytes] | OSError] = loop.create_future()
-
-    def settle(found: list[bytes] | OSError) -> None:
-        if not result.done():
-            result.set_result(found)
-
-    def run() -> None:
-        try:
-            found: list[bytes] | OSError = _getaddrinfo(host, _FAMILIES[family])
-        except OSError as error:
-            found = error
-        with suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
-            loop.call_soon_threadsafe(settle, found)
-
-    threading.Thread(target=run, name=_THREAD, daemon=True).start()
-    found = await result
-    if isinstance(found, OSError):
-        raise found
-    return found
+    return await in_thread(_THREAD, partial(_getaddrinfo, host, _FAMILIES[family]))
 
 
 def _getaddrinfo(host: str, family: int) -> list[bytes]:
