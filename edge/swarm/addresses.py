@@ -6,6 +6,11 @@ than the others, and each for as long as it is connected. Four confirm a whole a
 have dialled (an inbound connection: that is where it found us) at a port that is ours. Two suffice
 for an IP alone, from which follows only that there is a NAT. Link-local addresses are told to
 nobody: the zone that makes them work has another name on each machine.
+
+What the gateway says that it forwards to us is another hearsay. It makes the port ours, so that
+witnesses can confirm it; and it is confirmed as a whole once two witnesses see us at the IP that
+the gateway claims. Neither's word does alone: who poses as the gateway could have us send our peers
+to anybody, and what peers see tells of no port.
 """
 
 from __future__ import annotations
@@ -52,6 +57,7 @@ class OwnAddresses:
     ) -> None:
         self.external = list(external)
         self.circuits: list[Multiaddr] = []  # through the relays we hold reservations on
+        self.mapped: list[Multiaddr] = []  # what the gateway says that it forwards to us
         self.changed: list[Callable[[], None]] = []
         self._listening = listening
         self._interfaces = interfaces
@@ -115,10 +121,16 @@ class OwnAddresses:
             self.circuits = circuits
             self._tell()
 
+    def set_mapped(self, mapped: list[Multiaddr]) -> None:
+        """What the gateway says that it forwards to us; also behind another NAT."""
+        if mapped != self.mapped:
+            self.mapped = mapped
+            self._tell()
+
     @property
     def confirmed(self) -> list[Multiaddr]:
         """Where anyone on the internet reaches us directly."""
-        return list(dict.fromkeys(self._certain + self._witnessed))
+        return list(dict.fromkeys(self._certain + self._mapped_where_seen + self._witnessed))
 
     @property
     def certain(self) -> bool:
@@ -131,11 +143,20 @@ class OwnAddresses:
         return self.external + public
 
     @property
+    def _mapped_where_seen(self) -> list[Multiaddr]:
+        """What the gateway forwards from an IP at which peers in enough networks see us."""
+        found = []
+        for address in self.mapped:
+            seeing = [each for each in self._witnesses.values() if each.ip == address.ip()]
+            if len({ip_network(each.remote) for each in seeing}) >= NAT_CONFIRMATIONS:
+                found.append(address)
+        return found
+
+    @property
     def _witnessed(self) -> list[Multiaddr]:
         """Those with most witnesses first; few of each port, whatever is said."""
-        ports = {
-            target[1] for each in self._listening() if (target := each.host_port()) is not None
-        }
+        ours = [*self._listening(), *self.mapped]
+        ports = {target[1] for each in ours if (target := each.host_port()) is not None}
         seen = self.observed
         found: list[Multiaddr] = []
         most: dict[tuple[int, int], int] = {}

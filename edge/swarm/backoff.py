@@ -22,7 +22,12 @@ class Backoff:
 
     def rests(self, key: Hashable) -> bool:
         """Whether it is too early to try `key` again."""
-        return self._rests.get(key, (0.0, 0.0))[0] > self._clock()
+        return self.left(key) > 0
+
+    def left(self, key: Hashable) -> float:
+        """Seconds that `key` rests still."""
+        until, _ = self._rests.get(key, (0.0, 0.0))
+        return max(until - self._clock(), 0.0)
 
     def failed(self, key: Hashable, first: float) -> float:
         """Let `key` rest, `first` seconds or twice as long as the last time; returns how long."""

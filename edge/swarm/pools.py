@@ -13,7 +13,7 @@ CONNECTION = 20 * KIB
 HANDSHAKE = 8 * KIB  # without what it holds of a frame
 STREAM = 2 * KIB
 HANDLER = 2 * KIB  # a stream's, while a task serves it
-SMALL_TABLES = 192 * KIB  # observed addresses, failed dials, relays that rest, handshake rates
+SMALL_TABLES = 192 * KIB  # observed addresses, failed dials, what rests, handshake rates
 
 
 class Pools:

@@ -182,3 +182,49 @@ async def test_lies_cause_one_push_a_minute_and_the_owner_one_at_once(
     await so(lambda: told() == (other, OURS))
     for each in (client, server):
         await each.stop()
+
+
+def test_the_gateways_word_and_two_networks_confirm_what_is_mapped() -> None:
+    """The peers may be any that see our IP, those that we have dialled among them."""
+    own = addresses()
+    elsewhere = Multiaddr.from_string("/ip4/9.9.9.9/tcp/50000")
+    seen_at = Multiaddr.from_string("/ip4/9.9.9.9/tcp/33333")
+    own.set_mapped([elsewhere])
+    assert (own.confirmed, own.nat) == ([], UNKNOWN)
+    same_network = [peer("ip4/5.1.1.1", initiator=True), peer("ip4/5.1.2.2", initiator=True)]
+    tell(own, same_network, seen_at)
+    assert (own.confirmed, own.nat) == ([], PRIVATE)
+    tell(own, [peer("ip4/6.1.1.1", initiator=True)], seen_at)
+    assert (own.confirmed, own.nat) == ([elsewhere], PUBLIC)
+    assert not own.certain  # it gives up no reservation
+    own.set_mapped([])
+    assert (own.confirmed, own.nat) == ([], PRIVATE)
+
+
+@pytest.mark.parametrize("claimed", ["8.8.8.8", "192.168.1.1", "100.64.0.1"])
+def test_a_liar_in_the_lan_has_nobody_announced(claimed: str) -> None:
+    """An IP that is not ours, or not public, is seen by nobody."""
+    own = addresses()
+    own.set_mapped([Multiaddr.from_string(f"/ip4/{claimed}/tcp/4001")])
+    tell(own, [peer(f"ip4/5.{n}.1.1", initiator=True) for n in range(9)])
+    assert own.confirmed == []
+
+
+def test_a_mapped_port_is_ours_wherever_the_gateway_says_it_is() -> None:
+    """Behind two NATs of which the outer one forwards everything."""
+    own = addresses()
+    at = Multiaddr.from_string("/ip4/9.9.9.9/tcp/50000")
+    tell(own, networks(4), at)
+    assert own.confirmed == []
+    own.set_mapped([Multiaddr.from_string("/ip4/192.168.1.1/tcp/50000")])
+    assert own.confirmed == [at]
+
+
+def test_what_is_mapped_is_told_when_it_changes() -> None:
+    own, told = addresses(), []
+    own.changed.append(lambda: told.append(own.hearsay))
+    for _ in range(2):
+        own.set_mapped([OURS])
+    assert told == [False]
+    tell(own, networks(2))
+    assert True in told
