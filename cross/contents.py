@@ -8,8 +8,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 IMAGE = Path(__file__).parent / "image"
 
-# What of edge/ no router uses: the ciphers and the probe of other platforms, a module of types.
-_LEFT_OUT = {"edge.crypto.native", "edge.crypto.interface", "edge.tiers.probe.ps"}
+# What of edge/ no router uses: the ciphers and the probe of other platforms, a module of types, and
+# UPnP, whose library is not there.
+_LEFT_OUT = {
+    *("edge.crypto.native", "edge.crypto.interface", "edge.tiers.probe.ps"),
+    *("edge.portmap.igd", "edge.wire.ssdp"),
+}
 
 # CPython's built-in modules. Others that it was built with are not linked.
 BUILTINS = """

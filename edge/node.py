@@ -18,6 +18,7 @@ from edge.config.load import diff
 from edge.config.schema import Node as NodeSection
 from edge.config.schema import Relay
 from edge.host import Host
+from edge.portmap.service import PortMapper
 from edge.qos.service import QosService
 from edge.relay.autorelay import AutoRelay
 from edge.relay.service import RelayService
@@ -61,6 +62,7 @@ class Node:
             Bookkeeper(self.host, self.modes),
             self.modes,
             AutoRelay(self.host),
+            PortMapper(self.host),
             Waker(self.host, self.relay),
             self.relay,
         ]

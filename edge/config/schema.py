@@ -261,6 +261,14 @@ class Tier(Section):
         unit="bytes", zero="auto")
 
 
+class Portmap(Section):
+    NAME = "portmap"
+    HELP = "Port mapping: the gateway is asked to forward the listening ports to this node."
+
+    enabled = Choice("auto", ("auto", "yes", "no"), SOFT,
+        "Ask by PCP, NAT-PMP or UPnP; auto: without a public address, configured or of this host.")
+
+
 class Peer(Section):
     NAME = "peer"
     MANY = True
@@ -353,7 +361,7 @@ class Status(Section):
 
 
 SECTIONS: tuple[type[Section], ...] = (
-    *(Node, Relay, Qos, Tier, Adapt, Status),
+    *(Node, Relay, Qos, Tier, Adapt, Portmap, Status),
     *(Peer, Schedule, Wake),
 )
 REPEATED = tuple(section for section in SECTIONS if section.MANY)

@@ -47,6 +47,7 @@ class EdgeNode(PeerProcess):
         env = {"PATH": "/usr/sbin:/usr/bin", "PYTHONPATH": str(self.checkout)}
         env["PYTHONSAFEPATH"] = "yes"  # not the working directory first
         env["KWAAINET_ADAPT_ENABLED"] = "no"
+        env["KWAAINET_PORTMAP_ENABLED"] = "no"  # of the machine's own gateway nobody asks anything
         await self._spawn(*command, *listen, *self.options, env=env, pipes=True)
         await self._until_ready()
 

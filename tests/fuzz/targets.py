@@ -20,7 +20,19 @@ from edge.status.errors import StatusError
 from edge.status.server import _decoded
 from edge.status.verbs import _count, _target
 from edge.swarm import peerstore
-from edge.wire import base58, circuit, dns, envelope, identify, multibase, multistream, noise, yamux
+from edge.wire import (
+    base58,
+    circuit,
+    dns,
+    envelope,
+    identify,
+    multibase,
+    multistream,
+    noise,
+    pcp,
+    ssdp,
+    yamux,
+)
 from edge.wire.connection import MIN_BUFFER, Buffers, Connection
 from edge.wire.delimited import DelimitedReader
 from edge.wire.errors import AddressError, RemoteProtocolError, WireError
@@ -117,6 +129,16 @@ def dns_answers(data: bytes) -> None:
         with contextlib.suppress(RemoteProtocolError):
             texts = dns.texts(QUESTION, answer)
             assert sum([len(text) for text in texts]) <= len(answer)
+
+
+def gateways(data: bytes) -> None:
+    """Datagrams of whoever answers as the gateway."""
+    with contextlib.suppress(RemoteProtocolError):
+        answer = pcp.parse(data)
+        assert len(answer.external_ip) in (0, 4, 16)
+        assert answer.meaning
+    with contextlib.suppress(RemoteProtocolError):
+        assert ssdp.host(ssdp.location(data)) in str(data, "latin-1")
 
 
 def _answered(data: bytes) -> bytes:
@@ -327,6 +349,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         signatures,
         envelopes,
         dns_answers,
+        gateways,
         negotiation,
         delimited_messages,
         identify_streams,
@@ -427,6 +450,11 @@ SEEDS: dict[str, list[bytes]] = {
         envelope.seal_voucher(KEY, PEER, 1_900_000_000),
     ],
     "dns_answers": [b"\x01\xc0\x0c\x00\x10\x00\x01\x00\x00\x00\x3c\x00\x04\x03abc"],
+    "gateways": [
+        bytes.fromhex("0281000000000e1000000007") + bytes(24) + b"\x06" + bytes(23),
+        bytes.fromhex("00820000000000070fa11f4100000e10"),
+        b"HTTP/1.1 200 OK\r\nLOCATION: http://192.168.1.1:5000/rootDesc.xml\r\n\r\n",
+    ],
     "negotiation": [
         b"\x07" + multistream.HEADER + _line("/none") + _line("/a"),
         b"\xff" + multistream.HEADER + _line("na") + _line("b") + b"rest",

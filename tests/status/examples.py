@@ -65,6 +65,29 @@ STATUS = {
         },
     },
     "connections": {"open": 14, "pending": 1, "max": 512, "peers": 12, "protocol_errors": 2},
+    "port_mapping": {
+        "ports": [
+            {
+                "port": 4001,
+                "external": "/ip4/203.0.113.5/tcp/4001",
+                "protocol": "PCP",
+                "public": True,
+                "confirmed": True,
+                "renewed_in": 1680,
+                "expires_in": 3480,
+            },
+            {
+                "port": 4002,
+                "external": "/ip4/203.0.113.5/tcp/50002",
+                "protocol": "UPnP",
+                "public": True,
+                "confirmed": False,
+                "renewed_in": 1700,
+                "expires_in": 3500,
+            },
+        ],
+        "failed": 1,
+    },
     "reservations": {
         "held": 9,
         "max": 128,

@@ -35,6 +35,8 @@ def test_status_with_every_room():
         own relays    12D3KooWJF..PykEq7, renewed within 45 m 10 s
         circuits      2 open, 41 since start (limit 256)
         relayed       1.2 GiB to listeners, 34.0 MiB to dialers
+        port mapping  /ip4/203.0.113.5/tcp/4001 by PCP, renewed in 28 m
+                      /ip4/203.0.113.5/tcp/50002 by UPnP, not confirmed yet, renewed in 28 m 20 s
         marks         DSCP le, priority 1, not permitted: mark
         relay rate    1.0 MiB/s (others need the line)
         on pppoe-wan  others 2.0 MiB/s up, 64.0 KiB/s down; 3.4 ms of queue to the gateway

@@ -125,6 +125,7 @@ async def _main(directory: str, setup: dict[str, Any]) -> None:
         "data-dir": [directory],
         "log-level": ["debug"],
         "adapt-enabled": ["no"],
+        "portmap-enabled": ["no"],
         "listen": setup["listen"] or [""],
         "relay-service": ["yes" if setup["relay_service"] else "no"],
         "relay-client": ["yes" if setup["relays"] else "no"],

@@ -1,0 +1,1 @@
+"""Ports that the gateway forwards to this node."""
