@@ -1,0 +1,1 @@
+"""The distributed hash table that hivemind and KwaaiNet find each other by."""
