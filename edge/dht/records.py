@@ -1,0 +1,127 @@
+"""What storage is made of: entries, the values that they share, dictionaries, and who holds them."""
+
+from __future__ import annotations
+
+from edge.dht.validation import OWNED, PLAIN
+from edge.units import KIB
+from edge.wire import dictionary
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from edge.wire.peerid import PeerId
+
+MAX_OWNED, MAX_OWNED_SIZE = 1024, 768 * KIB  # of owners in one dictionary
+MAX_OTHERS, MAX_OTHERS_SIZE = 256, 192 * KIB  # of all others in one dictionary
+
+# Bytes that one of each takes beside its content, measured by bench/dht.py and rounded up.
+ENTRY = 224
+VALUE = 208
+DICTIONARY = 448
+HOLDER = 384
+
+
+class Value:
+    """Bytes that are held once. `count`: entries that have them; `voucher`: whose signed addresses
+    are known to be in them.
+    """
+
+    __slots__ = ("count", "data", "voucher")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.count = 0
+        self.voucher: PeerId | None = None
+
+
+class Entry:
+    """One value and who wrote it. `until`: `expiration` in steady time; `subkey`: PLAIN for none.
+
+    `holder`: None once it has been removed.
+    """
+
+    __slots__ = ("expiration", "holder", "key", "subkey", "until", "value")
+
+    def __init__(
+        self, key: bytes, subkey: bytes, value: Value, expiration: float, until: float
+    ) -> None:
+        self.key = key
+        self.subkey = subkey
+        self.value = value
+        self.expiration = expiration
+        self.until = until
+        self.holder: Holder | None = None
+
+    def __lt__(self, other: Entry) -> bool:
+        return self.until < other.until
+
+    @property
+    def size(self) -> int:
+        """Bytes, as if nothing were shared."""
+        return ENTRY + len(self.subkey) + len(self.value.data)
+
+    @property
+    def packed_size(self) -> int:
+        """Bytes in a packed dictionary, at most."""
+        return dictionary.ENTRY_OVERHEAD + len(self.subkey) + len(self.value.data)
+
+    @property
+    def rank(self) -> int:
+        assert self.holder is not None
+        return self.holder.rank
+
+
+class Dictionary:
+    """The entries under one key, by subkey; `latest`: the last expiration that any of them had.
+
+    `counts`, `sizes`: of those of others and of owners, by `rank == OWNED`; sizes in packed bytes.
+    """
+
+    __slots__ = ("counts", "entries", "key", "latest", "sizes")
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self.entries: dict[bytes, Entry] = {}
+        self.latest = 0.0
+        self.counts = [0, 0]
+        self.sizes = [0, 0]
+
+    def count(self, entry: Entry, sign: int) -> None:
+        """`entry` has come (`sign` 1) or goes (-1)."""
+        owned = entry.rank == OWNED
+        self.counts[owned] += sign
+        self.sizes[owned] += sign * entry.packed_size
+
+    def has_room(self, entry: Entry, owned: bool) -> bool:
+        """Whether `entry` may come, in the place of the one with its subkey or, plain, of all."""
+        if entry.subkey == PLAIN:
+            return True
+        count, size = self.counts[owned] + 1, self.sizes[owned] + entry.packed_size
+        old = self.entries.get(entry.subkey)
+        if old is not None and (old.rank == OWNED) == owned:
+            count, size = count - 1, size - old.packed_size
+        if owned:
+            return count <= MAX_OWNED and size <= MAX_OWNED_SIZE
+        return count <= MAX_OTHERS and size <= MAX_OTHERS_SIZE
+
+
+class Holder:
+    """What one writer holds at one rank: `entries`, the longest unwritten first; `size`: bytes.
+
+    An equal value counts for each entry that has it: what a writer holds is not less because others
+    hold it, too.
+    """
+
+    __slots__ = ("entries", "last_subkey", "rank", "size", "writer")
+
+    def __init__(self, writer: PeerId, rank: int) -> None:
+        self.writer = writer
+        self.rank = rank
+        self.entries: dict[Entry, None] = {}
+        self.size = 0
+        self.last_subkey = b""
+
+    def same(self, subkey: bytes) -> bytes:
+        """`subkey`, as the object held already: a node has one under every block that it serves."""
+        if subkey != self.last_subkey:
+            self.last_subkey = subkey
+        return self.last_subkey

@@ -1,0 +1,195 @@
+"""Who may write a record: its owner, who is named in it, and for the rest anybody.
+
+Three kinds of records have an owner. Hivemind's protected records carry an RSA key in the subkey
+and a signature in the value (`edge/dht/protected.py`): whoever delivers them, the owner wrote them.
+A record whose subkey is a peer id is its owner's when that peer delivers it over its own
+connection: Noise has authenticated it, and no field of the request has a say. All else is free.
+
+A stranger may deliver a record that names a peer for two reasons. Its value carries addresses that
+the peer has signed (KwaaiNet's `addrs_signed`): they vouch for where the peer is, but not for the
+rest of the value, and anybody can copy them. Or it is a copy for a cache. Neither is ever put in
+the place of what the owner has written.
+"""
+
+from __future__ import annotations
+
+import time
+
+from edge.dht import protected
+from edge.wire import packed
+from edge.wire.envelope import open_peer_record
+from edge.wire.errors import AddressError, RemoteProtocolError, WireError
+from edge.wire.peerid import MAX_TEXT, PeerId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# What gives way, first to last.
+CACHED, FREE, OWNED = range(3)
+
+NOT_OWNER = "not-owner"
+BAD_SIGNATURE = "bad-signature"
+MALFORMED = "malformed"
+BUSY = "too-many-signatures"
+
+PLAIN = b"\xc0"  # the subkey of a record without one
+
+CHECKS_PER_SECOND = 20.0  # signatures verified; one takes a router some milliseconds
+CHECKS_AT_ONCE = 60.0
+REST = 10.0  # seconds for which no signature from who sent a wrong one is verified
+RESTING = 256  # senders that are remembered for that
+
+_MIN_PEER_ID = 46  # characters of a SHA-256 in base58
+_SIGNED = b"addrs_signed"
+
+
+class Refused(Exception):
+    """The record is not stored; the text is the reason, as it is counted."""
+
+
+class Claim:
+    """What a record would be if its proof holds.
+
+    `rank`: CACHED, FREE or OWNED. `owner`: the peer that it names and that did not deliver it.
+    `signed`: whether a signature has to be verified. `guarded`: it has an owner, present or not.
+    """
+
+    __slots__ = ("guarded", "owner", "rank", "signed")
+
+    def __init__(
+        self, rank: int, guarded: bool = False, owner: PeerId | None = None, signed: bool = False
+    ) -> None:
+        self.rank = rank
+        self.guarded = guarded
+        self.owner = owner
+        self.signed = signed
+
+
+class Validator:
+    """`permissive`: anybody may write anything, as with a node of hivemind without validators."""
+
+    __slots__ = ("_checks", "_last", "_permissive")
+
+    def __init__(
+        self, permissive: bool = False, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._permissive = permissive
+        self._checks = SignatureRate(monotonic)
+        self._last: tuple[bytes, PeerId | None] = (PLAIN, None)  # a node stores one subkey often
+
+    def claim(self, key: bytes, subkey: bytes, value: bytes, cached: bool, writer: PeerId) -> Claim:
+        """What the record would be, by what costs little to see. Raises Refused."""
+        unowned = CACHED if cached else FREE
+        if self._permissive:
+            return Claim(unowned)
+        if protected.is_protected(key, subkey):
+            return Claim(OWNED, guarded=True, signed=True)
+        owner = self._named(subkey)
+        if owner is None:
+            return Claim(unowned)
+        if owner == writer:
+            return Claim(OWNED, guarded=True)
+        if _SIGNED in value:
+            return Claim(FREE, guarded=True, owner=owner, signed=True)
+        if cached:
+            return Claim(CACHED, guarded=True)
+        raise Refused(NOT_OWNER)
+
+    def verify(
+        self,
+        claim: Claim,
+        key: bytes,
+        subkey: bytes,
+        value: bytes,
+        expiration: float,
+        writer: PeerId,
+    ) -> None:
+        """Verify the signature of a claim that is `signed`. Raises Refused."""
+        if not self._checks.admit(writer):
+            raise Refused(BUSY)
+        if claim.owner is None:
+            proven = protected.verify(key, subkey, value, expiration)
+        else:
+            proven = vouches(value, claim.owner)
+        if not proven:
+            self._checks.failed(writer)
+            raise Refused(BAD_SIGNATURE)
+
+    def _named(self, subkey: bytes) -> PeerId | None:
+        last, owner = self._last
+        if subkey != last:
+            owner = named_peer(subkey)
+            self._last = subkey, owner
+        return owner
+
+
+class SignatureRate:
+    """How many signatures are verified: CHECKS_PER_SECOND in all, none for who sent a wrong one."""
+
+    __slots__ = ("_left", "_monotonic", "_resting", "_since")
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._left = CHECKS_AT_ONCE
+        self._since = monotonic()
+        self._resting: dict[PeerId, float] = {}  # until when; the last to fail is last
+
+    def admit(self, sender: PeerId) -> bool:
+        now = self._monotonic()
+        if self._resting.get(sender, now) > now:
+            return False
+        self._left = min(CHECKS_AT_ONCE, self._left + (now - self._since) * CHECKS_PER_SECOND)
+        self._since = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+    def failed(self, sender: PeerId) -> None:
+        self._resting.pop(sender, None)
+        if len(self._resting) >= RESTING:
+            del self._resting[next(iter(self._resting))]
+        self._resting[sender] = self._monotonic() + REST
+
+
+def canonical(subkey: bytes) -> bytes:
+    """`subkey` in the one encoding that it is compared and kept in. Raises RemoteProtocolError.
+
+    In another encoding, the name of a peer would be another subkey here and the same for readers.
+    """
+    length = len(subkey) - 1
+    if 0 < length < 32 and subkey[0] == 0xA0 | length and subkey.isascii():
+        return subkey
+    if length > 32 and subkey[:2] == bytes((0xD9, length - 1)) and subkey[2:].isascii():
+        return subkey
+    value = packed.loads(subkey)
+    if value is None or isinstance(value, list | dict):
+        raise RemoteProtocolError("a subkey that no dictionary can have")
+    return packed.dumps(value)
+
+
+def named_peer(subkey: bytes) -> PeerId | None:
+    """The peer whose id, as text, `subkey` is in its canonical encoding."""
+    if subkey[:1] == b"\xd9":
+        text = subkey[2:]
+        if _MIN_PEER_ID <= len(text) <= MAX_TEXT and text.isalnum():
+            try:
+                return PeerId.from_string(text.decode("ascii"))
+            except AddressError:
+                pass  # an ordinary name
+    return None
+
+
+def vouches(value: bytes, owner: PeerId) -> bool:
+    """Whether `value` is a record of KwaaiNet with addresses that `owner` has signed."""
+    try:
+        fields = packed.loads_tuple(value)
+        table = fields[-1] if isinstance(fields, list) and fields else fields
+        envelope = table.get(_SIGNED.decode()) if isinstance(table, dict) else None
+        if not isinstance(envelope, bytes):
+            return False
+        open_peer_record(envelope, expected=owner)
+    except WireError:
+        return False
+    return True
