@@ -1,4 +1,4 @@
-"""What storage is made of: entries, the values that they share, dictionaries, and who holds them."""
+"""What storage is made of: values, the entries that share them, dictionaries, and holders."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ MAX_OWNED, MAX_OWNED_SIZE = 1024, 768 * KIB  # of owners in one dictionary
 MAX_OTHERS, MAX_OTHERS_SIZE = 256, 192 * KIB  # of all others in one dictionary
 
 # Bytes that one of each takes beside its content, measured by bench/dht.py and rounded up.
-ENTRY = 224
-VALUE = 208
+ENTRY = 192
+VALUE = 160
 DICTIONARY = 448
 HOLDER = 384
 
@@ -34,12 +34,13 @@ class Value:
 
 
 class Entry:
-    """One value and who wrote it. `until`: `expiration` in steady time; `subkey`: PLAIN for none.
+    """One value and who wrote it; `subkey`: PLAIN for none. `holder`: None once it is removed.
 
-    `holder`: None once it has been removed.
+    `expiration`: as its writer says it; `until`: the same in steady time. `due`: when to look at
+    it; it was written again since then if that is not `until`.
     """
 
-    __slots__ = ("expiration", "holder", "key", "subkey", "until", "value")
+    __slots__ = ("due", "expiration", "holder", "key", "subkey", "until", "value")
 
     def __init__(
         self, key: bytes, subkey: bytes, value: Value, expiration: float, until: float
@@ -48,11 +49,11 @@ class Entry:
         self.subkey = subkey
         self.value = value
         self.expiration = expiration
-        self.until = until
+        self.until = self.due = until
         self.holder: Holder | None = None
 
     def __lt__(self, other: Entry) -> bool:
-        return self.until < other.until
+        return self.due < other.due
 
     @property
     def size(self) -> int:
@@ -86,10 +87,11 @@ class Dictionary:
         self.sizes = [0, 0]
 
     def count(self, entry: Entry, sign: int) -> None:
-        """`entry` has come (`sign` 1) or goes (-1)."""
+        """`entry` comes (`sign` 1) or goes (-1)."""
         owned = entry.rank == OWNED
         self.counts[owned] += sign
         self.sizes[owned] += sign * entry.packed_size
+        self.latest = max(self.latest, entry.expiration)
 
     def has_room(self, entry: Entry, owned: bool) -> bool:
         """Whether `entry` may come, in the place of the one with its subkey or, plain, of all."""
@@ -105,23 +107,33 @@ class Dictionary:
 
 
 class Holder:
-    """What one writer holds at one rank: `entries`, the longest unwritten first; `size`: bytes.
+    """What one writer holds at one rank: `count` entries of `size` bytes.
 
+    `evictable`: those that can give way, the longest unwritten first; of rank OWNED none can.
     An equal value counts for each entry that has it: what a writer holds is not less because others
     hold it, too.
     """
 
-    __slots__ = ("entries", "last_subkey", "rank", "size", "writer")
+    __slots__ = ("_expiration", "_subkey", "count", "evictable", "rank", "size", "writer")
 
     def __init__(self, writer: PeerId, rank: int) -> None:
         self.writer = writer
         self.rank = rank
-        self.entries: dict[Entry, None] = {}
+        self.evictable: dict[Entry, None] = {}
+        self.count = 0
         self.size = 0
-        self.last_subkey = b""
+        self._subkey = b""
+        self._expiration = 0.0
 
-    def same(self, subkey: bytes) -> bytes:
-        """`subkey`, as the object held already: a node has one under every block that it serves."""
-        if subkey != self.last_subkey:
-            self.last_subkey = subkey
-        return self.last_subkey
+    def share(self, entry: Entry) -> None:
+        """Let `entry` have the subkey and times of the last one, where they are equal.
+
+        A node writes under one subkey all it has in a round, and lets it expire at once.
+        """
+        if entry.subkey != self._subkey:
+            self._subkey = entry.subkey
+        if entry.expiration != self._expiration:
+            self._expiration = entry.expiration
+        if entry.until == entry.expiration:
+            entry.until = entry.due = self._expiration
+        entry.subkey, entry.expiration = self._subkey, self._expiration

@@ -17,7 +17,7 @@ are refused. So nobody can push out others by writing more, or under more names.
 from __future__ import annotations
 
 import time
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 
 from edge.dht.ranking import Ranking, level
 from edge.dht.records import DICTIONARY, ENTRY, HOLDER, VALUE, Dictionary, Entry, Holder, Value
@@ -155,7 +155,7 @@ class Storage:
         """The counts for `status`."""
         ranks = [0] * len(self._rankings)
         for holder in self._holders.values():
-            ranks[holder.rank] += len(holder.entries)
+            ranks[holder.rank] += holder.count
         return {
             "keys": len(self._records),
             "records": sum(ranks),
@@ -202,7 +202,7 @@ class Storage:
         if now is None:
             raise Refused(NO_CLOCK)
         self._drop(now)
-        until = expiration + self._time.ahead
+        until = expiration + self._time.ahead if self._time.ahead else expiration
         if not until > now:  # nor if it is not a number
             raise Refused(EXPIRED)
         if until > now + MAX_LIFE:
@@ -234,7 +234,7 @@ class Storage:
         holder = self._holders.get((writer, rank))
         if holder is None:
             return
-        count, size = len(holder.entries) + 1, holder.size + entry.size
+        count, size = holder.count + 1, holder.size + entry.size
         old = _replaced(found, entry.subkey)
         if old is not None and old.holder is holder:
             count, size = count - 1, size - old.size
@@ -264,8 +264,12 @@ class Storage:
             self._lease(entry, rank, writer)
         finally:
             self._asking = None
-        self._make_place(entry)
-        self._insert(entry, rank, writer)
+        old = _replaced(self._records.get(entry.key), entry.subkey)
+        if old is not None and old.holder is holder and old.subkey == entry.subkey:
+            self._renew(old, entry)
+        else:
+            self._make_place(entry)
+            self._insert(entry, rank, writer)
         self._settle()
 
     def _lease(self, entry: Entry, rank: int, writer: PeerId) -> None:
@@ -314,66 +318,84 @@ class Storage:
             holder = self._holders[writer, rank] = Holder(writer, rank)
             self._used += HOLDER
         entry.holder = holder
-        entry.subkey = holder.same(entry.subkey)
-        holder.entries[entry] = None
-        self._rankings[rank].resize(holder, entry.size)
-        value = entry.value
-        if not value.count:
-            self._values[value.data] = value
-            self._used += VALUE + len(value.data)
-        value.count += 1
-        self._used += ENTRY + len(entry.subkey)
-        self._enter(entry)
+        holder.share(entry)
+        found = self._records.get(entry.key)
+        if entry.subkey == PLAIN:
+            self._records[entry.key] = entry
+        elif isinstance(found, Dictionary):
+            entry.key = found.key
+            found.entries[entry.subkey] = entry
+        else:
+            found = self._records[entry.key] = Dictionary(entry.key)
+            found.entries[entry.subkey] = entry
+            self._used += DICTIONARY
+        if rank != OWNED:
+            holder.evictable[entry] = None
+        self._account(entry, 1)
         heappush(self._queue, entry)
         if self._removed * 4 > len(self._queue) + 256:
             self._queue = [each for each in self._queue if each.holder is not None]
             heapify(self._queue)
             self._removed = 0
 
-    def _enter(self, entry: Entry) -> None:
-        """Put `entry` under its key."""
-        if entry.subkey == PLAIN:
-            self._records[entry.key] = entry
-            return
-        found = self._records.get(entry.key)
-        if not isinstance(found, Dictionary):
-            found = self._records[entry.key] = Dictionary(entry.key)
-            self._used += DICTIONARY
-        entry.key = found.key
-        found.entries[entry.subkey] = entry
-        found.latest = max(found.latest, entry.expiration)
-        found.count(entry, 1)
+    def _renew(self, old: Entry, entry: Entry) -> None:
+        """Its writer has written `old` again, as `entry`. It stays where it is in the queue."""
+        holder = old.holder
+        assert holder is not None
+        holder.share(entry)
+        self._account(old, -1)
+        old.value, old.expiration, old.until = entry.value, entry.expiration, entry.until
+        self._account(old, 1)
+        if old.rank != OWNED:
+            del holder.evictable[old]
+            holder.evictable[old] = None
 
     def _remove(self, entry: Entry) -> None:
         """Take `entry` out of everything but the queue, where it remains until its turn comes."""
-        holder, value = entry.holder, entry.value
+        self._account(entry, -1)
+        holder, found = entry.holder, self._records[entry.key]
         assert holder is not None
-        found = self._records[entry.key]
-        if isinstance(found, Dictionary):
-            del found.entries[entry.subkey]
-            found.count(entry, -1)
-            if not found.entries:
-                self._used -= DICTIONARY
-        if not (isinstance(found, Dictionary) and found.entries):
+        if isinstance(found, Entry):
             del self._records[entry.key]
-        self._rankings[holder.rank].resize(holder, -entry.size)
-        del holder.entries[entry]
-        if not holder.entries:
+        else:
+            del found.entries[entry.subkey]
+            if not found.entries:
+                del self._records[entry.key]
+                self._used -= DICTIONARY
+        holder.evictable.pop(entry, None)
+        if not holder.count:
             del self._holders[holder.writer, holder.rank]
             self._used -= HOLDER
-        value.count -= 1
+        entry.holder, entry.value = None, _NOTHING
+        self._removed += 1
+
+    def _account(self, entry: Entry, sign: int) -> None:
+        """Count that `entry` has come (1) or goes (-1): by key, holder, value, and bytes in all."""
+        holder, value, found = entry.holder, entry.value, self._records[entry.key]
+        assert holder is not None
+        if isinstance(found, Dictionary):
+            found.count(entry, sign)
+        holder.count += sign
+        self._rankings[holder.rank].resize(holder, sign * entry.size)
+        self._used += sign * (ENTRY + len(entry.subkey))
+        if not value.count:
+            self._values[value.data] = value
+            self._used += VALUE + len(value.data)
+        value.count += sign
         if not value.count:
             del self._values[value.data]
             self._used -= VALUE + len(value.data)
-        self._used -= ENTRY + len(entry.subkey)
-        entry.holder, entry.value = None, _NOTHING
-        self._removed += 1
 
     def _drop(self, now: float) -> None:
         """Remove what has expired at `now`, in steady time."""
         queue = self._queue
-        while queue and (queue[0].holder is None or queue[0].until <= now):
-            entry = heappop(queue)
+        while queue and (queue[0].holder is None or queue[0].due <= now):
+            entry = queue[0]
+            if entry.holder is not None and entry.until > now:
+                entry.due = entry.until
+                heapreplace(queue, entry)
+                continue
+            heappop(queue)
             if entry.holder is not None:
                 self._remove(entry)
                 self.expired += 1
@@ -388,7 +410,7 @@ class Storage:
         for lower in range(min(rank, FREE) + 1):
             holder = self._rankings[lower].most()
             if holder and (lower < rank or level(holder.size) > level(size)):
-                self._remove(next(iter(holder.entries)))
+                self._remove(next(iter(holder.evictable)))
                 self.evicted += 1
                 self._settle()
                 return True
