@@ -59,6 +59,7 @@ PARTS = (
 UNSEEN = (
     ("Nuitka's run time", packages.NUITKA[0].partition("==")[2]),
     ("Cython's utility code", packages.CYTHON[0].partition("==")[2]),
+    ("msgpack", packages.MSGPACK[0].partition("==")[2]),
     ("zig's run time", packages.ZIG[0].partition("==")[2]),
 )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from cross import packages
+
 ROOT = Path(__file__).parents[1]
 IMAGE = Path(__file__).parent / "image"
 
@@ -22,6 +24,9 @@ _operator _posixsubprocess _random _sha1 _sha2 _signal _socket _sre _stat _strin
 _typing _warnings _weakref array atexit binascii builtins errno fcntl gc itertools marshal math
 posix resource select sys time
 """.split()
+
+# Of packages from PyPI (requirements.txt), as bytecode: msgpack without its extension in C.
+PACKAGED = ("msgpack", "msgpack.exceptions", "msgpack.ext", "msgpack.fallback")
 
 # Needed before the image's importer runs.
 FROZEN = ("abc", "codecs", "io", "encodings", "encodings.aliases", "encodings.utf_8")
@@ -74,7 +79,8 @@ def application() -> dict[str, Path]:
 
 def vectors() -> dict[str, Path]:
     """The tests' vectors, for `kwaainet selftest`: scripts of assertions that import only edge."""
-    portable = (ROOT / "tests" / "wire" / "portable").glob("*.py")
+    wire = ROOT / "tests" / "wire"
+    portable = [*(wire / "portable").glob("*.py"), wire / "check_packed.py"]
     crypto = [ROOT / "tests" / "crypto" / f"{name}_vectors.py" for name in ("crypto", "peer_id")]
     return {path.stem: path for path in sorted([*portable, *crypto])}
 
@@ -86,6 +92,7 @@ def bytecode(library: Path, split: Split) -> dict[str, Path]:
     for name in stdlib_names():
         if name not in FROZEN and name not in _SET_BY_OTHERS:
             modules[name] = _library_file(library, name)
+    modules |= {name: _file(packages.folder(), name) for name in PACKAGED}
     return modules | {name: IMAGE / f"{name}.py" for name in _OURS}
 
 
@@ -100,7 +107,11 @@ def _library_file(library: Path, name: str) -> Path:
     standin = IMAGE / "standins" / f"{name}.py"
     if standin.exists():
         return standin
-    path = library / name.replace(".", "/")
+    return _file(library, name)
+
+
+def _file(folder: Path, name: str) -> Path:
+    path = folder / name.replace(".", "/")
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 

@@ -1,4 +1,4 @@
-"""The environment of the build: the tools that requirements.txt pins by hash, and nothing else.
+"""The environment of the build: what requirements.txt pins by hash, and nothing else.
 
 `python -m cross.packages` prints the interpreter in it, made on the first call. tools/pinned runs
 the build with that one, so no package of a developer's environment has a say in a binary. The
@@ -18,7 +18,7 @@ REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 def pins(name: str) -> str:
     """The line of requirements.txt for `name`."""
-    lines = REQUIREMENTS.read_text().splitlines()
+    lines = REQUIREMENTS.read_text().replace("\\\n", "").splitlines()
     (found,) = [line for line in lines if line.startswith(f"{name}==")]
     return found
 
@@ -32,6 +32,7 @@ def _pinned(name: str) -> tuple[str, str]:
 ZIG = _pinned("ziglang")
 NUITKA = _pinned("nuitka")
 CYTHON = _pinned("cython")
+MSGPACK = _pinned("msgpack")
 
 
 def python() -> Path:

@@ -45,6 +45,13 @@ LINKED = (
         "https://cython.org",
         "cython.txt",
     ),
+    (
+        "msgpack",
+        packages.MSGPACK[0].partition("==")[2],
+        "Apache-2.0",
+        "https://msgpack.org",
+        "msgpack.txt",
+    ),
 )
 
 

@@ -134,6 +134,7 @@ def names_imported(path: Path) -> set[str]:
 def test_the_application_imports_only_what_is_in_the_binary(name: str) -> None:
     inside = {
         *contents.stdlib_names(),
+        *contents.PACKAGED,
         *contents.BUILTINS,
         *contents.application(),
         *contents.vectors(),

@@ -10,8 +10,8 @@ Source: RSASignatureValidator in hivemind/dht/crypto.py, RSAPublicKey in hivemin
 
 from __future__ import annotations
 
-from edge.crypto import sha256
-from edge.crypto.publickeys import RSA_EXPONENT, RSA_MAX_BITS, RSA_MIN_BITS
+from edge.crypto import pss
+from edge.crypto.publickeys import RSA_EXPONENT
 from edge.wire import multibase, packed
 from edge.wire.errors import AddressError
 
@@ -39,7 +39,7 @@ def verify(key: bytes, subkey: bytes, value: bytes, expiration: float) -> bool:
     signed = packed.dumps(packed.Extension(_TUPLE, packed.dumps([key, subkey, bare, expiration])))
     try:
         modulus = _modulus(_decoded(owners.pop()))
-        return _pss_holds(modulus, signed, _decoded(signature))
+        return pss.verify(modulus, signed, _decoded(signature))
     except (AddressError, ValueError):
         return False
 
@@ -80,31 +80,4 @@ def _modulus(blob: bytes) -> int:
     name, exponent, modulus = parts
     if pos != len(blob) or name != _SSH_RSA or int.from_bytes(exponent, "big") != RSA_EXPONENT:
         raise ValueError("not an RSA key of SSH, or with another exponent")
-    n = int.from_bytes(modulus, "big")
-    if not RSA_MIN_BITS <= n.bit_length() <= RSA_MAX_BITS or not n & 1 or modulus[0] > 0x7F:
-        raise ValueError("RSA key out of bounds")
-    return n
-
-
-def _pss_holds(n: int, message: bytes, signature: bytes) -> bool:
-    """RSASSA-PSS-VERIFY with SHA-256, MGF1 with the same and a salt of all that is left."""
-    number = int.from_bytes(signature, "big")
-    if len(signature) != (n.bit_length() + 7) // 8 or number >= n:
-        return False
-    bits = n.bit_length() - 1
-    encoded = pow(number, RSA_EXPONENT, n).to_bytes((n.bit_length() + 7) // 8, "big")
-    encoded = encoded[len(encoded) - (bits + 7) // 8 :]
-    masked, digest, trailer = encoded[:-33], encoded[-33:-1], encoded[-1]
-    spare = 8 * len(encoded) - bits
-    if trailer != 0xBC or masked[0] >> (8 - spare):
-        return False
-    block = int.from_bytes(masked, "big") ^ int.from_bytes(_mask(digest, len(masked)), "big")
-    block &= (1 << 8 * len(masked) - spare) - 1
-    plain = block.to_bytes(len(masked), "big")
-    return plain[0] == 1 and sha256(bytes(8) + sha256(message) + plain[1:]) == digest
-
-
-def _mask(seed: bytes, size: int) -> bytes:
-    """MGF1 (RFC 8017, B.2.1)."""
-    blocks = [sha256(seed + count.to_bytes(4, "big")) for count in range(-(-size // 32))]
-    return b"".join(blocks)[:size]
+    return int.from_bytes(modulus, "big")

@@ -10,17 +10,22 @@ _LEVELS = 40  # of sizes, each twice the one below
 
 
 class Ranking:
-    """The holders of one rank, ordered by the power of two of their sizes, in O(1)."""
+    """The holders of one rank, ordered by the power of two of their sizes, in O(1).
 
-    __slots__ = ("_levels",)
+    `size`: bytes of all of them.
+    """
+
+    __slots__ = ("_levels", "size")
 
     def __init__(self) -> None:
+        self.size = 0
         self._levels: list[dict[Holder, None]] = [{} for _ in range(_LEVELS)]
 
     def resize(self, holder: Holder, by: int) -> None:
         """`holder` holds `by` bytes more or less, and leaves at 0."""
         before, after = level(holder.size), level(holder.size + by)
         holder.size += by
+        self.size += by
         if before != after:
             self._levels[before].pop(holder, None)
             if after:

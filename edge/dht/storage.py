@@ -9,9 +9,10 @@ an owner has written (`edge/dht/validation.py`) gives way to nobody else's, what
 Values are bytes that nobody interprets, and equal ones are held once: the records of a node, one
 under each block that it serves, are one value.
 
-When memory is short, copies for caches give way first, then free records; of these, what who holds
-most has written longest ago. What an owner has written is kept until it expires: then new records
-are refused. So nobody can push out others by writing more, or under more names.
+When memory is short, copies for caches give way first, then free records but for a part that they
+keep; of these, what who holds most has written longest ago. What an owner has written is kept until
+it expires: then new records are refused. So nobody can push out others by writing more, and no
+owner by writing under more names.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ KEY_SIZE = 20  # bytes: SHA-1 of the packed key
 MAX_SUBKEY = 1 * KIB  # an RSA key of 4096 bits, as text, has 730 bytes
 MAX_VALUE = 64 * KIB
 MAX_DICTIONARY = 1024 * KIB  # packed; a frame has 4 MiB
-MAX_RECORDS = 2048  # of one writer at one rank
-MAX_PART = 0.25  # of the pool, for one writer at one rank
+MAX_RECORDS = 1024  # of one writer at one rank
+MAX_PART = 0.125  # of the pool, for one writer at one rank
+KEPT_FREE = 0.125  # of the pool, which free records do not give up to owners
 MAX_LIFE = 86400.0  # seconds until a record expires; KwaaiNet's live for 360
 
 NO_CLOCK = "no-clock"
@@ -90,7 +92,7 @@ class Storage:
         self.expired = 0
         self._pool = pool
         self._time = SteadyTime(utc, monotonic)
-        self._validator = Validator(permissive, monotonic)
+        self.validator = Validator(permissive, monotonic)
         self._records: dict[bytes, Entry | Dictionary] = {}
         self._values: dict[bytes, Value] = {}
         self._holders: dict[tuple[PeerId, int], Holder] = {}
@@ -185,7 +187,7 @@ class Storage:
             until = self._until(expiration)
             _check_sizes(key, subkey, value)
             name = _canonical(subkey)
-            claim = self._validator.claim(key, name, value, cached, writer)
+            claim = self.validator.claim(key, name, value, cached, writer)
             entry = Entry(key, name, self._value(value), expiration, until)
             self._check_order(entry, claim)
             self._check_quota(entry, claim.rank, writer)
@@ -245,7 +247,7 @@ class Storage:
         """Verify what has to be, last, as it costs most; signed addresses once for a value."""
         if not claim.signed or (claim.owner is not None and claim.owner == entry.value.voucher):
             return
-        self._validator.verify(
+        self.validator.verify(
             claim, entry.key, entry.subkey, entry.value.data, entry.expiration, writer
         )
         entry.value.voucher = claim.owner
@@ -409,12 +411,19 @@ class Storage:
         rank, size = self._asking
         for lower in range(min(rank, FREE) + 1):
             holder = self._rankings[lower].most()
-            if holder and (lower < rank or level(holder.size) > level(size)):
+            if holder is not None and self._yields(holder, rank, size):
                 self._remove(next(iter(holder.evictable)))
                 self.evicted += 1
                 self._settle()
                 return True
         return False
+
+    def _yields(self, holder: Holder, rank: int, size: int) -> bool:
+        """Whether `holder`, of those of its rank that hold most, gives way to who holds `size`."""
+        if holder.rank == rank:
+            return level(holder.size) > level(size)
+        kept = self._pool.ceiling * KEPT_FREE
+        return holder.rank == CACHED or self._rankings[FREE].size > kept
 
     def _settle(self) -> None:
         """Give back what is leased and no longer used."""

@@ -69,19 +69,19 @@ class Claim:
 class Validator:
     """`permissive`: anybody may write anything, as with a node of hivemind without validators."""
 
-    __slots__ = ("_checks", "_last", "_permissive")
+    __slots__ = ("_checks", "_last", "permissive")
 
     def __init__(
         self, permissive: bool = False, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self._permissive = permissive
+        self.permissive = permissive
         self._checks = SignatureRate(monotonic)
         self._last: tuple[bytes, PeerId | None] = (PLAIN, None)  # a node stores one subkey often
 
     def claim(self, key: bytes, subkey: bytes, value: bytes, cached: bool, writer: PeerId) -> Claim:
         """What the record would be, by what costs little to see. Raises Refused."""
         unowned = CACHED if cached else FREE
-        if self._permissive:
+        if self.permissive:
             return Claim(unowned)
         if protected.is_protected(key, subkey):
             return Claim(OWNED, guarded=True, signed=True)
