@@ -158,11 +158,9 @@ def canonical(subkey: bytes) -> bytes:
 
     In another encoding, the name of a peer would be another subkey here and the same for readers.
     """
-    length = len(subkey) - 1
-    if 0 < length < 32 and subkey[0] == 0xA0 | length and subkey.isascii():
-        return subkey
-    if length > 32 and subkey[:2] == bytes((0xD9, length - 1)) and subkey[2:].isascii():
-        return subkey
+    length = len(subkey) - 2  # of a text with two bytes before it
+    if 32 <= length < 256 and subkey[0] == 0xD9 and subkey[1] == length and subkey[2:].isascii():
+        return subkey  # most are peer ids
     value = packed.loads(subkey)
     if value is None or isinstance(value, list | dict):
         raise RemoteProtocolError("a subkey that no dictionary can have")

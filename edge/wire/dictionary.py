@@ -53,7 +53,7 @@ def _entry(fields: "Any") -> "tuple[bytes, bytes, float]":
     if not isinstance(fields, list) or len(fields) != 3:
         raise RemoteProtocolError("a dictionary's entry without its three fields")
     subkey, value, expiration = fields
-    if not isinstance(value, bytes) or not isinstance(expiration, float):
+    if subkey is None or not isinstance(value, bytes) or not isinstance(expiration, float):
         raise RemoteProtocolError("a dictionary's entry of other types")
     return packed.dumps(subkey), value, expiration
 
