@@ -38,7 +38,7 @@ PLAIN = b"\xc0"  # the subkey of a record without one
 CHECKS_PER_SECOND = 20.0  # signatures verified; one takes a router some milliseconds
 CHECKS_AT_ONCE = 60.0
 REST = 10.0  # seconds for which no signature from who sent a wrong one is verified
-RESTING = 256  # senders that are remembered for that
+RESTING = 128  # senders that are remembered for that
 
 _MIN_PEER_ID = 46  # characters of a SHA-256 in base58
 _SIGNED = b"addrs_signed"
@@ -161,7 +161,7 @@ def canonical(subkey: bytes) -> bytes:
     length = len(subkey) - 2  # of a text with two bytes before it
     if 32 <= length < 256 and subkey[0] == 0xD9 and subkey[1] == length and subkey[2:].isascii():
         return subkey  # most are peer ids
-    value = packed.loads(subkey)
+    value = packed.loads(subkey, 1, 0)
     if value is None or isinstance(value, list | dict):
         raise RemoteProtocolError("a subkey that no dictionary can have")
     return packed.dumps(value)

@@ -13,7 +13,8 @@ CONNECTION = 20 * KIB
 HANDSHAKE = 8 * KIB  # without what it holds of a frame
 STREAM = 2 * KIB
 HANDLER = 2 * KIB  # a stream's, while a task serves it
-SMALL_TABLES = 192 * KIB  # observed addresses, failed dials, what rests, handshake rates
+# Observed addresses, failed dials, what rests, handshake rates, senders of wrong signatures.
+SMALL_TABLES = 224 * KIB
 
 
 class Pools:

@@ -20,6 +20,7 @@ CODE = 0x50
 MAX_ENTRIES = 2048
 ENTRY_OVERHEAD = 15  # bytes of an entry beside subkey and value, at most
 
+_LEVELS = 3  # of arrays: a subkey cannot be one, nor a map
 _MAX_SIZE = struct.pack(">Bd", 0xCB, float("inf"))
 
 
@@ -40,10 +41,10 @@ def unpack(data: bytes) -> "list[tuple[bytes, bytes, float]]":
 
     The caller has bounded its length. Raises RemoteProtocolError.
     """
-    extension = packed.loads(data, 1)
+    extension = packed.loads(data, 1, 0)
     if not isinstance(extension, packed.Extension) or extension.code != CODE:
         raise RemoteProtocolError("not a dictionary")
-    fields = packed.loads(extension.data, 5 * MAX_ENTRIES)
+    fields = packed.loads(extension.data, 5 * MAX_ENTRIES, _LEVELS)
     if not isinstance(fields, list) or len(fields) != 3 or not isinstance(fields[2], list):
         raise RemoteProtocolError("a dictionary without its three fields")
     return [_entry(fields) for fields in fields[2]]
@@ -53,7 +54,8 @@ def _entry(fields: "Any") -> "tuple[bytes, bytes, float]":
     if not isinstance(fields, list) or len(fields) != 3:
         raise RemoteProtocolError("a dictionary's entry without its three fields")
     subkey, value, expiration = fields
-    if subkey is None or not isinstance(value, bytes) or not isinstance(expiration, float):
+    hashable = not (subkey is None or isinstance(subkey, list | dict))
+    if not (hashable and isinstance(value, bytes) and isinstance(expiration, float)):
         raise RemoteProtocolError("a dictionary's entry of other types")
     return packed.dumps(subkey), value, expiration
 

@@ -15,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-MAX_DEPTH = 16
-MAX_ITEMS = 4096  # elements, keys and values in all
+MAX_DEPTH = 16  # levels of arrays and maps
+MAX_ITEMS = 1024  # elements, keys and values in all; chosen keys of a map can all collide
 
 Extension = msgpack.ExtType  # (code, data)
 
@@ -37,9 +37,9 @@ def dumps(value: "Any") -> bytes:
     return packed
 
 
-def loads(data: bytes, max_items: int = MAX_ITEMS) -> "Any":
+def loads(data: bytes, max_items: int = MAX_ITEMS, max_depth: int = MAX_DEPTH) -> "Any":
     """Decode one value, which the caller has bounded in length. Raises RemoteProtocolError."""
-    check(data, max_items)
+    check(data, max_items, max_depth)
     try:
         return msgpack.unpackb(data, raw=False, strict_map_key=False)
     except (ValueError, TypeError) as error:  # text that is not UTF-8, a key that is a list
@@ -54,8 +54,8 @@ def loads_tuple(data: bytes, max_items: int = MAX_ITEMS) -> "Any":
     return value
 
 
-def check(data: bytes, max_items: int = MAX_ITEMS) -> None:
-    """Raises RemoteProtocolError unless `data` is one value within MAX_DEPTH and `max_items`."""
+def check(data: bytes, max_items: int = MAX_ITEMS, max_depth: int = MAX_DEPTH) -> None:
+    """Raises RemoteProtocolError unless `data` is one value of so many items and levels."""
     end = len(data)
     pos = items = 0
     open_ones = [1]  # values still to come, at each level
@@ -70,8 +70,8 @@ def check(data: bytes, max_items: int = MAX_ITEMS) -> None:
             raise RemoteProtocolError("MessagePack value cut short or with too many items")
         if inside:
             open_ones.append(inside)
-            if len(open_ones) > MAX_DEPTH:
-                raise RemoteProtocolError(f"MessagePack value deeper than {MAX_DEPTH} levels")
+            if len(open_ones) > max_depth + 1:
+                raise RemoteProtocolError(f"MessagePack value deeper than {max_depth} levels")
     if pos != end:
         raise RemoteProtocolError("MessagePack value with bytes after it")
 

@@ -16,6 +16,7 @@ from edge import crypto
 from edge.config.toml_lines import lines
 from edge.config.uci_syntax import UciSyntaxError
 from edge.config.uci_syntax import parse as parse_uci
+from edge.dht import protected, validation
 from edge.status.errors import StatusError
 from edge.status.server import _decoded
 from edge.status.verbs import _count, _target
@@ -23,12 +24,14 @@ from edge.swarm import peerstore
 from edge.wire import (
     base58,
     circuit,
+    dictionary,
     dns,
     envelope,
     identify,
     multibase,
     multistream,
     noise,
+    packed,
     pcp,
     ssdp,
     yamux,
@@ -41,6 +44,7 @@ from edge.wire.multiaddr import Multiaddr
 from edge.wire.peerid import PeerId, PublicKey
 from edge.wire.protobuf import Message, delimited
 from edge.wire.upgrade import MUXERS, Upgrade
+from tests.dht.peers import Kept
 from tests.fuzz.network import Network
 
 KEY = crypto.Ed25519Key.from_seed(bytes(range(32)))
@@ -121,6 +125,24 @@ def envelopes(data: bytes) -> None:
     for open_it in (envelope.open_peer_record, envelope.open_voucher):
         with contextlib.suppress(RemoteProtocolError):
             open_it(data)
+
+
+def packed_values(data: bytes) -> None:
+    """Values, subkeys, dictionaries and signatures of the DHT's records."""
+    with contextlib.suppress(RemoteProtocolError):
+        packed.check(data)
+        packed.loads_tuple(data)
+    with contextlib.suppress(RemoteProtocolError):
+        subkey = validation.canonical(data)
+        assert validation.canonical(subkey) == subkey
+        validation.named_peer(subkey)
+    with contextlib.suppress(RemoteProtocolError):
+        entries = dictionary.unpack(data)
+        repacked = dictionary.pack(entries, 0.0)
+        assert len(dictionary.unpack(repacked)) == len(entries)
+    validation.vouches(data, PEER)
+    validation.vouches(_VOUCHED[: len(data) % len(_VOUCHED)] + data, PEER)
+    assert not protected.verify(b"", data, data, 0.0)
 
 
 def dns_answers(data: bytes) -> None:
@@ -322,6 +344,27 @@ def toml_files(data: bytes) -> None:
     assert all(1 <= line <= text.count("\n") + 1 for line in lines(text).values())
 
 
+def stored_records(data: bytes) -> None:
+    """A program of stores, in little memory: opcode, key, subkey, size of the value."""
+    kept = Kept()
+    kept.pool._share = 20_000 / kept.pool.ceiling
+    writers = [PEER, PeerId(b"\x12\x20" + bytes(32)), PeerId(b"\x12\x20" + bytes(31) + b"\x01")]
+    subkeys = [validation.PLAIN, b"", *[packed.dumps(str(writer)) for writer in writers], b"\x07"]
+    for i in range(0, len(data) - 3, 4):
+        op, name, subkey, size = data[i : i + 4]
+        value = data[i : i + 1 + size] * (1 + op // 32)
+        at = subkeys[subkey] if subkey < len(subkeys) else data[i + 2 : i + 6]
+        life = float(op + i)
+        stored = kept.store(writers[op % 3], str(name % 8), value, at, life, size % 2 == 1)
+        found = kept.find(str(name % 8))
+        assert found is not None or not stored or at == b""
+        kept.wait(op % 16)
+        assert kept.pool.used == kept.storage.report()["bytes"]
+    kept.wait(10_000)
+    assert kept.find("0") is None
+    assert kept.pool.used == 0
+
+
 def peer_stores(data: bytes) -> None:
     body = b"kwaainet-peers 1\n" + data + b"\n"
     for stored in (data, body + f"checksum {binascii.crc32(body):08x}\n".encode()):
@@ -348,6 +391,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         peer_ids,
         signatures,
         envelopes,
+        packed_values,
+        stored_records,
         dns_answers,
         gateways,
         negotiation,
@@ -394,6 +439,11 @@ _RESERVED = circuit.HopMessage(
     ),
     limit=circuit.Limit(duration=120, data=1 << 17),
 ).encode()
+_VOUCHED = packed.dumps(
+    packed.Extension(
+        0x40, packed.dumps([2, 1.5, {"addrs_signed": envelope.seal_peer_record(KEY, 1, [ADDRESS])}])
+    )
+)
 _SESSION = (
     _frame(yamux.WINDOW_UPDATE, yamux.SYN, 1, 0)
     + _frame(yamux.DATA, 0, 1, 5, b"hello")
@@ -448,6 +498,19 @@ SEEDS: dict[str, list[bytes]] = {
     "envelopes": [
         envelope.seal_peer_record(KEY, 1, [ADDRESS]),
         envelope.seal_voucher(KEY, PEER, 1_900_000_000),
+    ],
+    "packed_values": [
+        _VOUCHED,
+        packed.dumps({"a": [1, 2.5, None, b"x", {"b": True}]}),
+        packed.dumps(str(PEER)),
+        dictionary.pack([(b"\xa1a", b"\x01", 1.9e9), (b"\x07", b"", 1.9e9)], 1.9e9),
+        b"\xdd\xff\xff\xff\xff" * 3,
+        packed.dumps("[owner:ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAA]"),
+    ],
+    "stored_records": [
+        bytes((200, 0, 0, 9, 200, 0, 2, 99, 130, 1, 5, 8, 7, 1, 1, 0)),
+        bytes(range(256)),
+        bytes((90, 3, 2, 200, 91, 3, 3, 201, 92, 3, 0, 202)) * 8,
     ],
     "dns_answers": [b"\x01\xc0\x0c\x00\x10\x00\x01\x00\x00\x00\x3c\x00\x04\x03abc"],
     "gateways": [

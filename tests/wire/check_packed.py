@@ -36,9 +36,10 @@ for value, text in VECTORS:
         assert refused(packed.loads, data[:cut]), text
     assert refused(packed.loads, data + b"\xc0"), text
 
-deep = b"\x91" * (packed.MAX_DEPTH - 1)
+deep = b"\x91" * packed.MAX_DEPTH
 assert packed.loads(deep + b"\x01")
-assert refused(packed.loads, deep + b"\x91\x01")
+assert refused(packed.loads, b"\x91" + deep + b"\x01")
+assert refused(packed.loads, b"\x91\x01", 9, 0)
 assert refused(packed.loads, b"\xdd\xff\xff\xff\xff")  # more elements than bytes
 assert refused(packed.loads, b"\xdf\xff\xff\xff\xff" + bytes(64))
 assert refused(packed.loads, b"\x93\x01\x02\x03", 3)
@@ -59,7 +60,10 @@ for count in (0, 1, 15, 16, 300):
     assert dictionary.unpack(dictionary.pack(many, 2.0)) == many
 large = [(b"\x01", bytes(1 << 16), 2.0)]
 assert dictionary.unpack(dictionary.pack(large, 2.0)) == large
-for other in (b"\x01", b"\xd4\x50\x90", b"\xd6\x50\x93\xc0\xc0\x90", b"\xd6\x40\x93\x01\x01\x90"):
-    assert refused(dictionary.unpack, other) == (other[1:4] != b"\x50\x93\xc0"), other
-assert refused(dictionary.unpack, b"\xc7\x05\x50\x93\xc0\xc0\x91\xc0")
-assert refused(dictionary.unpack, b"\xc7\x08\x50\x93\xc0\xc0\x91\x93\x01\x01\x01")
+WRONG = ("01", "d45090", "d64093c0c090", "c7055093c0c091c0", "c7085093c0c09193010101")
+UNHASHABLE = ("c7115093c0c0919390c400cb" + "00" * 8, "c7115093c0c0919380c400cb" + "00" * 8)
+for text in (*WRONG, *UNHASHABLE, "c7115093c0c09193c0c400cb" + "00" * 8):
+    assert refused(dictionary.unpack, bytes.fromhex(text)), text
+assert dictionary.unpack(bytes.fromhex("c7115093c0c0919307c400cb" + "00" * 8)) == [
+    (b"\x07", b"", 0)
+]
