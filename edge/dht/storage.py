@@ -18,11 +18,11 @@ owner by writing under more names.
 from __future__ import annotations
 
 import time
-from heapq import heapify, heappop, heappush, heapreplace
 
-from edge.dht.ranking import Ranking, level
-from edge.dht.records import DICTIONARY, ENTRY, HOLDER, VALUE, Dictionary, Entry, Holder, Value
+from edge.dht.ranking import level
+from edge.dht.records import Dictionary, Entry
 from edge.dht.steady import SteadyTime
+from edge.dht.tables import Tables
 from edge.dht.validation import CACHED, FREE, MALFORMED, OWNED, PLAIN, Refused, Validator, canonical
 from edge.host import by_reason
 from edge.units import KIB
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge.budget import Pool
+    from edge.dht.records import Holder
     from edge.dht.validation import Claim
     from edge.host import Status
     from edge.wire.peerid import PeerId
@@ -93,13 +94,7 @@ class Storage:
         self._pool = pool
         self._time = SteadyTime(utc, monotonic)
         self.validator = Validator(permissive, monotonic)
-        self._records: dict[bytes, Entry | Dictionary] = {}
-        self._values: dict[bytes, Value] = {}
-        self._holders: dict[tuple[PeerId, int], Holder] = {}
-        self._rankings = [Ranking() for _ in range(OWNED + 1)]
-        self._queue: list[Entry] = []  # a heap, the next to expire first; some have been removed
-        self._removed = 0  # of these
-        self._used = 0  # bytes of all there is
+        self._tables = Tables()
         self._leased = 0
         self._asking: tuple[int, int] | None = None  # rank and size of who wants memory
         pool.reclaimers.append(self._give_way)
@@ -139,7 +134,7 @@ class Storage:
         if now is None:
             return None
         self._drop(now)
-        found = self._records.get(key)
+        found = self._tables.records.get(key)
         if found is None:
             return None
         if isinstance(found, Entry):
@@ -155,18 +150,18 @@ class Storage:
 
     def report(self) -> Status:
         """The counts for `status`."""
-        ranks = [0] * len(self._rankings)
-        for holder in self._holders.values():
+        ranks = [0] * len(self._tables.rankings)
+        for holder in self._tables.holders.values():
             ranks[holder.rank] += holder.count
         return {
-            "keys": len(self._records),
+            "keys": len(self._tables.records),
             "records": sum(ranks),
             "owned": ranks[OWNED],
             "free": ranks[FREE],
             "cached": ranks[CACHED],
-            "values": len(self._values),
-            "writers": len({writer for writer, _ in self._holders}),
-            "bytes": self._used,
+            "values": len(self._tables.values),
+            "writers": len({writer for writer, _ in self._tables.holders}),
+            "bytes": self._tables.used,
             "evicted": self.evicted,
             "expired": self.expired,
             "refusals": by_reason(self.refusals),
@@ -188,7 +183,7 @@ class Storage:
             _check_sizes(key, subkey, value)
             name = _canonical(subkey)
             claim = self.validator.claim(key, name, value, cached, writer)
-            entry = Entry(key, name, self._value(value), expiration, until)
+            entry = Entry(key, name, self._tables.value(value), expiration, until)
             self._check_order(entry, claim)
             self._check_quota(entry, claim.rank, writer)
             self._prove(entry, claim, writer)
@@ -213,14 +208,14 @@ class Storage:
 
     def _check_order(self, entry: Entry, claim: Claim) -> None:
         """Whether what is there gives way."""
-        found = self._records.get(entry.key)
+        found = self._tables.records.get(entry.key)
         if isinstance(found, Dictionary) and entry.subkey == PLAIN:
             if found.counts[True]:
                 raise Refused(OWNED_BY_OTHER)
             if entry.expiration <= found.latest:
                 raise Refused(NOT_LATER)
             return
-        old = _replaced(found, entry.subkey)
+        old = self._tables.replaced(entry)
         if old is None:
             return
         if (claim.guarded or old.rank == OWNED) and claim.rank != old.rank:
@@ -230,14 +225,14 @@ class Storage:
             raise Refused(NOT_LATER)
 
     def _check_quota(self, entry: Entry, rank: int, writer: PeerId) -> None:
-        found = self._records.get(entry.key)
+        found = self._tables.records.get(entry.key)
         if isinstance(found, Dictionary) and not found.has_room(entry, rank == OWNED):
             raise Refused(KEY_FULL)
-        holder = self._holders.get((writer, rank))
+        holder = self._tables.holders.get((writer, rank))
         if holder is None:
             return
         count, size = holder.count + 1, holder.size + entry.size
-        old = _replaced(found, entry.subkey)
+        old = self._tables.replaced(entry)
         if old is not None and old.holder is holder:
             count, size = count - 1, size - old.size
         if count > MAX_RECORDS or size > self._pool.ceiling * MAX_PART:
@@ -252,33 +247,24 @@ class Storage:
         )
         entry.value.voucher = claim.owner
 
-    # --- the tables ---
-
-    def _value(self, data: bytes) -> Value:
-        """The one with these bytes, in the table from when an entry has it."""
-        return self._values.get(data) or Value(data)
+    # --- memory ---
 
     def _put(self, entry: Entry, rank: int, writer: PeerId) -> None:
         """Lease for `entry`, and put it in the place of what it replaces."""
-        holder = self._holders.get((writer, rank))
+        holder = self._tables.holders.get((writer, rank))
         self._asking = rank, entry.size + (0 if holder is None else holder.size)
         try:
             self._lease(entry, rank, writer)
         finally:
             self._asking = None
-        old = _replaced(self._records.get(entry.key), entry.subkey)
-        if old is not None and old.holder is holder and old.subkey == entry.subkey:
-            self._renew(old, entry)
-        else:
-            self._make_place(entry)
-            self._insert(entry, rank, writer)
+        self._tables.put(entry, rank, writer)
         self._settle()
 
     def _lease(self, entry: Entry, rank: int, writer: PeerId) -> None:
         """Lease what `entry` costs beyond what it replaces, which eviction may change."""
         while True:
             evicted = self.evicted
-            cost = self._cost(entry, rank, writer)
+            cost = self._tables.cost(entry, rank, writer)
             if not self._pool.take(cost):
                 raise Refused(FULL)
             self._leased += cost
@@ -286,122 +272,9 @@ class Storage:
                 return
             self._settle()
 
-    def _cost(self, entry: Entry, rank: int, writer: PeerId) -> int:
-        """Bytes that are added when `entry` is put, at most."""
-        cost = ENTRY + len(entry.subkey)
-        if not entry.value.count:
-            cost += VALUE + len(entry.value.data)
-        if (writer, rank) not in self._holders:
-            cost += HOLDER
-        found = self._records.get(entry.key)
-        if entry.subkey != PLAIN and not isinstance(found, Dictionary):
-            cost += DICTIONARY
-        old = _replaced(found, entry.subkey)
-        if old is not None:
-            cost -= ENTRY + len(old.subkey)
-            if old.value.count == 1 and old.value is not entry.value:
-                cost -= VALUE + len(old.value.data)
-        return cost
-
-    def _make_place(self, entry: Entry) -> None:
-        """Remove what `entry` replaces."""
-        found = self._records.get(entry.key)
-        if isinstance(found, Dictionary) and entry.subkey == PLAIN:
-            for each in list(found.entries.values()):
-                self._remove(each)
-        else:
-            old = _replaced(found, entry.subkey)
-            if old is not None:
-                self._remove(old)
-
-    def _insert(self, entry: Entry, rank: int, writer: PeerId) -> None:
-        holder = self._holders.get((writer, rank))
-        if holder is None:
-            holder = self._holders[writer, rank] = Holder(writer, rank)
-            self._used += HOLDER
-        entry.holder = holder
-        holder.share(entry)
-        found = self._records.get(entry.key)
-        if entry.subkey == PLAIN:
-            self._records[entry.key] = entry
-        elif isinstance(found, Dictionary):
-            entry.key = found.key
-            found.entries[entry.subkey] = entry
-        else:
-            found = self._records[entry.key] = Dictionary(entry.key)
-            found.entries[entry.subkey] = entry
-            self._used += DICTIONARY
-        if rank != OWNED:
-            holder.evictable[entry] = None
-        self._account(entry, 1)
-        heappush(self._queue, entry)
-        if self._removed * 4 > len(self._queue) + 256:
-            self._queue = [each for each in self._queue if each.holder is not None]
-            heapify(self._queue)
-            self._removed = 0
-
-    def _renew(self, old: Entry, entry: Entry) -> None:
-        """Its writer has written `old` again, as `entry`. It stays where it is in the queue."""
-        holder = old.holder
-        assert holder is not None
-        holder.share(entry)
-        self._account(old, -1)
-        old.value, old.expiration, old.until = entry.value, entry.expiration, entry.until
-        self._account(old, 1)
-        if old.rank != OWNED:
-            del holder.evictable[old]
-            holder.evictable[old] = None
-
-    def _remove(self, entry: Entry) -> None:
-        """Take `entry` out of everything but the queue, where it remains until its turn comes."""
-        self._account(entry, -1)
-        holder, found = entry.holder, self._records[entry.key]
-        assert holder is not None
-        if isinstance(found, Entry):
-            del self._records[entry.key]
-        else:
-            del found.entries[entry.subkey]
-            if not found.entries:
-                del self._records[entry.key]
-                self._used -= DICTIONARY
-        holder.evictable.pop(entry, None)
-        if not holder.count:
-            del self._holders[holder.writer, holder.rank]
-            self._used -= HOLDER
-        entry.holder, entry.value = None, _NOTHING
-        self._removed += 1
-
-    def _account(self, entry: Entry, sign: int) -> None:
-        """Count that `entry` has come (1) or goes (-1): by key, holder, value, and bytes in all."""
-        holder, value, found = entry.holder, entry.value, self._records[entry.key]
-        assert holder is not None
-        if isinstance(found, Dictionary):
-            found.count(entry, sign)
-        holder.count += sign
-        self._rankings[holder.rank].resize(holder, sign * entry.size)
-        self._used += sign * (ENTRY + len(entry.subkey))
-        if not value.count:
-            self._values[value.data] = value
-            self._used += VALUE + len(value.data)
-        value.count += sign
-        if not value.count:
-            del self._values[value.data]
-            self._used -= VALUE + len(value.data)
-
     def _drop(self, now: float) -> None:
-        """Remove what has expired at `now`, in steady time."""
-        queue = self._queue
-        while queue and (queue[0].holder is None or queue[0].due <= now):
-            entry = queue[0]
-            if entry.holder is not None and entry.until > now:
-                entry.due = entry.until
-                heapreplace(queue, entry)
-                continue
-            heappop(queue)
-            if entry.holder is not None:
-                self._remove(entry)
-                self.expired += 1
-            self._removed -= 1
+        """Let go of what has expired at `now`, in steady time."""
+        self.expired += self._tables.expire(now)
         self._settle()
 
     def _give_way(self) -> bool:
@@ -410,9 +283,9 @@ class Storage:
             return False
         rank, size = self._asking
         for lower in range(min(rank, FREE) + 1):
-            holder = self._rankings[lower].most()
+            holder = self._tables.rankings[lower].most()
             if holder is not None and self._yields(holder, rank, size):
-                self._remove(next(iter(holder.evictable)))
+                self._tables.remove(next(iter(holder.evictable)))
                 self.evicted += 1
                 self._settle()
                 return True
@@ -423,23 +296,15 @@ class Storage:
         if holder.rank == rank:
             return level(holder.size) > level(size)
         kept = self._pool.ceiling * KEPT_FREE
-        return holder.rank == CACHED or self._rankings[FREE].size > kept
+        return holder.rank == CACHED or self._tables.rankings[FREE].size > kept
 
     def _settle(self) -> None:
         """Give back what is leased and no longer used."""
-        self._pool.give(self._leased - self._used)
-        self._leased = self._used
+        self._pool.give(self._leased - self._tables.used)
+        self._leased = self._tables.used
 
     def _count(self, reason: Refused) -> None:
         self.refusals[str(reason)] = self.refusals.get(str(reason), 0) + 1
-
-
-_NOTHING = Value(b"")
-
-
-def _replaced(found: Entry | Dictionary | None, subkey: bytes) -> Entry | None:
-    """The one entry that one with `subkey` takes the place of."""
-    return found.entries.get(subkey) if isinstance(found, Dictionary) else found
 
 
 def _check_sizes(key: bytes, subkey: bytes, value: bytes) -> None:
