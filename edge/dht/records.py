@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 
 MAX_OWNED, MAX_OWNED_SIZE = 1024, 768 * KIB  # of owners in one dictionary
 MAX_OTHERS, MAX_OTHERS_SIZE = 256, 192 * KIB  # of all others in one dictionary
+CROWDED = 8  # of all others in one dictionary, from which it is watched whose they are
+MAX_OTHER_SIZE = MAX_OTHERS_SIZE // CROWDED  # of one of them: fewer do not fill their part
 
 # Bytes that one of each takes beside its content, measured by bench/dht.py and rounded up.
-ENTRY = 192
+ENTRY = 208
 VALUE = 208
 DICTIONARY = 448
 HOLDER = 384
+CROWD = 512
 
 
 class Value:
@@ -71,41 +74,6 @@ class Entry:
         return self.holder.rank
 
 
-class Dictionary:
-    """The entries under one key, by subkey; `latest`: the last expiration that any of them had.
-
-    `counts`, `sizes`: of those of others and of owners, by `rank == OWNED`; sizes in packed bytes.
-    """
-
-    __slots__ = ("counts", "entries", "key", "latest", "sizes")
-
-    def __init__(self, key: bytes) -> None:
-        self.key = key
-        self.entries: dict[bytes, Entry] = {}
-        self.latest = 0.0
-        self.counts = [0, 0]
-        self.sizes = [0, 0]
-
-    def count(self, entry: Entry, sign: int) -> None:
-        """`entry` comes (`sign` 1) or goes (-1)."""
-        owned = entry.rank == OWNED
-        self.counts[owned] += sign
-        self.sizes[owned] += sign * entry.packed_size
-        self.latest = max(self.latest, entry.expiration)
-
-    def has_room(self, entry: Entry, owned: bool) -> bool:
-        """Whether `entry` may come, in the place of the one with its subkey or, plain, of all."""
-        if entry.subkey == PLAIN:
-            return True
-        count, size = self.counts[owned] + 1, self.sizes[owned] + entry.packed_size
-        old = self.entries.get(entry.subkey)
-        if old is not None and (old.rank == OWNED) == owned:
-            count, size = count - 1, size - old.packed_size
-        if owned:
-            return count <= MAX_OWNED and size <= MAX_OWNED_SIZE
-        return count <= MAX_OTHERS and size <= MAX_OTHERS_SIZE
-
-
 class Holder:
     """What one writer holds at one rank: `count` entries of `size` bytes.
 
@@ -137,3 +105,123 @@ class Holder:
         if entry.until == entry.expiration:
             entry.until = entry.due = self._expiration
         entry.subkey, entry.expiration = self._subkey, self._expiration
+
+
+class Ranking:
+    """Holders ordered by the power of two of their sizes, in O(1). `size`: bytes of all of them."""
+
+    __slots__ = ("_levels", "size")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._levels: dict[int, dict[Holder, None]] = {}
+
+    def resize(self, holder: Holder, by: int) -> None:
+        """`holder` holds `by` bytes more or less, and leaves at 0."""
+        before, after = level(holder.size), level(holder.size + by)
+        holder.size += by
+        self.size += by
+        if before == after:
+            return
+        if before:
+            del self._levels[before][holder]
+            if not self._levels[before]:
+                del self._levels[before]
+        if after:
+            self._levels.setdefault(after, {})[holder] = None
+
+    def most(self) -> Holder | None:
+        """One of those that hold most."""
+        return next(iter(self._levels[max(self._levels)])) if self._levels else None
+
+
+def level(size: int) -> int:
+    """The power of two that `size` is below; sizes of one level are taken for equal."""
+    return size.bit_length()
+
+
+class Crowd:
+    """How much of what is under one key each writer has, at each rank below OWNED."""
+
+    __slots__ = ("_ranking", "shares")
+
+    def __init__(self) -> None:
+        self.shares: dict[Holder, Holder] = {}
+        self._ranking = Ranking()
+
+    def count(self, entry: Entry, sign: int) -> None:
+        """`entry` comes (`sign` 1) or goes (-1)."""
+        holder = entry.holder
+        assert holder is not None
+        share = self.shares.get(holder)
+        if share is None:
+            share = self.shares[holder] = Holder(holder.writer, holder.rank)
+        self._ranking.resize(share, sign * entry.size)
+        if sign > 0:
+            share.evictable[entry] = None
+            return
+        del share.evictable[entry]
+        if not share.evictable:
+            del self.shares[holder]
+
+    def yielding(self, entry: Entry, rank: int, holder: Holder | None) -> Entry | None:
+        """The one that gives way to `entry`, which `holder` wants to add, or somebody new."""
+        most = self._ranking.most()
+        own = None if holder is None else self.shares.get(holder)
+        size = entry.size + (0 if own is None else own.size)
+        if most is None or most.rank > rank or level(most.size) <= level(size):
+            return None
+        return next(iter(most.evictable))
+
+
+class Dictionary:
+    """The entries under one key, by subkey; `latest`: the last expiration that any of them had.
+
+    `counts`, `sizes`: of those of others and of owners, by `rank == OWNED`; sizes in packed bytes.
+    `crowd`: whose those of others are, from when there are CROWDED of them.
+    """
+
+    __slots__ = ("counts", "crowd", "entries", "key", "latest", "sizes")
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self.entries: dict[bytes, Entry] = {}
+        self.latest = 0.0
+        self.counts = [0, 0]
+        self.sizes = [0, 0]
+        self.crowd: Crowd | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes beside its entries."""
+        return DICTIONARY + (CROWD + HOLDER * len(self.crowd.shares) if self.crowd else 0)
+
+    def count(self, entry: Entry, sign: int) -> None:
+        """`entry` has come (`sign` 1) or goes (-1)."""
+        owned = entry.rank == OWNED
+        self.counts[owned] += sign
+        self.sizes[owned] += sign * entry.packed_size
+        self.latest = max(self.latest, entry.expiration)
+        if owned:
+            return
+        if self.crowd is not None:
+            self.crowd.count(entry, sign)
+        elif self.counts[owned] >= CROWDED:
+            self.crowd = Crowd()
+            for each in self.entries.values():
+                if each.rank != OWNED:
+                    self.crowd.count(each, 1)
+
+    def has_room(self, entry: Entry, owned: bool) -> bool:
+        """Whether `entry` may come, in the place of the one with its subkey or, plain, of all."""
+        if entry.subkey == PLAIN:
+            return True
+        count, size = self.counts[owned] + 1, self.sizes[owned] + entry.packed_size
+        old = self.entries.get(entry.subkey)
+        if old is not None and (old.rank == OWNED) == owned:
+            count, size = count - 1, size - old.packed_size
+        if owned:
+            return count <= MAX_OWNED and size <= MAX_OWNED_SIZE
+        if entry.packed_size > MAX_OTHER_SIZE:
+            return False
+        return count <= MAX_OTHERS and size <= MAX_OTHERS_SIZE

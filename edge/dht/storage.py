@@ -11,16 +11,16 @@ under each block that it serves, are one value.
 
 When memory is short, copies for caches give way first, then free records but for a part that they
 keep; of these, what who holds most has written longest ago. What an owner has written is kept until
-it expires: then new records are refused. So nobody can push out others by writing more, and no
-owner by writing under more names.
+it expires: then new records are refused. The same holds under one key, of which owners and others
+have a part each. So nobody can push out others by writing more, and no owner by writing under more
+names.
 """
 
 from __future__ import annotations
 
 import time
 
-from edge.dht.ranking import level
-from edge.dht.records import Dictionary, Entry
+from edge.dht.records import Dictionary, Entry, level
 from edge.dht.steady import SteadyTime
 from edge.dht.tables import Tables
 from edge.dht.validation import CACHED, FREE, MALFORMED, OWNED, PLAIN, Refused, Validator, canonical
@@ -225,10 +225,9 @@ class Storage:
             raise Refused(NOT_LATER)
 
     def _check_quota(self, entry: Entry, rank: int, writer: PeerId) -> None:
-        found = self._tables.records.get(entry.key)
-        if isinstance(found, Dictionary) and not found.has_room(entry, rank == OWNED):
-            raise Refused(KEY_FULL)
         holder = self._tables.holders.get((writer, rank))
+        if self._lacks_room(entry, rank) and self._yielding(entry, rank, holder) is None:
+            raise Refused(KEY_FULL)
         if holder is None:
             return
         count, size = holder.count + 1, holder.size + entry.size
@@ -247,11 +246,28 @@ class Storage:
         )
         entry.value.voucher = claim.owner
 
+    def _lacks_room(self, entry: Entry, rank: int) -> bool:
+        """Whether there are too many under its key to add it."""
+        found = self._tables.records.get(entry.key)
+        return isinstance(found, Dictionary) and not found.has_room(entry, rank == OWNED)
+
+    def _yielding(self, entry: Entry, rank: int, holder: Holder | None) -> Entry | None:
+        """The one under its key that gives way to it."""
+        found = self._tables.records.get(entry.key)
+        if rank == OWNED or not isinstance(found, Dictionary) or found.crowd is None:
+            return None
+        return found.crowd.yielding(entry, rank, holder)
+
     # --- memory ---
 
     def _put(self, entry: Entry, rank: int, writer: PeerId) -> None:
-        """Lease for `entry`, and put it in the place of what it replaces."""
+        """Make room for `entry`, lease for it, and put it in the place of what it replaces."""
         holder = self._tables.holders.get((writer, rank))
+        while self._lacks_room(entry, rank):
+            yielding = self._yielding(entry, rank, holder)
+            if yielding is None:
+                raise Refused(KEY_FULL)
+            self._evict(yielding)
         self._asking = rank, entry.size + (0 if holder is None else holder.size)
         try:
             self._lease(entry, rank, writer)
@@ -285,9 +301,7 @@ class Storage:
         for lower in range(min(rank, FREE) + 1):
             holder = self._tables.rankings[lower].most()
             if holder is not None and self._yields(holder, rank, size):
-                self._tables.remove(next(iter(holder.evictable)))
-                self.evicted += 1
-                self._settle()
+                self._evict(next(iter(holder.evictable)))
                 return True
         return False
 
@@ -298,8 +312,13 @@ class Storage:
         kept = self._pool.ceiling * KEPT_FREE
         return holder.rank == CACHED or self._tables.rankings[FREE].size > kept
 
+    def _evict(self, entry: Entry) -> None:
+        self._tables.remove(entry)
+        self.evicted += 1
+        self._settle()
+
     def _settle(self) -> None:
-        """Give back what is leased and no longer used."""
+        """Give back what is leased and not used, or lease what the tables of a crowd took."""
         self._pool.give(self._leased - self._tables.used)
         self._leased = self._tables.used
 

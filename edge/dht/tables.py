@@ -8,8 +8,17 @@ from __future__ import annotations
 
 from heapq import heapify, heappop, heappush, heapreplace
 
-from edge.dht.ranking import Ranking
-from edge.dht.records import DICTIONARY, ENTRY, HOLDER, VALUE, Dictionary, Entry, Holder, Value
+from edge.dht.records import (
+    DICTIONARY,
+    ENTRY,
+    HOLDER,
+    VALUE,
+    Dictionary,
+    Entry,
+    Holder,
+    Ranking,
+    Value,
+)
 from edge.dht.validation import OWNED, PLAIN
 
 TYPE_CHECKING = False
@@ -87,7 +96,7 @@ class Tables:
             del found.entries[entry.subkey]
             if not found.entries:
                 del self.records[entry.key]
-                self.used -= DICTIONARY
+                self.used -= found.size
         holder.evictable.pop(entry, None)
         if not holder.count:
             del self.holders[holder.writer, holder.rank]
@@ -128,7 +137,7 @@ class Tables:
         else:
             found = self.records[entry.key] = Dictionary(entry.key)
             found.entries[entry.subkey] = entry
-            self.used += DICTIONARY
+            self.used += found.size
         if rank != OWNED:
             holder.evictable[entry] = None
         self._account(entry, 1)
@@ -155,7 +164,9 @@ class Tables:
         holder, value, found = entry.holder, entry.value, self.records[entry.key]
         assert holder is not None
         if isinstance(found, Dictionary):
+            before = found.size
             found.count(entry, sign)
+            self.used += found.size - before
         holder.count += sign
         self.rankings[holder.rank].resize(holder, sign * entry.size)
         self.used += sign * (ENTRY + len(entry.subkey))

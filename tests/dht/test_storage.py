@@ -261,6 +261,29 @@ def test_strangers_fill_a_part_of_a_dictionary_and_leave_that_of_owners() -> Non
     assert len(kept.subkeys("x")) == MAX_OTHERS + MAX_OWNED
 
 
+def test_under_a_full_key_who_has_most_gives_way_to_who_has_little() -> None:
+    kept = Kept()
+    strangers = [peer(100 + number) for number in range(8)]
+    for number in range(MAX_OTHERS):
+        assert kept.store(strangers[number % 8], "_petals.models", b"j", packed.dumps(number))
+    assert not kept.store(strangers[0], "_petals.models", b"j", packed.dumps("more"))
+    assert not kept.store(A, "_petals.models", b"j", packed.dumps("copy"), cached=True)
+    assert kept.store(A, "_petals.models", b"model", packed.dumps("new"))
+    subkeys = kept.subkeys("_petals.models")
+    assert len(subkeys) == MAX_OTHERS
+    assert subkeys[packed.dumps("new")] == b"model"
+    (gone,) = {packed.dumps(number) for number in range(MAX_OTHERS)} - subkeys.keys()
+    assert gone in {packed.dumps(number) for number in range(8)}  # one that was written first
+
+
+def test_an_entry_of_a_stranger_takes_a_part_of_what_there_is_for_them() -> None:
+    kept = Kept()
+    assert kept.store(A, "x", bytes(20 * KIB), SUB)
+    assert not kept.store(A, "x", bytes(30 * KIB), OTHER)
+    assert kept.refusals("key-full") == 1
+    assert kept.store(B, "x", bytes(30 * KIB), named(B))
+
+
 def test_a_packed_dictionary_fits_a_frame() -> None:
     kept = Kept(512 * MIB)
     for number in range(MAX_OWNED):
@@ -386,7 +409,9 @@ def test_a_flood_of_junk_changes_nothing_for_others() -> None:
             kept.store(stranger, f"m.{number % 32}", junk, PLAIN, 900)
             kept.store(stranger, f"junk {number}", junk, packed.dumps(junk[:30]), 900)
             kept.store(stranger, f"own {number}", junk, named(stranger), 900)
+            kept.store(stranger, "_petals.models", b"\x80", packed.dumps(junk[:30].hex()), 900)
     assert {name: {k: kept.subkeys(name)[k] for k in before[name]} for name in names} == before
+    assert kept.store(A, "_petals.models", b"\x81", packed.dumps("a model that is new"), 900)
     kept.wait(300)
     announce(660)
 
