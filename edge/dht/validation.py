@@ -31,12 +31,12 @@ CACHED, FREE, OWNED = range(3)
 NOT_OWNER = "not-owner"
 BAD_SIGNATURE = "bad-signature"
 MALFORMED = "malformed"
-BUSY = "too-many-signatures"
+BUSY = "signature-unread"
 
 PLAIN = b"\xc0"  # the subkey of a record without one
 
-CHECKS_PER_SECOND = 20.0  # signatures verified; one takes a router some milliseconds
-CHECKS_AT_ONCE = 60.0
+SHARE = 0.05  # of the time, for signatures: one takes a router from some milliseconds to 0.2 s
+AT_ONCE = 1.0  # seconds of that
 REST = 10.0  # seconds for which no signature from who sent a wrong one is verified
 RESTING = 128  # senders that are remembered for that
 
@@ -69,13 +69,13 @@ class Claim:
 class Validator:
     """`permissive`: anybody may write anything, as with a node of hivemind without validators."""
 
-    __slots__ = ("_checks", "_last", "permissive")
+    __slots__ = ("_last", "_time", "permissive")
 
     def __init__(
         self, permissive: bool = False, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self.permissive = permissive
-        self._checks = SignatureRate(monotonic)
+        self._time = SignatureTime(monotonic)
         self._last: tuple[bytes, PeerId | None] = (PLAIN, None)  # a node stores one subkey often
 
     def claim(self, key: bytes, subkey: bytes, value: bytes, cached: bool, writer: PeerId) -> Claim:
@@ -106,14 +106,14 @@ class Validator:
         writer: PeerId,
     ) -> None:
         """Verify the signature of a claim that is `signed`. Raises Refused."""
-        if not self._checks.admit(writer):
+        if not self._time.admits(writer):
             raise Refused(BUSY)
         if claim.owner is None:
             proven = protected.verify(key, subkey, value, expiration)
         else:
             proven = vouches(value, claim.owner)
+        self._time.spent(writer, proven)
         if not proven:
-            self._checks.failed(writer)
             raise Refused(BAD_SIGNATURE)
 
     def _named(self, subkey: bytes) -> PeerId | None:
@@ -124,33 +124,37 @@ class Validator:
         return owner
 
 
-class SignatureRate:
-    """How many signatures are verified: CHECKS_PER_SECOND in all, none for who sent a wrong one."""
+class SignatureTime:
+    """What is spent on signatures: SHARE of the time, none for who sent a wrong one lately.
+
+    By the time that it takes, as whoever signs chooses the kind of key.
+    """
 
     __slots__ = ("_left", "_monotonic", "_resting", "_since")
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._left = CHECKS_AT_ONCE
+        self._left = AT_ONCE
         self._since = monotonic()
         self._resting: dict[PeerId, float] = {}  # until when; the last to fail is last
 
-    def admit(self, sender: PeerId) -> bool:
+    def admits(self, sender: PeerId) -> bool:
         now = self._monotonic()
-        if self._resting.get(sender, now) > now:
-            return False
-        self._left = min(CHECKS_AT_ONCE, self._left + (now - self._since) * CHECKS_PER_SECOND)
+        self._left = min(AT_ONCE, self._left + (now - self._since) * SHARE)
         self._since = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
+        return self._left > 0 and self._resting.get(sender, now) <= now
 
-    def failed(self, sender: PeerId) -> None:
+    def spent(self, sender: PeerId, proven: bool) -> None:
+        """A signature of `sender` was verified since it was admitted."""
+        now = self._monotonic()
+        self._left -= now - self._since
+        self._since = now
+        if proven:
+            return
         self._resting.pop(sender, None)
         if len(self._resting) >= RESTING:
             del self._resting[next(iter(self._resting))]
-        self._resting[sender] = self._monotonic() + REST
+        self._resting[sender] = now + REST
 
 
 def canonical(subkey: bytes) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from edge.dht import protected, validation
-from edge.dht.validation import CHECKS_AT_ONCE, CHECKS_PER_SECOND, REST, named_peer, vouches
+from edge.dht.validation import AT_ONCE, REST, SHARE, named_peer, vouches
 from edge.wire import packed
 from edge.wire.envelope import seal_voucher
 from edge.wire.peerid import PeerId
@@ -190,24 +190,36 @@ def test_who_sends_a_wrong_signature_is_not_looked_at_for_a_while(verified: list
     kept = Kept()
     assert not kept.store(B, "x", wrong, named(owner))
     assert not kept.store(B, "x", value, named(owner))
-    assert kept.storage.refusals == {"bad-signature": 1, "too-many-signatures": 1}
+    assert kept.storage.refusals == {"bad-signature": 1, "signature-unread": 1}
     assert kept.store(C, "x", value, named(owner))
     kept.wait(REST)
     assert kept.store(B, "x", value, named(owner), life=400)
     assert verified == [wrong, value]
 
 
-def test_so_many_signatures_are_verified_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validation, "vouches", lambda value, owner: True)
+def test_signatures_take_a_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sends them chooses a kind of key that takes long."""
     kept = Kept()
-    value = b"addrs_signed"
-    for number in range(200):
-        kept.store(B, "x", value + b"%d" % number, named(peer(500 + number)))
-    assert kept.storage.report()["free"] == CHECKS_AT_ONCE
-    kept.wait(1)
-    for number in range(200):
-        kept.store(B, "y", value + b"%d" % number, named(peer(800 + number)))
-    assert kept.storage.report()["free"] == CHECKS_AT_ONCE + CHECKS_PER_SECOND
+    taken = 0.125
+
+    def slow(value: bytes, owner: PeerId) -> bool:
+        kept.monotonic += taken
+        return True
+
+    monkeypatch.setattr(validation, "vouches", slow)
+    owners = iter(range(500, 1000))
+
+    def flood() -> int:
+        before = kept.storage.report()["free"]
+        for _ in range(50):
+            number = next(owners)
+            kept.store(B, "x", b"addrs_signed%d" % number, named(peer(number)))
+        return int(kept.storage.report()["free"]) - before
+
+    assert AT_ONCE / taken <= flood() <= AT_ONCE / taken + 2
+    kept.wait(taken / SHARE + 1)
+    assert 1 <= flood() <= 2
+    assert kept.refusals("signature-unread") > 80
 
 
 # --- hivemind's protected records ---
