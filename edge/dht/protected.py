@@ -25,6 +25,8 @@ _MAX_TEXT = 1024  # characters of a key or a signature of 4096 bits, with some r
 
 def is_protected(key: bytes, subkey: bytes) -> bool:
     """Whether an owner's key stands in `key` or `subkey`."""
+    if _OWNER not in subkey and _OWNER not in key:
+        return False
     return bool(_found(_OWNER, key) or _found(_OWNER, subkey))
 
 

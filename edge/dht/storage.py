@@ -290,8 +290,10 @@ class Storage:
 
     def _drop(self, now: float) -> None:
         """Let go of what has expired at `now`, in steady time."""
-        self.expired += self._tables.expire(now)
-        self._settle()
+        expired = self._tables.expire(now)
+        if expired:
+            self.expired += expired
+            self._settle()
 
     def _give_way(self) -> bool:
         """Evict one entry for who asks for memory, if there is one that gives way to it."""

@@ -66,6 +66,12 @@ class Claim:
         self.signed = signed
 
 
+# Those that need no signature.
+_OWN = Claim(OWNED, guarded=True)
+_OWNERS_COPY = Claim(CACHED, guarded=True)
+_UNOWNED = (Claim(FREE), Claim(CACHED))  # by whether it is for a cache
+
+
 class Validator:
     """`permissive`: anybody may write anything, as with a node of hivemind without validators."""
 
@@ -80,20 +86,19 @@ class Validator:
 
     def claim(self, key: bytes, subkey: bytes, value: bytes, cached: bool, writer: PeerId) -> Claim:
         """What the record would be, by what costs little to see. Raises Refused."""
-        unowned = CACHED if cached else FREE
         if self.permissive:
-            return Claim(unowned)
+            return _UNOWNED[cached]
         if protected.is_protected(key, subkey):
             return Claim(OWNED, guarded=True, signed=True)
         owner = self._named(subkey)
         if owner is None:
-            return Claim(unowned)
+            return _UNOWNED[cached]
         if owner == writer:
-            return Claim(OWNED, guarded=True)
+            return _OWN
         if _SIGNED in value:
             return Claim(FREE, guarded=True, owner=owner, signed=True)
         if cached:
-            return Claim(CACHED, guarded=True)
+            return _OWNERS_COPY
         raise Refused(NOT_OWNER)
 
     def verify(
