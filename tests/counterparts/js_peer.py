@@ -8,16 +8,19 @@ What its behaviour asks of a test:
 - Its relay takes 15 reservations and limits circuits to 128 KiB and 2 minutes, unless told
   otherwise (Setup.limited).
 - It advertises, through a relay, the addresses which the relay's reservation answer lists.
+- Its kad-dht serves others only when told so: {"clientMode": false}.
 - It needs Promise.withResolvers, which Node has from 22 on.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.counterparts import cache
+from tests.counterparts.base import Setup
 from tests.counterparts.lines import LinesPeer
 
 _SOURCE = Path(__file__).parent / "js"
@@ -43,9 +46,19 @@ def _install_packages(target: Path) -> None:
 
 
 class JsPeer(LinesPeer):
-    """js-libp2p with TCP, Noise, Yamux, identify, ping and circuit relay v2."""
+    """js-libp2p with TCP, Noise, Yamux, identify, ping and circuit relay v2.
+
+    `services`: what it has besides, of kad, autonat, autonat_v2, dcutr and mdns; each with the
+    options of its package that can be said in JSON.
+    """
 
     kind = "js"
+
+    def __init__(
+        self, setup: Setup | None = None, services: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
+        super().__init__(setup)
+        self.services = services or {}
 
     @staticmethod
     def install() -> Path:
@@ -57,3 +70,22 @@ class JsPeer(LinesPeer):
         (self.directory / "node_modules").symlink_to(self.install())
         script = shutil.copy(_SOURCE / "peer.mjs", self.directory)
         return (node() / "bin" / "node", script)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {**super()._arguments(), "services": self.services}
+
+    async def find(self, peer: str) -> list[str]:
+        """The addresses of `peer` by its peer routing. Raises PeerError if nobody knows it."""
+        return list(await self.ask("find", peer=peer))
+
+    async def protocols(self, peer: str) -> list[str]:
+        """Those that `peer` has said it speaks."""
+        return list(await self.ask("protocols", peer=peer))
+
+    async def connections(self, peer: str) -> list[dict[str, Any]]:
+        """Its connections to `peer`: {"remote": multiaddr, "direct": bool, "limited": bool}."""
+        return list(await self.ask("connections", peer=peer))
+
+    async def discovered(self) -> dict[str, list[str]]:
+        """The peers that it was told of by mDNS or others, with their addresses."""
+        return dict(await self.ask("discovered"))

@@ -7,9 +7,15 @@ import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
+import { autoNAT } from '@libp2p/autonat'
+import { autoNATv2 } from '@libp2p/autonat-v2'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { privateKeyFromProtobuf } from '@libp2p/crypto/keys'
+import { dcutr } from '@libp2p/dcutr'
 import { identify, identifyPush } from '@libp2p/identify'
+import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
+import { mdns } from '@libp2p/mdns'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { byteStream } from '@libp2p/utils'
@@ -23,7 +29,16 @@ const HEADER = 8
 const DIGEST = 32
 const DIAL_SECONDS = 20
 
+// What a test can ask for besides, each with the options of its package as JSON.
+const SERVICES = {
+  autonat: autoNAT,
+  autonat_v2: autoNATv2,
+  dcutr,
+  kad: options => kadDHT({ peerInfoMapper: passthroughMapper, ...options })
+}
+
 const served = []
+const discovered = new Map()
 
 class Cut extends Error {
   constructor (sent, received, error) {
@@ -121,6 +136,18 @@ const requests = {
   },
   served: () => served,
   peers: () => node.getPeers().map(peer => peer.toString()),
+  connections: ({ peer }) => node.getConnections(peerIdFromString(peer)).map(connection => ({
+    remote: connection.remoteAddr.toString(),
+    direct: connection.direct,
+    limited: connection.limits !== undefined
+  })),
+  protocols: async ({ peer }) => (await node.peerStore.get(peerIdFromString(peer))).protocols,
+  find: async ({ peer }) => {
+    const signal = AbortSignal.timeout(DIAL_SECONDS * 1000)
+    const found = await node.peerRouting.findPeer(peerIdFromString(peer), { signal })
+    return found.multiaddrs.map(addr => addr.toString())
+  },
+  discovered: () => Object.fromEntries(discovered),
   memory: () => process.memoryUsage.rss()
 }
 
@@ -149,6 +176,11 @@ function relayServer () {
     : circuitRelayServer({ reservations: { applyDefaultLimit: false, maxReservations: 1024 } })
 }
 
+function furtherServices () {
+  const chosen = Object.entries(SERVICES).filter(([name]) => name in setup.services)
+  return Object.fromEntries(chosen.map(([name, make]) => [name, make(setup.services[name])]))
+}
+
 async function start () {
   const options = {
     addresses: { listen: [...setup.listen, ...setup.relays.map(relay => `${relay}/p2p-circuit`)] },
@@ -159,13 +191,19 @@ async function start () {
       identify: identify(),
       identifyPush: identifyPush(),
       ping: ping({ runOnLimitedConnection: setup.over_limited }),
-      ...(setup.relay_service ? { relay: relayServer() } : {})
-    }
+      ...(setup.relay_service ? { relay: relayServer() } : {}),
+      ...furtherServices()
+    },
+    peerDiscovery: 'mdns' in setup.services ? [mdns(setup.services.mdns)] : []
   }
   if (setup.identity !== null) {
     options.privateKey = privateKeyFromProtobuf(readFileSync(setup.identity))
   }
-  const node = await createLibp2p(options)
+  const node = await createLibp2p({ ...options, start: false })
+  node.addEventListener('peer:discovery', ({ detail }) => {
+    discovered.set(detail.id.toString(), detail.multiaddrs.map(addr => addr.toString()))
+  })
+  await node.start()
   await node.handle(PROTOCOL, serve, { runOnLimitedConnection: setup.over_limited })
   return node
 }
