@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Address = tuple[bytes, str]  # 4 or 16 bytes, interface
+    Network = tuple[bytes, str, int]  # the same, and the bits of it that the network shares
 
 DEBOUNCE = 1.0  # seconds from the first sign of a change to reading what there is
 MAX_ADDRESSES = 1024
@@ -50,6 +51,11 @@ _SIZES = {socket.AF_INET: 4, socket.AF_INET6: 16}
 
 def addresses() -> list[Address]:
     """(4 or 16 bytes, interface) of every usable address; [] if the kernel will not tell."""
+    return [(ip, interface) for ip, interface, _ in networks()]
+
+
+def networks() -> list[Network]:
+    """As `addresses`, with the length of each one's prefix."""
     try:
         return _read()
     except OSError as error:
@@ -60,7 +66,7 @@ def addresses() -> list[Address]:
 class Watcher:
     """Calls `on_change()` when this machine's addresses have become others.
 
-    `addresses`: what they are, as addresses() has it. A storm of changes makes one call in
+    `networks`: what they are, as networks() has it. A storm of changes makes one call in
     DEBOUNCE seconds; what only renews lifetimes makes none.
     """
 
@@ -76,7 +82,7 @@ class Watcher:
         else:
             self._sock.setblocking(False)
             loop.add_reader(self._sock, self._readable)
-        self.addresses = addresses()
+        self.networks = networks()
 
     def close(self) -> None:
         """No call comes after this."""
@@ -111,8 +117,8 @@ class Watcher:
         except OSError as error:  # out of memory or file descriptors: they are as they were
             log.warning("interfaces-unread", error=error.strerror or str(error))
             return
-        if set(found) != set(self.addresses):
-            self.addresses = found
+        if set(found) != set(self.networks):
+            self.networks = found
             self._on_change()
 
 
@@ -131,7 +137,7 @@ def _open(groups: int) -> socket.socket:
     return sock
 
 
-def _read() -> list[Address]:
+def _read() -> list[Network]:
     for _ in range(_DUMP_ATTEMPTS):
         with _open(0) as sock:
             found = _dump(sock)
@@ -140,13 +146,13 @@ def _read() -> list[Address]:
     raise OSError(errno.EAGAIN, "addresses change faster than they can be read")
 
 
-def _dump(sock: socket.socket) -> list[Address] | None:
+def _dump(sock: socket.socket) -> list[Network] | None:
     """All addresses; None if they changed meanwhile, or there were more than the kernel kept."""
     sock.settimeout(_TIMEOUT)
     body = _ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
     length = _HEADER.size + len(body)
     sock.send(_HEADER.pack(length, _RTM_GETADDR, _NLM_F_REQUEST | _NLM_F_DUMP, 1, 0) + body)
-    found: dict[Address, None] = {}
+    found: dict[Network, None] = {}
     interrupted = False
     for _ in range(_MAX_MESSAGES):
         data = _received(sock)
@@ -182,13 +188,13 @@ def _received(sock: socket.socket) -> bytes | None:
     return data
 
 
-def _named(payload: bytes) -> Address | None:
+def _named(payload: bytes) -> Network | None:
     parsed = parse_address(payload)
     if parsed is None:
         return None
-    ip, index = parsed
+    ip, index, prefix = parsed
     try:
-        return ip, socket.if_indextoname(index)
+        return ip, socket.if_indextoname(index), prefix
     except OSError:
         return None  # gone since
 
@@ -206,14 +212,14 @@ def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         pos += length + 3 & ~3
 
 
-def parse_address(payload: bytes) -> tuple[bytes, int] | None:
-    """(IP, interface's index) of an RTM_NEWADDR message, None if it is not one to tell of.
+def parse_address(payload: bytes) -> tuple[bytes, int, int] | None:
+    """(IP, index of the interface, bits of the prefix) of an RTM_NEWADDR message.
 
-    Raises OSError if it is malformed.
+    None if it is not one to tell of. Raises OSError if it is malformed.
     """
     if len(payload) < _ADDRESS.size:
         raise _unreadable()
-    family, _, flags, _, index = _ADDRESS.unpack_from(payload)
+    family, prefix, flags, _, index = _ADDRESS.unpack_from(payload)
     size = _SIZES.get(family)
     attributes = _attributes(payload)
     # With a peer at the other end, IFA_ADDRESS is the peer's.
@@ -226,7 +232,7 @@ def parse_address(payload: bytes) -> tuple[bytes, int] | None:
     if wide:
         (flags,) = struct.unpack("=I", wide)
     unfit = _UNFIT | _IFA_F_TEMPORARY if size == 16 else _UNFIT
-    return None if flags & unfit else (ip, index)
+    return None if flags & unfit else (ip, index, min(prefix, size * 8))
 
 
 def _attributes(payload: bytes) -> dict[int, bytes]:

@@ -143,7 +143,7 @@ from edge.swarm.interfaces import Watcher
 async def main():
     loop = asyncio.get_running_loop()
     def changed():
-        print("changed", *sorted(ip.hex() for ip, _ in watcher.addresses), flush=True)
+        print("changed", *sorted(ip.hex() for ip, *_ in watcher.networks), flush=True)
     watcher = Watcher(loop, changed)
     print("watching", flush=True)
     done = loop.create_future()
@@ -300,7 +300,7 @@ from edge.swarm.interfaces import Watcher, addresses
 assert addresses() == addresses() == []
 async def main():
     watcher = Watcher(asyncio.get_running_loop(), lambda: print("changed"))
-    assert watcher.addresses == []
+    assert watcher.networks == []
     watcher.close()
 asyncio.run(main())
 """
