@@ -76,9 +76,7 @@ class NetLab:
 
     def _build(self) -> None:
         for host in (_INTERNET, *ADDRESSES):
-            _run("ip", "netns", "add", self._space(host))
-            self._spaces.append(self._space(host))
-            self._ip(host, "link", "set", "lo", "up")
+            self._add(host)
         self._ip(_INTERNET, "link", "add", "bridge", "type", "bridge")
         self._ip(_INTERNET, "link", "set", "bridge", "up")
         for host in (RELAY, DIALER, GATEWAY):
@@ -90,6 +88,11 @@ class NetLab:
         self._ip(PEER, "route", "add", "default", "via", HOME)
         self.run(GATEWAY, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
         _run(*self.within(GATEWAY), "nft", "-f", "-", text=_NAT)
+
+    def _add(self, host: str) -> None:
+        _run("ip", "netns", "add", self._space(host))
+        self._spaces.append(self._space(host))
+        self._ip(host, "link", "set", "lo", "up")
 
     def _wire(self, host: str, name: str, address: str, other: str, other_name: str) -> None:
         """A cable from `host` to `other`, with `address` on this end."""
