@@ -18,6 +18,7 @@ from edge.config.load import diff
 from edge.config.schema import Node as NodeSection
 from edge.config.schema import Relay
 from edge.host import Host
+from edge.mdns.service import MdnsService
 from edge.portmap.service import PortMapper
 from edge.qos.service import QosService
 from edge.relay.autorelay import AutoRelay
@@ -63,6 +64,7 @@ class Node:
             self.modes,
             AutoRelay(self.host),
             PortMapper(self.host),
+            MdnsService(self.host),
             Waker(self.host, self.relay),
             self.relay,
         ]

@@ -278,10 +278,8 @@ class Interface(_String):
         return name if self.default is None else f"auto, or {name}"
 
     def check(self, value: object) -> str:
-        if isinstance(value, str) and value.isascii() and 0 < len(value) <= 15:
-            bare = "".join([char for char in value if char not in "._-+@"])
-            if bare.isalnum() and (value != self.AUTO or self.default is not None):
-                return value
+        if _is_interface(value) and (value != self.AUTO or self.default is not None):
+            return str(value)
         raise self.refuse(value)
 
 
@@ -557,6 +555,25 @@ class Names(_List):
             if all(label.strip("-_") and _NAME.issuperset(label) for label in labels):
                 return value.lower()
         raise RefusedError(value, self.item_expected())
+
+
+class Interfaces(_List):
+    kind = "list of interface"
+    placeholder = "NAME"
+
+    def item_expected(self) -> str:
+        return "an interface's name of 1 to 15 characters"
+
+    def check_item(self, value: object) -> str:
+        if _is_interface(value):
+            return str(value)
+        raise RefusedError(value, self.item_expected())
+
+
+def _is_interface(value: object) -> bool:
+    if not isinstance(value, str) or not value.isascii() or not 0 < len(value) <= 15:
+        return False
+    return "".join([char for char in value if char not in "._-+@"]).isalnum()
 
 
 def _is_octet(text: str) -> bool:

@@ -19,6 +19,7 @@ from edge.config.kinds import (
     Duration,
     Integer,
     Interface,
+    Interfaces,
     Mac,
     Mark,
     Names,
@@ -347,6 +348,16 @@ interface = "br-lan"'''
         "Time that a circuit request waits for the sleeper to boot.", unit="seconds")
 
 
+class Mdns(Section):
+    NAME = "mdns"
+    HELP = "Discovery of peers on the local network by multicast DNS."
+
+    enabled = Bool(True, SOFT,
+        "Find peers on the local network, and be found; on a router on its LAN side alone.")
+    interfaces = Interfaces((), SOFT,
+        "Interfaces to use; none: br-lan on OpenWrt, else those with private addresses.")
+
+
 class Status(Section):
     NAME = "status"
     HELP = "Metrics and health checks over HTTP."
@@ -361,7 +372,7 @@ class Status(Section):
 
 
 SECTIONS: tuple[type[Section], ...] = (
-    *(Node, Relay, Qos, Tier, Adapt, Portmap, Status),
+    *(Node, Relay, Qos, Tier, Adapt, Mdns, Portmap, Status),
     *(Peer, Schedule, Wake),
 )
 REPEATED = tuple(section for section in SECTIONS if section.MANY)

@@ -187,7 +187,8 @@ class Dialer:
         return connection
 
     async def dial(self, address: Multiaddr, peer: PeerId | None) -> Connection:
-        """One new connection at one resolved address, which the owner has named: it is trusted.
+        """One new connection at one resolved address, which is trusted: the owner has named it, or
+        it is on a link of this machine.
 
         Its peer is `peer`, or whoever answers.
         """

@@ -45,6 +45,12 @@ def find(interface: str = "") -> Route | None:
     return _whole(interface, None) if interface else None
 
 
+def ways() -> set[str]:
+    """The interfaces of all default routes, of which there may be one of each family and uplink."""
+    candidates = [*_ipv4(read(_ROUTES)), *_ipv6(read(_ROUTES6))]
+    return {route.interface for _, route in candidates}
+
+
 def _whole(interface: str, gateway: bytes | None) -> Route | None:
     try:
         number = socket.if_nametoindex(interface)

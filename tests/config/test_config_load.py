@@ -13,6 +13,7 @@ from edge.config.load import Config, diff, load
 from edge.config.schema import (
     MAX_REPEATED,
     Adapt,
+    Mdns,
     Node,
     Peer,
     Portmap,
@@ -126,6 +127,7 @@ AN_ITEM = {  # of the lists that are empty by default
     "allow_networks": "192.0.2.0/24",
     "deny_networks": "2001:db8::/32",
     "http_names": "router.lan",
+    "interfaces": "br-lan",
 }
 
 
@@ -207,7 +209,8 @@ def test_every_option_is_set_by_every_source(option, toml: Load) -> None:  # typ
         (
             "[firewall]\n",
             "kwaainet.toml:1: [firewall]: unknown section; expected [node] or [relay] or [qos] or "
-            "[tier] or [adapt] or [portmap] or [status] or [peer] or [schedule] or [wake]",
+            "[tier] or [adapt] or [mdns] or [portmap] or [status] or [peer] or [schedule] or "
+            "[wake]",
         ),
         ("relay = 3\n", "kwaainet.toml:1: [relay]: got 3; expected a section"),
         ("[[relay]]\n", "kwaainet.toml:1: [relay]: got [a table]; expected a section"),
@@ -564,7 +567,7 @@ def test_mistakes_in_repeated_sections(text: str, line: str, toml: Load) -> None
 
 def test_sections_are_those_of_the_schema() -> None:
     config = load(None, NO_FILE, {"peer": [PEER_A]})
-    kinds = [Node, Relay, Qos, Tier, Adapt, Portmap, Status, Peer]
+    kinds = [Node, Relay, Qos, Tier, Adapt, Mdns, Portmap, Status, Peer]
     assert [type(section) for section in config.sections()] == kinds
     for section in config.sections():
         assert set(section.origins) == {option.name for option in section.options()}

@@ -17,7 +17,8 @@ _CHECKOUT = Path(__file__).parents[2]
 class EdgeNode(PeerProcess):
     """Our node, which serves as a relay without limits unless `options` say otherwise.
 
-    It does not step back from a busy machine: the machine that runs tests is one.
+    It does not step back from a busy machine: the machine that runs tests is one. Nor does it look
+    for peers on that machine's network.
 
     `data_dir`: where it keeps its key and its peers, else a directory that goes with it.
     """
@@ -46,7 +47,7 @@ class EdgeNode(PeerProcess):
         command = [*self.program, "run", "--data-dir", str(self.data_dir)]
         env = {"PATH": "/usr/sbin:/usr/bin", "PYTHONPATH": str(self.checkout)}
         env["PYTHONSAFEPATH"] = "yes"  # not the working directory first
-        env["KWAAINET_ADAPT_ENABLED"] = "no"
+        env["KWAAINET_ADAPT_ENABLED"] = env["KWAAINET_MDNS_ENABLED"] = "no"
         env["KWAAINET_PORTMAP_ENABLED"] = "no"  # of the machine's own gateway nobody asks anything
         await self._spawn(*command, *listen, *self.options, env=env, pipes=True)
         await self._until_ready()

@@ -17,6 +17,8 @@ from edge.config.toml_lines import lines
 from edge.config.uci_syntax import UciSyntaxError
 from edge.config.uci_syntax import parse as parse_uci
 from edge.dht import protected, validation
+from edge.mdns.found import near
+from edge.mdns.talk import Talk
 from edge.status.errors import StatusError
 from edge.status.server import _decoded
 from edge.status.verbs import _count, _target
@@ -28,6 +30,7 @@ from edge.wire import (
     dns,
     envelope,
     identify,
+    mdns,
     multibase,
     multistream,
     noise,
@@ -52,6 +55,7 @@ PEER = PublicKey(type=1, data=KEY.public).peer_id()
 IDENTITY = noise.Identity(KEY, MUXERS)
 ADDRESS = Multiaddr.from_string("/ip4/1.2.3.4/tcp/4001")
 QUESTION = dns.query(1, "_dnsaddr.example.org")
+OWN_RECORDS = mdns.own_records("a" * 36, [ADDRESS.with_peer(PEER)])
 MESSAGES: tuple[type[Message], ...] = (
     circuit.HopMessage,
     circuit.StopMessage,
@@ -167,6 +171,24 @@ def _answered(data: bytes) -> bytes:
     question = QUESTION[12 : len(QUESTION) - 11]
     count = data[0] if data else 0
     return b"\x00\x01\x81\x80\x00\x01\x00" + bytes([count]) + bytes(4) + question + data[1:]
+
+
+def mdns_messages(data: bytes) -> None:
+    """A message of anybody on the link, and what is said to it."""
+    try:
+        message = mdns.decode(data)
+    except RemoteProtocolError:
+        return
+    for entry in mdns.entries(message):
+        assert all(address.peer_id() == entry.peer for address in entry.addresses)
+        near(entry.addresses, b"\x0a\0\0\1", [(b"\x0a\0\0\2", 24)])
+    talk = Talk(0.0, lambda: 0.5)
+    talk.announce(OWN_RECORDS, 0.0)
+    talk.heard(message, b"\x0a\0\0\1", 1.0)
+    told = [(record.data, record.ttl) for record in message.records if record.kind == mdns.PTR]
+    for now in (2.0, 2.5, 3.0, 4.0):
+        said = talk.say(now, lambda _: told)
+        assert all(len(mdns.decode(each).records) <= 128 for each in said)
 
 
 # --- state machines ---
@@ -395,6 +417,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         stored_records,
         dns_answers,
         gateways,
+        mdns_messages,
         negotiation,
         delimited_messages,
         identify_streams,
@@ -517,6 +540,10 @@ SEEDS: dict[str, list[bytes]] = {
         bytes.fromhex("0281000000000e1000000007") + bytes(24) + b"\x06" + bytes(23),
         bytes.fromhex("00820000000000070fa11f4100000e10"),
         b"HTTP/1.1 200 OK\r\nLOCATION: http://192.168.1.1:5000/rootDesc.xml\r\n\r\n",
+    ],
+    "mdns_messages": [
+        mdns.response(OWN_RECORDS),
+        mdns.query(mdns.SERVICE, [(OWN_RECORDS[0].data, 4000)]),
     ],
     "negotiation": [
         b"\x07" + multistream.HEADER + _line("/none") + _line("/a"),

@@ -79,6 +79,7 @@ AN_ITEM = {
     "allow_networks": "192.0.2.0/24",
     "deny_networks": "2001:db8::/32",
     "http_names": "router.lan",
+    "interfaces": "br-lan",
 }
 
 

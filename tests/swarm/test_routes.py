@@ -61,3 +61,12 @@ def test_an_interface_named_by_the_operator_needs_no_route(told: dict[str, str])
 
 def test_files_that_are_not_there_are_empty() -> None:
     assert routes.read("/proc/nosuch") == ""
+
+
+def test_all_ways(told: dict[str, str]) -> None:
+    assert routes.ways() == set()
+    told[routes._ROUTES], told[routes._ROUTES6] = (
+        ROUTES,
+        ROUTES6.replace("003       lo", "003     ppp0"),
+    )
+    assert routes.ways() == {"lte", "lo", "ppp0"}

@@ -1,0 +1,3 @@
+"""Discovery has no command of its own: `status` shows it, [mdns] configures it."""
+
+COMMANDS = ()
