@@ -32,7 +32,6 @@ CONFIRMATIONS = 4  # witnesses of an address
 NAT_CONFIRMATIONS = 2  # of an IP
 _MAX_WITNESSES = 64
 _MOST_PER_PORT = 3  # confirmed by observation, of each family
-_LOCAL_SCOPES = ("private", "cgnat")
 
 
 class Witness:
@@ -199,7 +198,9 @@ class OwnAddresses:
     def usable_by(self, connection: Connection) -> list[Multiaddr]:
         """Where the peer on `connection` can reach us directly.
 
-        Private and loopback addresses count only for a peer that is on such a network itself.
+        Private and loopback addresses count only for a peer that is on such a network itself. A
+        neighbour in the provider's network (CGNAT) is none of ours: it is told of our address
+        there, and nobody else is.
         """
         found = list(self.confirmed)
         ip = connection.remote.ip() if connection.direct else None
@@ -207,8 +208,8 @@ class OwnAddresses:
         if near == "loopback":
             found += self._own
         elif near != "public":
-            own = self._own.items()
-            found += [a for a, reach in own if reach in _LOCAL_SCOPES or reach == near]
+            theirs = "private" if near == LINK_LOCAL else near
+            found += [address for address, reach in self._own.items() if reach == theirs]
         return list(dict.fromkeys(found))
 
     def advertised_to(self, connection: Connection) -> list[Multiaddr]:

@@ -50,6 +50,8 @@ def reached(at: str, initiator: bool = True, direct: bool = True) -> Connection:
         # One of the own network, by its public IP.
         ("/ip4/192.168.1.1/tcp/4001", [], [AT, NAMED], [AT]),
         ("/ip4/192.168.1.1/tcp/4001", [], ["/ip4/127.0.0.1/tcp/1"], ["/ip4/192.168.1.1/tcp/4001"]),
+        # Another customer of the provider is not in it.
+        ("/ip4/100.64.1.1/tcp/4001", [], [AT], ["/ip4/100.64.1.1/tcp/4001"]),
         # Nor by an address that works on one link alone.
         ("/ip6/fe80::1/tcp/1", [], ["/ip6/fe80::1/tcp/1", AT], [AT]),
         # TCP first, as all can dial it.
