@@ -126,7 +126,7 @@ class Node(Section):
     max_connections_per_peer = Integer(8, 1, 1024, SOFT,
         "Maximum connections per peer.", unit="connections")
     max_connections_per_ip = Integer(32, 1, 65536, SOFT,
-        "Maximum connections per IPv4 address or IPv6 /64; twice per /56, 4 times per /48, /24.",
+        "Maximum connections per relay, IPv4 address or /64; twice per /56, 4 times per /48, /24.",
         unit="connections")
     max_pending_handshakes = Integer(64, 1, 4096, SOFT,
         "Maximum incoming connections with an unfinished handshake.", unit="connections")
@@ -157,14 +157,16 @@ class Relay(Section):
         "Maximum number of reservations; auto: derived from the memory limit.",
         unit="reservations", zero="auto")
     max_reservations_per_ip = Integer(8, 1, 65536, SOFT,
-        "Maximum reservations per IPv4 address or IPv6 /64.", unit="reservations")
+        "Maximum reservations per IPv4 address or IPv6 /64; twice per /56, 4 times per /48, /24.",
+        unit="reservations")
     max_circuits = Integer(0, 1, 65536, SOFT,
         "Maximum number of open circuits; auto: derived from the memory limit.",
         unit="circuits", zero="auto")
     max_circuits_per_peer = Integer(16, 1, 4096, SOFT,
         "Maximum circuits per peer, at either end.", unit="circuits")
     max_circuits_per_ip = Integer(64, 1, 65536, SOFT,
-        "Maximum circuits per IPv4 address or IPv6 /64 of the dialer.", unit="circuits")
+        "Maximum circuits per dialer's IPv4 address or /64; twice per /56, 4 times per /48, /24.",
+        unit="circuits")
     reservation_ttl = Duration(HOUR, 5, 30 * DAY, SOFT,
         "TTL of a reservation; peers renew it before it expires.", unit="seconds")
     duration = Duration(0, 1, 30 * DAY, SOFT,

@@ -7,14 +7,10 @@ from edge.units import KIB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypeVar
-
     from edge.budget import Pool
     from edge.host import Status
     from edge.relay.shaping import Bucket
     from edge.wire.peerid import PeerId
-
-    _Key = TypeVar("_Key")
 
 MAX_PEERS = 1024
 PEER_ENTRY = 1 * KIB  # bytes that an account or a reservation costs
@@ -112,12 +108,3 @@ class Accounts:
         del self._table[idle]
         self._pool.give(PEER_ENTRY)
         return True
-
-
-def decrement(counts: dict[_Key, int], key: _Key) -> None:
-    """Take one from the count of `key`; at 0 it leaves the table."""
-    left = counts[key] - 1
-    if left:
-        counts[key] = left
-    else:
-        del counts[key]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from edge import log
-from edge.relay.accounting import decrement
 from edge.relay.circuit import Circuit
 from edge.relay.resources import CIRCUIT
+from edge.swarm.crowd import Crowd, within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class Circuits:
         self._clock = clock
         self._open: set[Circuit] = set()
         self._opening = 0
-        self._per_group: dict[bytes, int] = {}
-        self._per_source: dict[tuple[bytes, Usage], int] = {}  # by group and target
+        self._origins = Crowd()
+        self._callers: dict[Usage, Crowd] = {}  # the origins of those of each target
         self._ended_bytes = (0, 0)  # as `relayed`
 
     def __len__(self) -> int:
@@ -86,9 +86,8 @@ class Circuits:
         if not self._has_room(usages, group) or not self._pool.take(CIRCUIT):
             return False
         self._opening += 1
-        self._per_group[group] = self._per_group.get(group, 0) + 1
-        source = group, usages[1]
-        self._per_source[source] = self._per_source.get(source, 0) + 1
+        self._origins.enter(group)
+        self._callers.setdefault(usages[1], Crowd()).enter(group)
         for usage in usages:
             usage.circuits += 1
         return True
@@ -111,21 +110,23 @@ class Circuits:
     def make_room(self, usages: Ends, group: bytes, yields: Callable[[Connection], bool]) -> bool:
         """End a circuit to the same target whose dialer `yields` to the one from `group`.
 
-        Only where it is the target that has no room, for more in all or for more from `group`: the
-        other limits are not shared with those who dial it. False: none was ended.
+        Only where it is the target that has no room, for more in all or for more from a network
+        around `group`: the other limits are not shared with those who dial it. False: none was
+        ended.
         """
         limits, (source, target) = self._limits, usages
-        crowded = self._per_source.get((group, target), 0) >= self._most_per_source
-        if not crowded and target.circuits < limits.max_circuits_per_peer:
+        crowded = self._crowded_at(target, group)
+        if crowded is None and target.circuits < limits.max_circuits_per_peer:
             return False
-        group_full = self._per_group.get(group, 0) >= limits.max_circuits_per_ip
-        if source.circuits >= limits.max_circuits_per_peer or (group_full and not crowded):
+        full = self._origins.full(group, limits.max_circuits_per_ip)
+        if source.circuits >= limits.max_circuits_per_peer or (full is not None and not crowded):
             return False
+        network = max(crowded or b"", full or b"", key=len)  # the narrowest is within all others
         found = [
             circuit
             for circuit in self._open
             if circuit.destination.usage is target
-            and (not crowded or circuit.source.connection.group == group)
+            and (not network or within(circuit.source.connection.group, network))
             and yields(circuit.source.connection)
         ]
         if not found:
@@ -134,13 +135,20 @@ class Circuits:
         return True
 
     def _crowd(self, circuit: Circuit) -> tuple[int, float]:
-        """How many its source has to its target, and how old it is."""
-        source = circuit.source.connection.group, circuit.destination.usage
-        return self._per_source[source], -circuit.opened_at
+        """How many of its source's are to its target, and how old it is."""
+        callers = self._callers[circuit.destination.usage]
+        return callers.size(circuit.source.connection.group), -circuit.opened_at
 
-    @property
-    def _most_per_source(self) -> int:
-        return max(_PER_SOURCE, self._limits.max_circuits_per_peer // 4)
+    def _crowded_at(self, target: Usage, group: bytes) -> bytes | None:
+        """The network around `group` that has all the circuits to `target` that it may have.
+
+        However wide it is, that is no more than half of what the target may have.
+        """
+        callers, most = self._callers.get(target), self._limits.max_circuits_per_peer
+        if callers is None:
+            return None
+        one = max(_PER_SOURCE, most // 4)
+        return callers.full(group, one, max(one, most // 2))
 
     def _has_room(self, usages: Ends, group: bytes) -> bool:
         limits = self._limits
@@ -148,14 +156,17 @@ class Circuits:
         return (
             len(self._open) + self._opening < limits.max_circuits
             and busiest < limits.max_circuits_per_peer
-            and self._per_group.get(group, 0) < limits.max_circuits_per_ip
-            and self._per_source.get((group, usages[1]), 0) < self._most_per_source
+            and self._origins.full(group, limits.max_circuits_per_ip) is None
+            and self._crowded_at(usages[1], group) is None
         )
 
     def _give(self, usages: Ends, group: bytes) -> None:
         self._pool.give(CIRCUIT)
-        decrement(self._per_group, group)
-        decrement(self._per_source, (group, usages[1]))
+        self._origins.leave(group)
+        callers = self._callers[usages[1]]
+        callers.leave(group)
+        if not callers:
+            del self._callers[usages[1]]
         for usage in usages:
             usage.circuits -= 1
 

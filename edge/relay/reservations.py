@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 
-from edge.relay.accounting import PEER_ENTRY, decrement
+from edge.relay.accounting import PEER_ENTRY
+from edge.swarm.crowd import Crowd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Reservations:
         self._admission = admission
         self._pool = pool
         self._table: dict[PeerId, Reservation] = {}
-        self._per_group: dict[bytes, int] = {}
+        self._origins = Crowd()
         self._sleepers: frozenset[PeerId] = frozenset()
         self._foreigners = 0
 
@@ -83,11 +84,12 @@ class Reservations:
         return len(self._table) >= limit
 
     def group_full(self, peer: PeerId, group: bytes) -> bool:
-        """Whether other peers have taken all that `group` may have."""
+        """Whether other peers have taken all that `group`, or a network around it, may have."""
         held = self._table.get(peer)
         if held is not None and held.group == group:
             return False
-        return self._per_group.get(group, 0) >= self._limits.max_reservations_per_ip
+        limit, before = self._limits.max_reservations_per_ip, held.group if held else b""
+        return self._origins.full(group, limit, without=before) is not None
 
     def foreigners(self) -> list[PeerId]:
         """The peers that yield to a peer of this network, the one renewed last at the end."""
@@ -146,10 +148,9 @@ class Reservations:
         self.add(peer, _ASLEEP, foreign=False, expires_at=math.inf)
 
     def _put(self, peer: PeerId, reservation: Reservation) -> None:
-        group = reservation.group
         self._table[peer] = reservation
         self._foreigners += reservation.foreign
-        self._per_group[group] = self._per_group.get(group, 0) + 1
+        self._origins.enter(reservation.group)
 
     def _pop(self, peer: PeerId) -> bool:
         """Whether `peer` had a reservation; its lease remains, for the one that replaces it."""
@@ -157,5 +158,5 @@ class Reservations:
         if held is None:
             return False
         self._foreigners -= held.foreign
-        decrement(self._per_group, held.group)
+        self._origins.leave(held.group)
         return True

@@ -1,8 +1,8 @@
 """Who has a place in the table of connections: limits by origin, and who gives way when it is full.
 
-What is known decides when. When a connection is accepted, that is where it comes from: an address
-and the networks around it have their limits, as where one address is free a whole network is. After
-the handshake it is who comes. A newcomer to a full table takes the place of the connection that is
+What is known decides when. When a connection is accepted, that is where it comes from: an address,
+the networks around it, and a relay have their limits (edge.swarm.crowd). After the handshake it is
+who comes. A newcomer to a full table takes the place of the connection that is
 worth least, so that nobody keeps others out by being early: one that carries no admitted work, that
 nobody wants kept, of a foreigner before one of this network's own, of the origin that has most
 before others, the oldest. Foreigners have nine tenths of the table; whoever has not identified
@@ -12,6 +12,7 @@ that this node dials always have a place.
 
 from __future__ import annotations
 
+from edge.swarm.crowd import Crowd
 from edge.swarm.work import CONTROL
 
 TYPE_CHECKING = False
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 FOREIGN, OWN, LISTED = range(3)
 PATIENCE = 2.0  # seconds that a newcomer has to come to something before it gives way to another
 _KEPT = 10  # one part in so many of the table is not for foreigners
-# The networks of a group, by its length, as (their bytes, how many times the limit of one address):
-# IPv4's /32 and /24, and IPv6's /64, /56 and /48, of which the last two are given to households.
-_WIDTHS = {4: ((4, 1), (3, 4)), 8: ((8, 1), (7, 2), (6, 4))}
 
 
 class Places:
@@ -44,28 +42,14 @@ class Places:
         self._shared = shared
         self._table = table
         self._protected = protected
-        self._counts: dict[bytes, int] = {}  # by network
+        self.origins = Crowd()  # of all connections, those in the handshake too
 
     # --- where from ---
-
-    def enter(self, group: bytes) -> None:
-        """Count one more connection of `group` (edge.wire.ip.ip_group), until `leave`."""
-        for network, _ in networks(group):
-            self._counts[network] = self._counts.get(network, 0) + 1
-
-    def leave(self, group: bytes) -> None:
-        """Take `enter` back."""
-        for network, _ in networks(group):
-            self._counts[network] -= 1
-            if not self._counts[network]:
-                del self._counts[network]
 
     def crowded(self, group: bytes) -> bool:
         """Whether `group`, or a network that it is in, has as many connections as it may have."""
         limit = self._shared.limits.max_connections_per_ip
-        return any(
-            self._counts.get(network, 0) >= limit * times for network, times in networks(group)
-        )
+        return self.origins.full(group, limit) is not None
 
     # --- who ---
 
@@ -113,18 +97,10 @@ class Places:
             yield from spare
 
     def _value(self, connection: Connection) -> tuple[int, int, float]:
-        origin = max([self._counts[one] for one, _ in networks(connection.group)], default=0)
-        return self.favour(connection), -origin, connection.opened_at
+        crowd = self.origins.size(connection.group)
+        return self.favour(connection), -crowd, connection.opened_at
 
 
 def most_wanted(connection: Connection) -> tuple[bool, float]:
     """The order of connections to one peer: direct before relayed, then the newest."""
     return connection.direct, connection.opened_at
-
-
-def networks(group: bytes) -> list[tuple[bytes, int]]:
-    """`group` and those around it, each with its part in the limits; none for relayed connections.
-
-    What differs in its length is of another width or family.
-    """
-    return [(group[:length], times) for length, times in _WIDTHS.get(len(group), ())]

@@ -255,7 +255,7 @@ class Swarm:
         connection = Connection(self._shared, self, transport, initiator, remote, local, expected)
         if connection.direct:
             connection.group = ip_group(remote.ip() or b"")
-            self.places.enter(connection.group)
+            self.places.origins.enter(connection.group)
         self.pending.add(connection)
         connection.start()
         return connection
@@ -291,7 +291,7 @@ class Swarm:
     def connection_closed(self, connection: Connection) -> None:
         """Told by a connection, once, when it ends."""
         if connection.direct:
-            self.places.leave(connection.group)
+            self.places.origins.leave(connection.group)
         peer = connection.peer
         if peer is None:
             if connection in self.pending:

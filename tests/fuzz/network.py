@@ -218,7 +218,8 @@ class Network:
         assert not self.failures, self.failures
         assert not self.swarm.connections and not self.swarm.pending
         assert not self.relay.circuits and not self.relay.reservations
-        assert not self.relay.reservations._per_group and not self.relay.circuits._per_group
+        assert not self.relay.reservations._origins and not self.relay.circuits._origins
+        assert not self.relay.circuits._callers
         assert not self.autorelay.reservations
         leased = {name: pool.used for name, pool in self.swarm.budget.pools.items() if pool.used}
         tables = leased.pop("tables", 0)

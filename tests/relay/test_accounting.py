@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.budget import Budget, Pool
-from edge.relay.accounting import PEER_ENTRY, Accounts, Usage, decrement
+from edge.relay.accounting import PEER_ENTRY, Accounts, Usage
 from edge.units import MIB
 from edge.wire.peerid import PeerId
 from tests.relay.hosts import peer_id
@@ -101,10 +101,3 @@ def test_what_is_reported_has_the_names_of_status() -> None:
         "seconds": 3.5,
         "refusals": {"no_reservation": 4},
     }
-
-
-def test_a_count_of_nothing_is_no_entry() -> None:
-    counts = {"a": 2, "b": 1}
-    decrement(counts, "a")
-    decrement(counts, "b")
-    assert counts == {"a": 1}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +17,7 @@ from edge.units import MIB
 from tests.counterparts.base import asynchronous
 from tests.relay.hosts import so
 from tests.relay.spliced import Ends, Pair, ends
+from tests.swarm.origins import group
 
 HERE, THERE = b"here", b"there"
 
@@ -73,6 +76,70 @@ async def test_one_source_does_not_fill_a_target() -> None:
     while rig.begin((Usage(), target)):
         taken += 1
     assert taken == 10
+
+
+@pytest.mark.parametrize(
+    ("pattern", "one", "all_of_it"),
+    [
+        ("2600:1:2:3{:02x}::1", 4, 8),  # the /64s of a /56
+        ("2600:1:2:{:x}00::1", 4, 8),  # the /56s of a /48: no more than half of the target
+        ("9.9.9.{}", 4, 8),
+    ],
+)
+@asynchronous(10)
+async def test_nor_do_the_networks_around_it(pattern: str, one: int, all_of_it: int) -> None:
+    rig, target = alone(), Usage()
+    rig.limits.max_circuits = 1000
+    groups = [group(pattern.format(number)) for number in range(4)]
+    begun = [sum(rig.begin((Usage(), target), each) for _ in range(20)) for each in groups]
+    assert begun == [one, all_of_it - one, 0, 0]
+    assert rig.begin((Usage(), target), group("2600:1:3::1"))
+    assert rig.begin((Usage(), target), group("9.9.10.1"))
+    rig.table.abandon((Usage(), target), groups[0])
+    assert rig.begin((Usage(), target), groups[3])
+
+
+@asynchronous(10)
+async def test_room_in_a_full_network_is_made_by_one_of_it() -> None:
+    rig, target = alone(), Usage()
+    rig.limits.max_circuits = 1000
+    ended: list[bytes] = []
+
+    class Open:
+        """A circuit as far as its place goes."""
+
+        def __init__(self, origin: bytes, opened_at: float) -> None:
+            self.source = SimpleNamespace(connection=SimpleNamespace(group=origin))
+            self.destination = SimpleNamespace(usage=target)
+            self.opened_at = opened_at
+
+        def end(self, _reason: str) -> None:
+            origin = self.source.connection.group
+            ended.append(origin)
+            rig.table.abandon((Usage(), target), origin)
+
+    def open_from(origin: bytes, opened_at: float) -> None:
+        assert rig.begin((Usage(), target), origin)
+        rig.table._open.add(cast(Any, Open(origin, opened_at)))
+
+    open_from(group("9.9.9.9"), 1.0)
+    for number in range(8):
+        open_from(group(f"2600:1:2:3{number % 2:02x}::1"), 2.0 + number)
+    newcomer, usages = group("2600:1:2:377::1"), (Usage(), target)
+    assert not rig.begin(usages, newcomer)
+    assert rig.table.make_room(usages, newcomer, lambda _: True)
+    assert ended == [group("2600:1:2:300::1")]
+    assert rig.begin(usages, newcomer)
+
+
+@asynchronous(10)
+async def test_a_network_of_many_addresses_has_no_more_than_its_part() -> None:
+    rig = alone()
+    rig.limits.max_circuits = 1000
+    rig.limits.max_circuits_per_ip = 2
+    assert sum(rig.begin(fresh(), group(f"2600:1:2:3{n:02x}::1")) for n in range(256)) == 4
+    assert sum(rig.begin(fresh(), group(f"2600:1:2:{n:x}::1")) for n in range(1000)) == 4
+    assert sum(rig.begin(fresh(), group(f"9.9.9.{n}")) for n in range(256)) == 8
 
 
 @asynchronous(10)

@@ -16,6 +16,7 @@ from edge.swarm.addresses import OwnAddresses
 from edge.units import MIB
 from edge.wire.peerid import PeerId
 from tests.relay.hosts import peer_id
+from tests.swarm.origins import group
 
 HERE, THERE = b"here", b"there"
 
@@ -146,6 +147,29 @@ def test_a_full_group_lets_its_own_members_renew_and_nobody_move_in() -> None:
     rig.add(B, group=THERE)
     assert not rig.table.group_full(A, HERE)
     assert rig.table.group_full(A, THERE)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "most"),
+    [
+        ("2600:1:2:3::{:x}", 2),
+        ("2600:1:2:3{:02x}::1", 4),  # the /64s of a /56
+        ("2600:1:2:{:x}00::1", 8),  # the /56s of a /48
+        ("9.9.9.{}", 8),
+    ],
+)
+def test_so_many_are_for_one_network(pattern: str, most: int) -> None:
+    """Whoever has a /48 had 65536 addresses, and all reservations there are."""
+    rig = Rig(most=1000, per_ip=2)
+    groups = [group(pattern.format(number)) for number in range(20)]
+    for number, each in enumerate(groups):
+        assert rig.table.group_full(peer_id(number), each) == (number >= most)
+        if number < most:
+            rig.add(peer_id(number), group=each)
+    assert not rig.table.group_full(D, group("2600:1:3::1"))
+    assert not rig.table.group_full(A, groups[-1]), "who moves within it takes no more of it"
+    rig.table.remove(A)
+    assert not rig.table.group_full(A, groups[0])
 
 
 @pytest.mark.parametrize(("now", "over"), [(99.9, []), (100.0, [A]), (500.0, [A, B])])

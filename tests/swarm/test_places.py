@@ -20,18 +20,14 @@ from edge.swarm.places import FOREIGN, LISTED, OWN, PATIENCE, Places
 from edge.swarm.swarm import Swarm
 from edge.swarm.work import BULK, CONTROL, INTERACTIVE
 from edge.units import MIB
-from edge.wire.ip import ip_group, parse_ip4, parse_ip6
 from edge.wire.multiaddr import Multiaddr
 from edge.wire.peerid import PeerId
 from tests.counterparts.base import asynchronous, until
 from tests.relay.hosts import peer_id
+from tests.swarm.origins import group
 
 LOOPBACK = Multiaddr.from_string("/ip4/127.0.0.1/tcp/0")
 NOW = 1000.0
-
-
-def group(text: str) -> bytes:
-    return ip_group(parse_ip6(text) if ":" in text else parse_ip4(text))
 
 
 class Link:
@@ -74,7 +70,7 @@ def table(*links: Link, limit: int = 0, protected: Iterable[int] = ()) -> Places
     made = Places(cast(Any, shared), connections, {peer_id(number) for number in protected})
     made.favour = lambda connection: cast(Link, connection).favour
     for link in links:
-        made.enter(link.group)
+        made.origins.enter(link.group)
     return made
 
 
@@ -100,7 +96,7 @@ def test_so_many_connections_come_from_one_network(pattern: str, most: int) -> N
     for number in range(300):
         if made.crowded(group(pattern.format(number % 256))):
             break
-        made.enter(group(pattern.format(number % 256)))
+        made.origins.enter(group(pattern.format(number % 256)))
     assert number == most
     far = [group(text) for text in ("9.9.10.9", "2600:1:3::1")]
     assert not any(map(made.crowded, far))
@@ -110,19 +106,19 @@ def test_who_leaves_makes_room_for_others_of_the_network() -> None:
     made = table(limit=4096)
     groups = [group(f"9.9.9.{number}") for number in range(128)]
     for one in groups:
-        made.enter(one)
+        made.origins.enter(one)
     assert made.crowded(group("9.9.9.200"))
-    made.leave(groups[0])
+    made.origins.leave(groups[0])
     assert not made.crowded(group("9.9.9.200"))
     for one in groups[1:]:
-        made.leave(one)
-    assert made._counts == {}
+        made.origins.leave(one)
+    assert not made.origins
 
 
 def test_relayed_connections_have_no_origin() -> None:
     made = table(limit=4096)
     for _ in range(1000):
-        made.enter(b"")
+        made.origins.enter(b"")
     assert not made.crowded(b"")
 
 
@@ -243,7 +239,7 @@ async def swarms(count: int, limit: int) -> AsyncIterator[tuple[Swarm, Multiaddr
     for each in (*clients, server):
         await each.stop()
     assert server.budget.used == 0
-    assert not server.places._counts
+    assert not server.places.origins
 
 
 async def joins(client: Swarm, server: Swarm, at: Multiaddr) -> bool:
