@@ -11,6 +11,7 @@ cdef class Stream:
     cdef public long long window
     cdef public bint local_closed
     cdef public bint remote_closed
+    cdef long long _widest
     cdef long long _consumed
     cdef long long _credited_at
     cdef object __weakref__
@@ -23,6 +24,8 @@ cdef class Session:
     cdef bint _client
     cdef unsigned int _next_id
     cdef int _unacknowledged
+    cdef int _pings
+    cdef long long _late
     cdef public bint going_away
     cdef public int inbound
     cdef public int max_streams
@@ -41,7 +44,12 @@ cdef class Session:
     @cython.locals(stream=Stream)
     cdef _window_update(self, list events, int flags, unsigned int stream_id, long long delta)
     @cython.locals(stream=Stream)
+    cdef _weigh(self, int flags, unsigned int stream_id, long long length)
+    @cython.locals(late=cython.longlong)
+    cdef _belated(self, long long length)
+    @cython.locals(stream=Stream)
     cdef Stream _flagged(self, list events, int flags, unsigned int stream_id)
+    cdef _end(self, Stream stream)
     cpdef write_header(self, Stream stream, long long length, object buf, Py_ssize_t pos)
     cpdef Py_ssize_t send(self, Stream stream, object data)
     cpdef consumed(self, Stream stream, long long length, long long now, bint grow=*)

@@ -7,8 +7,10 @@ forwards a frame by overwriting twelve bytes.
 
 Limits: open streams of the peer, own streams that the peer has not acknowledged (256, as the
 specification advises), bytes of `out` caused by one read, and nuisances: frames that cost work and
-carry no data (pings, streams that are refused or reset by their opener, empty frames). The user
-forgives a number of them as time passes.
+are of no use (pings, streams that are refused or reset by their opener, frames without data or
+credit that change nothing, credit where nothing is owed, frames of streams that there are not,
+pongs that nobody asked for, a go-away after the first). The user forgives a number of them as time
+passes. What a peer sends on a stream before it knows that this side has ended it is none.
 
 Sources: libp2p/specs yamux/README.md; https://github.com/hashicorp/yamux/blob/master/spec.md
 Portable: runs under CPython and MicroPython.
@@ -39,6 +41,8 @@ MAX_SEND_WINDOW = 1 << 31  # a larger grant is an error
 MAX_UNACKNOWLEDGED = 256
 MAX_OUT = 64 * 1024  # bytes of replies caused by one read; more is a flood
 MAX_NUISANCES = 1000  # more are a flood
+_LATE_FRAME = 16 * 1024  # bytes that a late frame without data counts as
+_LATE_FRAMES = 4  # of those a stream: an acknowledgement, an end, a reset
 _GROWTH_ROUND_TRIPS = 4  # a window exhausted within so many round trips was too small
 
 # Events: (kind, stream, start, end). For STREAM_DATA, start and end delimit the payload in the
@@ -59,6 +63,7 @@ class Stream:
     __slots__ = (
         "_consumed",
         "_credited_at",
+        "_widest",
         "acknowledged",
         "id",
         "local_closed",
@@ -78,6 +83,7 @@ class Stream:
         self.window = INITIAL_WINDOW  # target of receive_window after a credit
         self.local_closed = False
         self.remote_closed = False
+        self._widest = INITIAL_WINDOW  # that send_window has been: below it, credit is owed
         self._consumed = 0  # bytes consumed by the user and not yet credited to the peer
         self._credited_at = 0
 
@@ -94,7 +100,9 @@ class Session:
         "_body_left",
         "_body_stream",
         "_client",
+        "_late",
         "_next_id",
+        "_pings",
         "_unacknowledged",
         "going_away",
         "inbound",
@@ -114,6 +122,8 @@ class Session:
         self._body_stream: Stream | None = None
         self._body_flags = 0
         self._unacknowledged = 0
+        self._pings = 0  # of ours, not answered
+        self._late = 0  # bytes that may still come for streams that this side has ended
         self.inbound = 0
         self.max_streams = max_streams
         self.max_window = max_window
@@ -167,15 +177,17 @@ class Session:
     def _data(
         self, events: "list[Event]", flags: int, stream_id: int, length: int, start: int
     ) -> None:
+        if not length:
+            self._weigh(flags, stream_id, 0)
         stream = self._flagged(events, flags, stream_id)
         self._body_left = length
         self._body_stream = stream
         self._body_flags = flags
-        if not length and not flags:
-            self.penalize(1)
         if stream is None:
             if length > INITIAL_WINDOW and length > self.max_window:
                 raise RemoteProtocolError("yamux frame larger than any window")
+            if length:
+                self._belated(length)
             return
         if length > stream.receive_window:
             raise RemoteProtocolError("yamux receive window exceeded")
@@ -186,15 +198,17 @@ class Session:
             self._finished(events, stream)
 
     def _window_update(self, events: "list[Event]", flags: int, stream_id: int, delta: int) -> None:
+        stream = self.streams.get(stream_id)
+        if not delta or stream is None or stream.send_window >= stream._widest:
+            self._weigh(flags, stream_id, delta)
         stream = self._flagged(events, flags, stream_id)
         if stream is None:
             return
-        if not delta and not flags:
-            self.penalize(1)
         if delta:
             stream.send_window += delta
             if stream.send_window > MAX_SEND_WINDOW:
                 raise RemoteProtocolError("yamux send window overflows")
+            stream._widest = max(stream._widest, stream.send_window)
             events.append((STREAM_WRITABLE, stream, 0, 0))
         if flags & FIN:
             self._finished(events, stream)
@@ -219,6 +233,30 @@ class Session:
             return None
         return stream
 
+    def _weigh(self, flags: int, stream_id: int, length: int) -> None:
+        """Count a frame that brings nothing, unless it opens, acknowledges or ends a stream."""
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            if not flags & SYN:  # whether it is refused is seen then
+                self._belated(length)
+        elif not (
+            flags & RST
+            or (flags & ACK and not stream.acknowledged)
+            or (flags & FIN and not stream.remote_closed)
+        ):
+            self.penalize(1)
+
+    def _belated(self, length: int) -> None:
+        """A frame of a stream that there is not: a nuisance, if not one that had been sent before.
+
+        `length`: bytes of data or of credit.
+        """
+        late = length or _LATE_FRAME
+        if late <= self._late:
+            self._late -= late
+        else:
+            self.penalize(1)
+
     def _opened(self, events: "list[Event]", stream_id: int) -> None:
         if stream_id & 1 == (1 if self._client else 0):
             raise RemoteProtocolError("yamux stream id of our own parity")
@@ -227,6 +265,7 @@ class Session:
         if self.inbound >= self.max_streams:
             self.refused += 1
             self.penalize(1)
+            self._late += INITIAL_WINDOW + _LATE_FRAMES * _LATE_FRAME
             self._control_frame(WINDOW_UPDATE, RST, stream_id, 0)
             return
         stream = Stream(stream_id, True)
@@ -240,7 +279,7 @@ class Session:
             return
         stream.remote_closed = True
         if stream.local_closed:
-            self._forget(stream)
+            self._end(stream)
         events.append((STREAM_FINISHED, stream, 0, 0))
 
     def _control(
@@ -248,14 +287,16 @@ class Session:
     ) -> None:
         if stream_id:
             raise RemoteProtocolError("yamux ping or go-away on a stream")
-        if kind == GO_AWAY:
+        if kind == GO_AWAY and not self.going_away:
             self.going_away = True
             events.append((SESSION_GO_AWAY, None, value, 0))
-        elif flags & ACK:
+        elif kind == PING and flags & ACK and self._pings:
+            self._pings -= 1
             events.append((SESSION_PONG, None, value, 0))
-        elif flags & SYN:
+        else:
             self.penalize(1)
-            self._control_frame(PING, ACK, 0, value)
+            if kind == PING and flags & SYN and not flags & ACK:
+                self._control_frame(PING, ACK, 0, value)
 
     def penalize(self, count: int) -> None:
         """Add `count` nuisances of the peer. Raises RemoteProtocolError if there are too many."""
@@ -264,8 +305,9 @@ class Session:
             raise RemoteProtocolError("yamux peer floods the session")
 
     def forgive(self, count: int) -> None:
-        """Subtract `count` nuisances, as time has passed."""
+        """Subtract `count` nuisances, as time has passed; half of what was late has come now."""
         self.nuisances = max(0, self.nuisances - count)
+        self._late //= 2
 
     # --- sending ---
 
@@ -310,12 +352,12 @@ class Session:
         stream.local_closed = True
         self._control_frame(WINDOW_UPDATE, FIN, stream.id, 0)
         if stream.remote_closed:
-            self._forget(stream)
+            self._end(stream)
 
     def reset(self, stream: Stream) -> None:
         """Reset the stream: close it at once, in both directions."""
         if self.streams.get(stream.id) is stream:
-            self._forget(stream)
+            self._end(stream)
             self._control_frame(WINDOW_UPDATE, RST, stream.id, 0)
 
     def consumed(self, stream: Stream, length: int, now: int, grow: bool = True) -> None:
@@ -341,11 +383,19 @@ class Session:
 
     def ping(self, value: int) -> None:
         """Send a ping; the pong has the same 32-bit value."""
+        self._pings += 1
         self._control_frame(PING, SYN, 0, value)
 
     def go_away(self, reason: int = GO_AWAY_NORMAL) -> None:
         """Send a go-away: the session ends."""
         self._control_frame(GO_AWAY, 0, 0, reason)
+
+    def _end(self, stream: Stream) -> None:
+        """Forget `stream`, whose peer may go on until it knows: send its window, credit ours."""
+        if self.streams.get(stream.id) is stream:
+            self._forget(stream)
+            self._late += stream.receive_window + stream._widest - stream.send_window
+            self._late += _LATE_FRAMES * _LATE_FRAME
 
     def _forget(self, stream: Stream) -> None:
         if self.streams.pop(stream.id, None) is None:

@@ -187,7 +187,9 @@ stream = client.open_stream()
 assert feed(client, frame(GO_AWAY, 0, 0, 0)) == [(SESSION_GO_AWAY, None, 0)]
 raises(LocalProtocolError, client.open_stream)
 assert client.send(stream, b"still") == 5
-assert feed(client, frame(PING, ACK, 0, 5)) == [(SESSION_PONG, None, 5)]
+assert feed(client, frame(GO_AWAY, 0, 0, 0)) == []
+client.ping(5)
+assert feed(client, frame(PING, ACK, 0, 5) * 2) == [(SESSION_PONG, None, 5)]
 
 # What no peer may send.
 for raw in (
@@ -209,23 +211,46 @@ server = Session(client=False)
 stream = opened(server)
 raises(LocalProtocolError, server.write_header, stream, INITIAL_WINDOW + 1, bytearray(HEADER), 0)
 
-# What costs work and carries nothing is counted, forgiven with time, and in the end too much.
-for nuisance in (
-    frame(PING, SYN, 0, 1),
-    data(1, b""),
-    frame(WINDOW_UPDATE, 0, 1, 0),
-    frame(WINDOW_UPDATE, SYN, 3, 0) + frame(WINDOW_UPDATE, RST, 3, 0),
-    frame(WINDOW_UPDATE, SYN, 5, 0),  # refused
+# What costs work and is of no use is counted, forgiven with time, and in the end too much.
+UPDATE = WINDOW_UPDATE
+for before, nuisance in (
+    (b"", frame(PING, SYN, 0, 1)),
+    (b"", frame(PING, ACK, 0, 1)),  # a pong that nobody asked for
+    (b"", frame(PING, 0, 0, 1)),
+    (frame(GO_AWAY, 0, 0, 0), frame(GO_AWAY, 0, 0, 0)),
+    (b"", data(1, b"")),
+    (b"", frame(UPDATE, 0, 1, 0)),
+    (b"", data(1, b"", ACK)),  # of a stream that it has opened itself
+    (b"", frame(UPDATE, ACK, 1, 0)),
+    (frame(UPDATE, ACK, 2, 0), data(2, b"", ACK)),  # acknowledged already
+    (frame(UPDATE, ACK, 2, 0), frame(UPDATE, ACK, 2, 0)),
+    (data(1, b"", FIN), data(1, b"", FIN)),  # ended already
+    (data(1, b"", FIN), frame(UPDATE, FIN, 1, 0)),
+    (b"", frame(UPDATE, 0, 1, 1)),  # nothing is owed
+    (b"", frame(UPDATE, ACK, 1, 100000)),
+    (b"", frame(UPDATE, SYN, 3, 0) + frame(UPDATE, RST, 3, 0)),
+    (b"", frame(UPDATE, SYN, 5, 0)),  # refused
+    (b"", frame(UPDATE, RST, 9, 0)),  # of a stream that there never was
+    (b"", frame(UPDATE, FIN, 9, 0)),
+    (b"", frame(UPDATE, ACK, 9, 0)),
+    (b"", frame(UPDATE, 0, 9, 1)),
+    (b"", data(9, b"", RST)),
+    (b"", data(9, b"", FIN)),
+    (b"", data(9, b"")),
+    (b"", data(9, b"x")),
+    (frame(UPDATE, SYN, 3, 0) + frame(UPDATE, RST, 3, 0), data(3, b"x")),  # ended by itself
 ):
     server = Session(client=False, max_streams=2)
     opened(server)
     if nuisance[7] == 5:
         opened(server, 7)
-    feed(server, nuisance * (MAX_NUISANCES // 2))
-    out(server)
-    feed(server, nuisance * (MAX_NUISANCES // 2))
-    out(server)
-    assert server.nuisances == MAX_NUISANCES
+    server.open_stream()
+    feed(server, before)
+    server.forgive(1)
+    for _ in range(2):
+        feed(server, nuisance * (MAX_NUISANCES // 2))
+        out(server)
+    assert server.nuisances == MAX_NUISANCES, nuisance
     server.forgive(1)
     feed(server, nuisance)
     raises(RemoteProtocolError, feed, server, nuisance)
@@ -234,9 +259,38 @@ assert server.nuisances == 0
 
 # What is of use is none: data, credit, an end, and streams of ours that the peer resets.
 server = Session(client=False)
-opened(server)
+stream = opened(server)
 ours = [server.open_stream() for _ in range(9)]
-feed(server, data(1, b"x") * 99 + frame(WINDOW_UPDATE, 0, 1, 9) * 99)
-feed(server, b"".join([frame(WINDOW_UPDATE, RST, one.id, 0) for one in ours]))
+server.send(stream, bytes(99))
+feed(server, data(1, b"x") * 99 + frame(UPDATE, 0, 1, 1) * 99)
+feed(server, data(ours[0].id, b"", ACK) + frame(UPDATE, ACK, ours[1].id, 1 << 20))
+feed(server, b"".join([frame(UPDATE, RST, one.id, 0) for one in ours]))
 feed(server, data(1, b"", FIN))
 assert server.nuisances == 0
+
+# Nor is what the peer has sent before it knows that this side has ended the stream: as much data
+# as its window had, the credit for what it has been sent, its own end and a reset.
+for end in (Session.reset, Session.finish):
+    server = Session(client=False)
+    stream = opened(server)
+    server.send(stream, bytes(5000))
+    if end is Session.finish:
+        feed(server, data(1, b"", FIN))
+    end(server, stream)
+    assert not server.streams
+    for _ in range(INITIAL_WINDOW // 1024):
+        feed(server, data(1, bytes(1024)))
+    feed(server, frame(UPDATE, 0, 1, 1) * 5000)
+    feed(server, frame(UPDATE, FIN, 1, 0) + frame(UPDATE, RST, 1, 0))
+    assert server.nuisances == 0
+    feed(server, frame(UPDATE, RST, 1, 0) * 10)  # that many are too many
+    assert server.nuisances > 5
+
+# Of a refused stream as well. All that is expected comes soon, or not at all.
+server = Session(client=False, max_streams=0)
+feed(server, data(1, b"x", SYN) + data(1, b"y" * 1024, FIN) * 100 + frame(UPDATE, RST, 1, 0))
+assert server.nuisances == 1
+for _ in range(30):
+    server.forgive(0)
+feed(server, data(1, b"y"))
+assert server.nuisances == 2
