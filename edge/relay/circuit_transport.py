@@ -13,12 +13,11 @@ if TYPE_CHECKING:
 class CircuitTransport:
     """`stream`: of the connection to the relay, spliced by it to the peer at the far end."""
 
-    __slots__ = ("_backlog", "_paused", "_receiver", "_stream")
+    __slots__ = ("_backlog", "_receiver", "_stream")
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._backlog = bytearray()
-        self._paused = False
         self._receiver: Receiver | None = None
 
     def start(self, receiver: Receiver) -> None:
@@ -45,16 +44,17 @@ class CircuitTransport:
         if sent < len(data):
             self._backlog += data[sent:]
 
+    @property
+    def waiting(self) -> int:
+        return self._stream.waiting
+
     def pause(self) -> None:
         """The stream holds what arrives, and gives the relay no credit for it."""
-        if not self._paused and self._receiver is not None:
-            self._paused = True
-            self._stream.set_sink(None)
+        self._stream.pause()
 
     def resume(self) -> None:
-        if self._paused and self._receiver is not None:
-            self._paused = False
-            self._stream.set_sink(self)
+        if self._receiver is not None:
+            self._stream.resume()
 
     def look(self, most: int = MOST_READS) -> None:
         """All that has arrived was told."""
@@ -65,14 +65,15 @@ class CircuitTransport:
 
     # --- the stream's side ---
 
-    def sink_data(self, data: memoryview) -> None:
-        """Bytes of the circuit, to be used before this returns."""
-        while len(data) and self._receiver is not None:
-            room = self._receiver.get_buffer()
-            length = min(len(room), len(data))
-            room[:length] = data[:length]
-            self._receiver.buffer_updated(length)
-            data = data[length:]
+    def sink_data(self, data: memoryview) -> int:
+        """As much of the circuit's bytes as one read takes; who is closed has no use for any."""
+        if self._receiver is None:
+            return len(data)
+        room = self._receiver.get_buffer()
+        length = min(len(room), len(data))
+        room[:length] = data[:length]
+        self._receiver.buffer_updated(length)
+        return length
 
     def sink_ended(self, reason: str) -> None:
         if self._receiver is not None:

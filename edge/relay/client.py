@@ -65,14 +65,15 @@ class RelayClient:
         if relay.peer is None or relay.peer not in self.relays:
             await self._refuse(stream, messages.PERMISSION_DENIED)
             return
-        refusal = self._swarm.refusal_for(b"")
+        group = relay.peer.bytes
+        refusal = self._swarm.refusal_of_source(relay.remote.ip() or b"", group)
         if refusal is not None:
             self._swarm.count_refusal(refusal)
             await self._refuse(stream, messages.RESOURCE_LIMIT_EXCEEDED)
             return
         accepted = messages.StopMessage(type=messages.StopMessage.STATUS, status=messages.OK)
         await stream.write(delimited(accepted.encode()))
-        refusal = self._swarm.refusal_for(b"")
+        refusal = self._swarm.refusal_for(group)
         if refusal is not None:  # others have come while that was written
             self._swarm.count_refusal(refusal)
             stream.reset()

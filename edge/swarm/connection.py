@@ -49,6 +49,9 @@ def _now() -> int:
 class Owner(Protocol):
     """The owner of a connection, told of what happens to it: the swarm."""
 
+    def invited(self, connection: Connection) -> bool:
+        """Whether `connection`, whose upgrade is done, is one that this node wants."""
+
     def connection_open(self, connection: Connection, to_itself: bool) -> str | None:
         """The upgrade is done; returns why the connection cannot stay, or None.
 
@@ -74,7 +77,7 @@ class Owner(Protocol):
 class Connection:
     """A connection, upgrading (`peer` is None) or open, direct or through a relay.
 
-    `group`: what per-IP limits count it under; b"" for a relayed one.
+    `group`: what limits by origin count it under; see edge.swarm.crowd.
     """
 
     __slots__ = (
@@ -226,7 +229,7 @@ class Connection:
         share = self.shared.work[CONTROL].share  # coming and going is what anybody can cause
         began = share.worked()
         self.close(reason, say=False)
-        if self.direct and not self.initiator:
+        if not self.initiator:
             share.spent(began)
 
     def writable(self) -> None:
@@ -418,7 +421,7 @@ class Connection:
         """Bytes held for this connection that nobody has read or sent."""
         if self._wire is None:
             return 0
-        held = self._held
+        held = self._held + self.transport.waiting
         for stream in self._wire.session.streams.values():
             if stream.owner is not None:  # else opened by what broke the protocol
                 held += stream.owner.held
@@ -512,8 +515,8 @@ class Connection:
             upgrade.channel, session, self._level, upgrade.ciphertext, upgrade.plaintext
         )
         self._upgrade = None
-        self.load.upgraded(invited=self.initiator or not self.direct)
         self.peer = upgrade.remote_peer
+        self.load.upgraded(invited=self._host.invited(self))
         self.opened_at = self.idle_since = self.loop.time()
         refusal = self._host.connection_open(self, upgrade.to_itself)
         if refusal is not None:

@@ -13,6 +13,7 @@ import time
 
 from edge import log
 from edge.swarm.errors import SwarmError
+from edge.swarm.swarm import CONFIGURED
 from edge.wire.ip import PUBLIC
 from edge.wire.multiaddr import by_peer
 
@@ -31,7 +32,6 @@ _FIRST_PAUSE = 1.0  # seconds between attempts, doubling
 _LONGEST_PAUSE = 120.0
 _TICK = 10.0  # seconds, times the slowdown of the swarm
 _ENOUGH = 4  # connections below which remembered peers are dialled
-_CONFIGURED = "configured"
 
 
 class Reconnector:
@@ -56,11 +56,11 @@ class Reconnector:
         wanted.pop(self._swarm.peer_id, None)
         for peer in [peer for peer in self._peers if peer not in wanted]:
             self._peers.pop(peer).task.cancel()
-            self._swarm.unprotect(peer, _CONFIGURED)
+            self._swarm.unprotect(peer, CONFIGURED)
         for peer, known in wanted.items():
             configured = self._peers.get(peer)
             if configured is None:
-                self._swarm.protect(peer, _CONFIGURED)
+                self._swarm.protect(peer, CONFIGURED)
                 configured = self._peers[peer] = Configured(known)
                 configured.task = self._swarm.spawn(self._keep(peer, configured))
             elif configured.addresses != known:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from edge.swarm.work import Work
     from edge.wire import yamux
 
+_POUR = 64 * 1024  # bytes held that a sink is given at once
+
 
 class StreamOwner(Protocol):
     """The owner of a yamux stream, told of its events; payloads are read before calls return."""
@@ -53,8 +55,8 @@ class StreamOwner(Protocol):
 class Sink(Protocol):
     """A taker of a stream's bytes as they arrive, in place of a reader."""
 
-    def sink_data(self, data: memoryview) -> None:
-        """Bytes, to be used before this returns."""
+    def sink_data(self, data: memoryview) -> int:
+        """Bytes, to be used before this returns; how many of them were, one at least."""
 
     def sink_ended(self, reason: str) -> None:
         """No more will come."""
@@ -77,6 +79,7 @@ class Stream:
         "_ended",
         "_failure",
         "_listener",
+        "_paused",
         "_sink",
         "_waiter",
         "_write_waiter",
@@ -98,6 +101,7 @@ class Stream:
         self._dialer: multistream.Dialer | None = None
         self._listener: multistream.Listener | None = None
         self._sink: Sink | None = None
+        self._paused = False
         self._waiter: asyncio.Future[None] | None = None
         self._write_waiter: asyncio.Future[None] | None = None
 
@@ -235,18 +239,26 @@ class Stream:
     def is_open(self) -> bool:
         return self._failure is None
 
-    def set_sink(self, sink: Sink | None) -> None:
-        """Hand all that arrives to `sink`, at once; None: hold it for a reader again."""
+    def set_sink(self, sink: Sink) -> None:
+        """Hand all that arrives to `sink`, at once."""
         self._sink = sink
-        if sink is None:
-            return
-        held = self._take(len(self._buffer))
-        if held:
-            sink.sink_data(memoryview(held))
+        self._pour()
         if self._failure is not None:
             sink.sink_ended(str(self._failure))
-        elif self._ended:
-            sink.sink_ended("finished by the peer")
+
+    def pause(self) -> None:
+        """Hold what arrives, and give no credit for it: the sink has had enough for now."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on, with what was held first; the sink may pause again meanwhile."""
+        self._paused = False
+        self._pour()
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that are held because the sink has had enough."""
+        return len(self._buffer)
 
     # --- StreamOwner ---
 
@@ -256,7 +268,8 @@ class Stream:
 
     @property
     def held(self) -> int:
-        return len(self._buffer)
+        """What waits for a sink is the sink's."""
+        return len(self._buffer) if self._sink is None else 0
 
     @property
     def engaged(self) -> bool:
@@ -270,20 +283,17 @@ class Stream:
         if self._dialer is not None:
             data = self._agree(data)
         if self._sink is not None:
-            self.work.moved += len(data)
-            self.connection.consumed(self.yamux, len(data))
-            self._sink.sink_data(data)
-            return
-        self._hold(data)
-        self._wake()
+            data = self._feed(self._sink, data)
+        if len(data):
+            self._hold(data)
+            self._wake()
 
     def finished(self) -> None:
         self._ended = True
         if self._listener is not None:
             self.reset()  # gone before it said what it wanted
         self._wake()
-        if self._sink is not None:
-            self._sink.sink_ended("finished by the peer")
+        self._tell_end()
 
     def was_reset(self, reason: str) -> None:
         if self._failure is None:
@@ -343,6 +353,29 @@ class Stream:
             self._wake()
         return data[used:]
 
+    def _feed(self, sink: Sink, data: memoryview) -> memoryview:
+        """Give `sink` what has arrived until it has had enough; returns the rest."""
+        while len(data) and not self._paused and self._failure is None:
+            taken = sink.sink_data(data)
+            self.work.moved += taken
+            self.connection.consumed(self.yamux, taken)
+            data = data[taken:]
+        return data if self._failure is None else data[len(data) :]
+
+    def _pour(self) -> None:
+        """Give the sink what is held until it has had enough, and tell it if that is the end."""
+        sink = self._sink
+        while sink is not None and self._buffer and not self._paused:
+            taken = sink.sink_data(memoryview(bytes(self._buffer[:_POUR])))
+            if self._failure is None:
+                # What waits for its turn is made no faster by a larger window.
+                self._drop(taken, grow=False)
+        self._tell_end()
+
+    def _tell_end(self) -> None:
+        if self._sink is not None and self._ended and not self._buffer and self._failure is None:
+            self._sink.sink_ended("finished by the peer")
+
     def _hold(self, data: memoryview) -> None:
         """Keep `data` for a reader; a stream for which there is no memory is reset."""
         if self._dismissed:
@@ -362,12 +395,16 @@ class Stream:
 
     def _take(self, length: int) -> bytes:
         data = bytes(self._buffer[:length])
+        self._drop(length)
+        return data
+
+    def _drop(self, length: int, grow: bool = True) -> None:
+        """So many held bytes were dealt with. `grow`: as `Connection.consumed`."""
         del self._buffer[:length]
         self.connection.shared.pools.buffers.give(length)
         self.work.moved += length
         if length and self._failure is None:
-            self.connection.consumed(self.yamux, length)
-        return data
+            self.connection.consumed(self.yamux, length, grow)
 
     def _check_reset(self) -> None:
         if self._failure is not None:

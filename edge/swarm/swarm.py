@@ -21,7 +21,7 @@ from edge.swarm.handlers import Handlers
 from edge.swarm.handshake_rate import HandshakeRate
 from edge.swarm.limits import Limits
 from edge.swarm.listener import Listener
-from edge.swarm.places import PATIENCE, Places, most_wanted
+from edge.swarm.places import LISTED, PATIENCE, Places, most_wanted
 from edge.swarm.pools import CONNECTION, HANDSHAKE
 from edge.swarm.relief import Relief
 from edge.swarm.shared import Shared
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from edge.wire.multiaddr import Multiaddr
     from edge.wire.peerid import PeerId
 
+CONFIGURED = "configured"  # the reason for which peers that the owner has named are protected
 _SWEEP = 1.0  # seconds, times `slowdown`
 _SWEEPS_PER_KEEPALIVE = 4  # at least so many, however slow the rest
 _FRAME_TIME = 30.0  # seconds for a noise message to come whole: 64 KiB at 2 KB/s
@@ -194,7 +195,7 @@ class Swarm:
         self.new_socket(sock)
 
     def _accepted(self, sock: socket.socket, remote: Multiaddr, local: Multiaddr) -> None:
-        refusal = self._refusal_of_source(remote.ip() or b"")
+        refusal = self.refusal_of_source(remote.ip() or b"")
         if refusal is not None:
             self.count_refusal(refusal)
             sock.close()
@@ -203,14 +204,17 @@ class Swarm:
         with suppress(LimitReached):  # counted where it was raised
             self.upgrade(SocketTransport(self.loop, sock, self.traffic), False, remote, local)
 
-    def _refusal_of_source(self, ip: bytes) -> str | None:
-        """Why a connection from `ip` does not get a handshake; None: it does."""
+    def refusal_of_source(self, ip: bytes, relay: bytes = b"") -> str | None:
+        """Why a connection from `ip` does not get a handshake; None: it does.
+
+        `relay`: the peer id of the relay at `ip`, where it is one that brings the connection.
+        """
         refusal = self.admits_ip(ip)
         if refusal is not None:
             return refusal
-        if not self._handshake_rate.take(ip):
+        if not self._handshake_rate.take(ip, relay):
             return "handshakes-per-ip"
-        return self.refusal_for(ip_group(ip))
+        return self.refusal_for(relay or ip_group(ip))
 
     def refusal_for(self, group: bytes) -> str | None:
         """The limit that leaves no room for another handshake of `group`; None: there is room.
@@ -253,12 +257,17 @@ class Swarm:
             transport.close()
             raise LimitReached("no memory for another handshake")
         connection = Connection(self._shared, self, transport, initiator, remote, local, expected)
-        if connection.direct:
-            connection.group = ip_group(remote.ip() or b"")
-            self.places.origins.enter(connection.group)
+        connection.group = _origin(connection)
+        self.places.origins.enter(connection.group)
         self.pending.add(connection)
         connection.start()
         return connection
+
+    def invited(self, connection: Connection) -> bool:
+        """Whether we have dialled `connection`, or the owner has named its peer."""
+        if connection.initiator or self.places.favour(connection) == LISTED:
+            return True
+        return CONFIGURED in self._protected.get(connection.peer, ())
 
     def connection_open(self, connection: Connection, to_itself: bool) -> str | None:
         """The upgrade is done; returns why the connection cannot stay, or None."""
@@ -290,8 +299,7 @@ class Swarm:
 
     def connection_closed(self, connection: Connection) -> None:
         """Told by a connection, once, when it ends."""
-        if connection.direct:
-            self.places.origins.leave(connection.group)
+        self.places.origins.leave(connection.group)
         peer = connection.peer
         if peer is None:
             if connection in self.pending:
@@ -429,6 +437,16 @@ class Swarm:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _origin(connection: Connection) -> bytes:
+    """What it is counted under: its IP, or the relay that has brought it to us."""
+    remote = connection.remote
+    if connection.direct:
+        return ip_group(remote.ip() or b"")
+    relay = None if connection.initiator else remote.relay_part()
+    relay_id = None if relay is None else relay.peer_id()
+    return b"" if relay_id is None else relay_id.bytes
 
 
 def _place(error: BaseException) -> str:

@@ -54,6 +54,10 @@ class Transport(Protocol):
     def backlog(self) -> int:
         """How many."""
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that have arrived in this process, and wait for `resume`."""
+
     def pause(self) -> None:
         """Feed the receiver nothing more until `resume`; what arrives waits where it is."""
 
@@ -126,6 +130,10 @@ class SocketTransport:
         if sent < len(data):
             self._backlog += data[sent:]
             self._loop.add_writer(self.sock, self._flush)
+
+    @property
+    def waiting(self) -> int:
+        return 0  # the kernel has it
 
     def pause(self) -> None:
         """Leave what arrives to the kernel until `resume`."""

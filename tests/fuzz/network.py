@@ -72,6 +72,10 @@ class MemoryTransport(SocketTransport):
     def backlog(self) -> int:
         return len(self.held)
 
+    @property
+    def waiting(self) -> int:
+        return 0
+
     def pause(self) -> None:
         self.paused = True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from edge.relay.circuit_transport import CircuitTransport
@@ -9,26 +10,34 @@ from edge.swarm.stream import Sink, Stream
 
 
 class Told:
-    """Takes `room` bytes, and gives what arrives to its sink, or holds it where there is none."""
+    """Takes `room` bytes, and gives what arrives to its sink, or holds it while it is paused."""
 
     def __init__(self, room: int = 0) -> None:
         self.room = room
         self.written = b""
         self.held = b""
+        self.paused = False
         self.sink: Sink | None = None
         self.was_reset = False
 
-    def set_sink(self, sink: Sink | None) -> None:
+    def set_sink(self, sink: Sink) -> None:
         self.sink = sink
-        held, self.held = self.held, b""
-        if held:
-            self.arrives(held)
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+        self.arrives(b"")
+
+    @property
+    def waiting(self) -> int:
+        return len(self.held)
 
     def arrives(self, data: bytes) -> None:
-        if self.sink is None:
-            self.held += data
-        else:
-            self.sink.sink_data(memoryview(data))
+        self.held += data
+        while self.sink is not None and self.held and not self.paused:
+            self.held = self.held[self.sink.sink_data(memoryview(self.held)) :]
 
     def write_some(self, data: memoryview) -> int:
         taken = bytes(data[: self.room])
@@ -47,6 +56,7 @@ class Receiver:
         self.received = b""
         self.ended = ""
         self.drained = 0
+        self.enough: Callable[[], None] | None = None
         self._room = bytearray(8)
 
     def get_buffer(self) -> memoryview:
@@ -54,6 +64,8 @@ class Receiver:
 
     def buffer_updated(self, length: int) -> None:
         self.received += self._room[:length]
+        if self.enough is not None:
+            self.enough()
 
     def eof_received(self, reason: str) -> None:
         self.ended = reason
@@ -82,10 +94,19 @@ def test_paused_it_leaves_what_arrives_to_the_stream() -> None:
     transport.pause()
     stream.arrives(b"later")
     transport.look()
-    assert (receiver.received, stream.held) == (b"", b"later")
+    assert (receiver.received, stream.held, transport.waiting) == (b"", b"later", 5)
     transport.resume()
     transport.resume()
     assert (receiver.received, stream.held) == (b"later", b"")
+
+
+def test_a_receiver_that_has_had_enough_is_fed_no_more() -> None:
+    stream, receiver, transport = started()
+    receiver.enough = transport.pause
+    stream.arrives(b"more than eight bytes")
+    assert (receiver.received, stream.held) == (b"more tha", b"n eight bytes")
+    transport.resume()
+    assert (receiver.received, stream.held) == (b"more than eight ", b"bytes")
 
 
 def test_what_the_stream_does_not_take_waits_and_its_end_is_told() -> None:
