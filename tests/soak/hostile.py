@@ -3,9 +3,9 @@
     python -m tests.soak.hostile MULTIADDR KIND COUNT AT_ONCE SECONDS
 
 So many come in all, AT_ONCE at a time, and more until the time is over. Every stranger comes from
-an address and with a key of its own. It ends when the relay shuts the door, and after HOLD seconds
-at the latest. Prints how they ended, in JSON. The handshakes are edge.wire's own, so that what
-follows them is the only thing wrong.
+an address and with a key of its own; where MULTIADDR leads through a relay, all come by that one.
+It ends when the relay shuts the door, and after HOLD seconds at the latest. Prints how they ended,
+in JSON. The handshakes are edge.wire's own, so that what follows them is the only thing wrong.
 """
 
 from __future__ import annotations
@@ -22,11 +22,20 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from edge import crypto
+from edge.relay.client import RelayClient
+from edge.swarm.dialer import Dialer
+from edge.swarm.errors import SwarmError
+from edge.swarm.swarm import Swarm
 from edge.wire import multistream, noise, varint, yamux
 from edge.wire.circuit import HOP_ID, HopMessage
+from edge.wire.envelope import PEER_RECORD_TYPE, Envelope, PeerRecord, seal_peer_record
 from edge.wire.identify import Identify
 from edge.wire.multiaddr import Multiaddr
+from edge.wire.peerid import PublicKey
 from edge.wire.protobuf import delimited
 from edge.wire.upgrade import MUXERS, Upgrade
 
@@ -43,9 +52,10 @@ def another_address() -> str:
 
 
 class Stranger:
-    """One connection to the relay at `where`."""
+    """One connection to the relay at `where`, or to the peer to which `through` leads."""
 
-    def __init__(self, where: tuple[str, int]) -> None:
+    def __init__(self, where: tuple[str, int], through: Multiaddr | None = None) -> None:
+        self.through = through
         self._where = where
         self._loop = asyncio.get_running_loop()
         self._sock = socket.socket()
@@ -70,8 +80,8 @@ class Stranger:
             raise ConnectionResetError
         return data
 
-    async def handshake(self) -> None:
-        identity = noise.Identity(crypto.Ed25519Key.generate(), MUXERS)
+    async def handshake(self, identity: noise.Identity | None = None) -> None:
+        identity = identity or noise.Identity(crypto.Ed25519Key.generate(), MUXERS)
         upgrade = Upgrade(identity, True)
         await self.say(upgrade.start())
         while not upgrade.done:
@@ -324,6 +334,134 @@ async def long_identify(stranger: Stranger) -> None:
     await stranger.until_shut()
 
 
+async def useless_frames(stranger: Stranger) -> None:
+    """Whatever yamux has that changes nothing."""
+    await stranger.connect()
+    await stranger.handshake()
+    await stranger.say(stranger.sealed(asked("/ipfs/ping/1.0.0", 1)))
+    await stranger.flood(lambda: USELESS * (_FRAME // len(USELESS)))
+
+
+async def silent_streams(stranger: Stranger) -> None:
+    """As many streams as it may have, on which nothing is agreed."""
+    await stranger.connect()
+    await stranger.handshake()
+    hello = multistream.HEADER
+    opened = [frame(yamux.DATA, yamux.SYN, 2 * n + 1, len(hello)) + hello for n in range(250)]
+    await stranger.say(stranger.sealed(b"".join(opened)))
+    await stranger.until_shut()
+
+
+async def ghost(stranger: Stranger) -> None:
+    """Says that it is of the network, asks for a reservation, and is gone."""
+    await stranger.connect()
+    await stranger.handshake()
+    said = delimited(Identify(agent_version="kwaai").encode())
+    request = delimited(HopMessage(type=HopMessage.RESERVE).encode())
+    await stranger.say(
+        stranger.sealed(asked(HOP_ID, 1) + frame(yamux.DATA, 0, 1, len(request)) + request)
+    )
+    await stranger.say(stranger.sealed(pushed(3, said)))
+
+
+async def slow_verification(stranger: Stranger) -> None:
+    """A P-256 key that signs wrong records of itself; in turn, records that others have signed."""
+    await stranger.connect()
+    identity = ecdsa_identity()
+    await stranger.handshake(identity)
+    peer = identity.peer_id
+    record = PeerRecord(peer_id=peer.bytes, seq=1, addresses=[])
+    wrong = Envelope(
+        public_key=identity.public_key,
+        payload_type=PEER_RECORD_TYPE,
+        payload=record.encode(),
+        signature=ec_signature(),
+    ).encode()
+    others = seal_peer_record(crypto.Ed25519Key.generate(), 1, [])
+    said = [delimited(Identify(signed_peer_record=each).encode()) for each in (wrong, others)]
+    ids = itertools.count(1, 2)
+    await stranger.flood(lambda: b"".join([pushed(next(ids), each) for each in said * 25]))
+
+
+async def liar(stranger: Stranger) -> None:
+    """Sees the relay now here, now there, and says that it is everywhere itself."""
+    await stranger.connect()
+    await stranger.handshake()
+    ids = itertools.count(1, 2)
+
+    def make() -> bytes:
+        out = bytearray()
+        for _ in range(50):
+            seen = Multiaddr.from_string(f"/ip4/8.8.{os.urandom(1)[0]}.8/tcp/{4001 + next(ids)}")
+            said = Identify(observed_addr=seen.bytes, listen_addrs=[seen.bytes] * 20)
+            out += pushed(next(ids), delimited(said.encode()))
+        return bytes(out)
+
+    await stranger.flood(make)
+
+
+async def useless_frames_in_a_circuit(stranger: Stranger) -> None:
+    """As `useless_frames`, on a connection through another relay."""
+    assert stranger.through is not None
+    peer = stranger.through.peer_id()
+    assert peer is not None
+    swarm = Swarm(crypto.Ed25519Key.generate())
+    dialer = Dialer(swarm)
+    RelayClient(swarm, dialer)
+    try:
+        connection = await dialer.connect(peer, [stranger.through], trusted=True)
+        for _ in range(_FLOODS):
+            if connection.closed is not None:
+                raise ConnectionResetError
+            if not connection.congested:
+                connection.session.out += USELESS * (_FRAME // len(USELESS))
+                connection.touch()
+            await asyncio.sleep(0.01)
+    except SwarmError as error:
+        raise ConnectionResetError from error
+    finally:
+        await swarm.stop()
+
+
+USELESS = b"".join(
+    [
+        frame(yamux.DATA, yamux.ACK, 1, 0),
+        frame(yamux.WINDOW_UPDATE, yamux.ACK, 1, 0),
+        frame(yamux.WINDOW_UPDATE, 0, 1, 1),
+        frame(yamux.WINDOW_UPDATE, yamux.RST, 9999, 0),
+        frame(yamux.PING, yamux.ACK, 0, 7),
+        frame(yamux.GO_AWAY, 0, 0, 0),
+    ]
+)
+
+
+def pushed(stream: int, message: bytes) -> bytes:
+    """`message` as an identify push, on a stream of its own."""
+    end = frame(yamux.DATA, yamux.FIN, stream, len(message))
+    return asked("/ipfs/id/push/1.0.0", stream) + end + message
+
+
+def ec_signature(key: ec.EllipticCurvePrivateKey | None = None, message: bytes = b"") -> bytes:
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    return key.sign(message, ec.ECDSA(hashes.SHA256()))
+
+
+def ecdsa_identity() -> noise.Identity:
+    """Of a peer with a P-256 key, which we have none of ourselves."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    identity = noise.Identity(crypto.Ed25519Key.generate(), MUXERS)
+    der = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    identity.public_key = PublicKey(type=crypto.ECDSA, data=der)
+    identity.payload = noise.Payload(
+        identity_key=identity.public_key.encode(),
+        identity_sig=ec_signature(key, noise.SIGNATURE_PREFIX + identity.public),
+        extensions=noise.Extensions(stream_muxers=list(MUXERS)),
+    ).encode()
+    return identity
+
+
 KINDS: dict[str, Callable[[Stranger], Awaitable[None]]] = {
     kind.__name__.replace("_", "-"): kind
     for kind in (
@@ -347,13 +485,20 @@ KINDS: dict[str, Callable[[Stranger], Awaitable[None]]] = {
         reserve_flood,
         half_messages,
         long_identify,
+        useless_frames,
+        silent_streams,
+        ghost,
+        slow_verification,
+        liar,
+        useless_frames_in_a_circuit,
     )
 }
+CIRCUIT = "useless-frames-in-a-circuit"  # the kind that comes through another relay
 
 
-async def one(where: tuple[str, int], kind: str) -> str:
+async def one(where: tuple[str, int], kind: str, through: Multiaddr | None = None) -> str:
     """How it ended."""
-    stranger = Stranger(where)
+    stranger = Stranger(where, through)
     try:
         async with asyncio.timeout(HOLD):
             await KINDS[kind](stranger)
@@ -367,7 +512,12 @@ async def one(where: tuple[str, int], kind: str) -> str:
 
 
 async def many(
-    where: tuple[str, int], kind: str, count: int, at_once: int, seconds: float
+    where: tuple[str, int],
+    kind: str,
+    count: int,
+    at_once: int,
+    seconds: float,
+    through: Multiaddr | None = None,
 ) -> Counter[str]:
     """`count` strangers of `kind`, or more if they come for less than `seconds`."""
     ends: Counter[str] = Counter()
@@ -376,7 +526,7 @@ async def many(
 
     async def worker() -> None:
         while next(left, None) is not None or time.monotonic() < until:
-            ends[await one(where, kind)] += 1
+            ends[await one(where, kind, through)] += 1
 
     await asyncio.gather(*[worker() for _ in range(at_once)])
     return ends
@@ -384,10 +534,13 @@ async def many(
 
 def main(relay: str, kind: str, count: str, at_once: str, seconds: str) -> None:
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # give way to everyone
-    target = Multiaddr.from_string(relay).host_port()
+    at = Multiaddr.from_string(relay)
+    target = (at.relay_part() or at).host_port()
     assert target is not None
+    through = at if at.is_circuit else None
+    strangers = many(target[:2], kind, int(count), int(at_once), float(seconds), through)
     with contextlib.suppress(KeyboardInterrupt):
-        ends = asyncio.run(many(target[:2], kind, int(count), int(at_once), float(seconds)))
+        ends = asyncio.run(strangers)
         print(json.dumps(ends))
 
 

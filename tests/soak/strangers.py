@@ -3,7 +3,8 @@
     python -m tests.soak.strangers [--connections N] [--at-once N] [--memory-limit 48M] [--kind K]
                                    [--json FILE]
 
-For each kind of tests.soak.hostile in turn: the good circuit's throughput alone, then while the
+Those that come in a circuit do so through another relay. For each kind of tests.soak.hostile in
+turn: the good circuit's throughput alone, then while the
 strangers come, both measured by checked transfers between two of our peers. The relay has a
 processor of its own; on the other one the peers come before the strangers: what counts is what
 these cost the relay. Needs two processors, and root for the priorities.
@@ -20,14 +21,15 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.counterparts.base import Setup
+from tests.counterparts.base import Setup, until
 from tests.counterparts.edge_node import EdgeNode
 from tests.counterparts.ours_peer import OurPeer
-from tests.soak.hostile import HOLD, KINDS
+from tests.soak.hostile import CIRCUIT, HOLD, KINDS
 
 MIB = 1 << 20
 KEPT = 0.8  # of its throughput, at least
@@ -43,6 +45,14 @@ _RELAY = ("nice", "-n", "-15", "taskset", "-c", "0")
 _PEERS = ("nice", "-n", "-15", "taskset", "-c", "1")
 _STRANGERS = ("taskset", "-c", "1")
 _TICKS = os.sysconf("SC_CLK_TCK")
+_STANDING = 3  # connections of the relay: the two good peers, and the other relay
+# The other relay turns nobody away.
+_MANY = "4096"
+_OTHER_RELAY = (
+    *("--relay-service", "yes", "--relay-client", "no", "--max-connections-per-ip", _MANY),
+    *("--relay-max-circuits-per-ip", _MANY, "--relay-max-circuits-per-peer", _MANY),
+    *("--max-connections", _MANY, "--max-pending-handshakes", _MANY, "--relay-max-circuits", _MANY),
+)
 
 
 @dataclass
@@ -101,8 +111,10 @@ async def attack(relay: str, kind: str, count: int, at_once: int) -> dict[str, i
     return dict(json.loads(out))
 
 
-async def one_round(node: EdgeNode, good: Good, kind: str, count: int, at_once: int) -> Round:
-    relay = await node.direct()
+async def one_round(
+    node: EdgeNode, at: str, good: Good, kind: str, count: int, at_once: int
+) -> Round:
+    """Strangers of `kind` come to `at`, where `node` is."""
     before = await node.status()
     ends: Counter[str] = Counter()
     alone: list[float] = []
@@ -114,7 +126,7 @@ async def one_round(node: EdgeNode, good: Good, kind: str, count: int, at_once: 
         over = asyncio.Event()
         rate = asyncio.create_task(good.rate(over))
         try:
-            ends += Counter(await attack(relay, kind, count // _TURNS, at_once))
+            ends += Counter(await attack(at, kind, count // _TURNS, at_once))
         finally:
             over.set()
         seconds += time.monotonic() - began
@@ -140,11 +152,11 @@ def mean(rates: list[float]) -> float:
 
 
 async def settled(node: EdgeNode) -> int:
-    """Connections beyond the two good ones, once there are none or time is up."""
+    """Connections beyond the standing ones, once there are none or time is up."""
     until = time.monotonic() + _SETTLE
     while True:
         found = (await node.status())["connections"]
-        left = int(found["open"]) + int(found["pending"]) - 2
+        left = int(found["open"]) + int(found["pending"]) - _STANDING
         if left <= 0 or time.monotonic() > until:
             return left
         await asyncio.sleep(0.5)
@@ -172,7 +184,7 @@ def line(one: Round) -> str:
     ends = ", ".join(f"{count} {end}" for end, count in sorted(one.strangers.items()))
     refused = ", ".join(f"{count} {reason}" for reason, count in sorted(one.refused.items()))
     return (
-        f"{one.kind:20}{one.alone:8.1f}{one.attacked:9.1f}{one.kept:7.0%}{one.seconds:8.1f}"
+        f"{one.kind:28}{one.alone:8.1f}{one.attacked:9.1f}{one.kept:7.0%}{one.seconds:8.1f}"
         f"{one.cpu:7.1f}{one.rss / MIB:7.1f}{one.left:6}  {ends}; refused: {refused or 'none'}"
     )
 
@@ -180,23 +192,41 @@ def line(one: Round) -> str:
 async def soak(options: argparse.Namespace) -> int:
     kinds = options.kind or list(KINDS)
     each = options.connections // len(kinds)
-    relay_options = ["--memory-limit", options.memory_limit, "--relay-service", "yes"]
     rounds = []
     print(f"{each} strangers of each kind, {options.at_once} at once, {HOLD:g} s each at most")
-    print(f"{'kind':20}{'alone':>8}{'attacked':>9}{'kept':>7}{'s':>8}{'cpu-s':>7}{'RSS':>7}  left")
-    async with EdgeNode(Setup(within=_RELAY), relay_options) as node:
-        at = await node.direct()
-        async with (
-            OurPeer(Setup(listen=(), relays=[at], within=_PEERS)) as listener,
-            OurPeer(Setup(listen=(), within=_PEERS)) as dialer,
-        ):
-            good = Good(at, listener, dialer)
-            await good.rate_for(1)
-            for kind in kinds:
-                rounds.append(await one_round(node, good, kind, each, options.at_once))
-                print(line(rounds[-1]), flush=True)
+    print(f"{'kind':28}{'alone':>8}{'attacked':>9}{'kept':>7}{'s':>8}{'cpu-s':>7}{'RSS':>7}  left")
+    async with EdgeNode(Setup(within=_PEERS), _OTHER_RELAY) as other:
+        through = await other.direct()
+        relay_options = ["--memory-limit", options.memory_limit, "--relay-service", "yes"]
+        relay_options += ["--relay-client", "yes", "--relay-relays", through]
+        async with EdgeNode(Setup(within=_RELAY), relay_options) as node:
+            async for one in played(node, node.circuit(through), kinds, each, options.at_once):
+                rounds.append(one)
+                print(line(one), flush=True)
             report = await node.status()
     return conclude(rounds, report, options.json)
+
+
+async def played(
+    node: EdgeNode, through: str, kinds: Sequence[str], each: int, at_once: int
+) -> AsyncIterator[Round]:
+    """The round of each of `kinds`. `through`: where another relay leads to `node`."""
+    at = await node.direct()
+    async with (
+        OurPeer(Setup(listen=(), relays=[at], within=_PEERS)) as listener,
+        OurPeer(Setup(listen=(), within=_PEERS)) as dialer,
+    ):
+        good = Good(at, listener, dialer)
+        await good.rate_for(1)
+        await until(lambda: reserved(node))
+        for kind in kinds:
+            come_to = through if kind == CIRCUIT else at
+            yield await one_round(node, come_to, good, kind, each, at_once)
+
+
+async def reserved(node: EdgeNode) -> bool:
+    """Whether it can be reached through the other relay."""
+    return bool((await node.status())["reservations"]["own"])
 
 
 def conclude(rounds: list[Round], report: dict[str, Any], path: str | None) -> int:
