@@ -1,5 +1,6 @@
 """Sources over each other, the exact line of every mistake, origins, what a reload may change."""
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -283,13 +284,26 @@ def test_files_of_other_editors(text: str, toml: Load) -> None:
         ("/", "/: cannot be read: Is a directory"),
         ("/nonexistent/a\nb", "/nonexistent/a\\nb: cannot be read: No such file or directory"),
         ("a\0b", "a\\x00b: cannot be read: not a path"),
-        ("/dev/zero", "/dev/zero: cannot be read: larger than 1 MiB"),
+        ("/dev/zero", "/dev/zero: cannot be read: not a regular file"),
     ],
 )
 def test_files_that_cannot_be_read(path: str, line: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(path, {}, {})
     assert str(caught.value) == line
+
+
+@pytest.mark.parametrize("name", ["kwaainet.toml", "kwaainet"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    """A node that was told to reload stood still until somebody wrote to it."""
+    path = tmp_path / name
+    path.write_text("")
+    config = load(str(path), {}, {})
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ConfigError) as caught:
+        config.again({})
+    assert str(caught.value) == f"{path}: cannot be read: not a regular file"
 
 
 @pytest.mark.parametrize(
