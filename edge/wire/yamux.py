@@ -8,9 +8,9 @@ forwards a frame by overwriting twelve bytes.
 Limits: open streams of the peer, own streams that the peer has not acknowledged (256, as the
 specification advises), bytes of `out` caused by one read, and nuisances: frames that cost work and
 are of no use (pings, streams that are refused or reset by their opener, frames without data or
-credit that change nothing, credit where nothing is owed, frames of streams that there are not,
-pongs that nobody asked for, a go-away after the first). The user forgives a number of them as time
-passes. What a peer sends on a stream before it knows that this side has ended it is none.
+credit that change nothing, a little credit where none is owed, frames of streams that there are
+not, pongs that nobody asked for, a go-away after the first). The user forgives a number of them as
+time passes. What a peer sends on a stream before it knows that this side has ended it is none.
 
 Sources: libp2p/specs yamux/README.md; https://github.com/hashicorp/yamux/blob/master/spec.md
 Portable: runs under CPython and MicroPython.
@@ -41,6 +41,8 @@ MAX_SEND_WINDOW = 1 << 31  # a larger grant is an error
 MAX_UNACKNOWLEDGED = 256
 MAX_OUT = 64 * 1024  # bytes of replies caused by one read; more is a flood
 MAX_NUISANCES = 1000  # more are a flood
+# Bytes of credit for nothing that was sent, from which it makes a window larger and is no nuisance.
+_LEAST_GROWTH = 16 * 1024
 _LATE_FRAME = 16 * 1024  # bytes that a late frame without data counts as
 _LATE_FRAMES = 4  # of those a stream: an acknowledgement, an end, a reset
 _GROWTH_ROUND_TRIPS = 4  # a window exhausted within so many round trips was too small
@@ -199,7 +201,11 @@ class Session:
 
     def _window_update(self, events: "list[Event]", flags: int, stream_id: int, delta: int) -> None:
         stream = self.streams.get(stream_id)
-        if not delta or stream is None or stream.send_window >= stream._widest:
+        if (
+            not delta
+            or stream is None
+            or (delta < _LEAST_GROWTH and stream.send_window >= stream._widest)
+        ):
             self._weigh(flags, stream_id, delta)
         stream = self._flagged(events, flags, stream_id)
         if stream is None:
