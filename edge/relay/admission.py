@@ -78,10 +78,13 @@ class Admission:
 
     def denied(self, connection: Connection) -> str | None:
         """Why the peer on `connection` may not even connect, or None."""
-        if connection.peer in self.deny_peers:
-            return "denied-peer"
+        refusal = None if connection.peer is None else self.denied_peer(connection.peer)
         ip = connection.remote.ip() if connection.direct else None
-        return None if ip is None else self.denied_ip(ip)
+        return self.denied_ip(ip) if refusal is None and ip is not None else refusal
+
+    def denied_peer(self, peer: PeerId) -> str | None:
+        """Why `peer` may not connect, wherever it is, or None."""
+        return "denied-peer" if peer in self.deny_peers else None
 
     def denied_ip(self, ip: bytes) -> str | None:
         """Why nobody at `ip` may connect, or None."""

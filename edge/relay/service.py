@@ -74,6 +74,7 @@ class RelayService:
         self._sleepers: frozenset[PeerId] = frozenset()
         swarm.admits = self.admission.denied
         swarm.admits_ip = self.admission.denied_ip
+        swarm.admits_peer = self.admission.denied_peer
         swarm.places.favour = self.admission.favour
         swarm.handle(messages.HOP_ID, self._serve_hop, self.admission.offered)
         swarm.closed.append(self._on_loss)

@@ -110,6 +110,9 @@ class Dialer:
     ) -> Connection:
         if peer == self._swarm.peer_id:
             raise DialError("that is this node itself")
+        refusal = self._swarm.admits_peer(peer)
+        if refusal is not None:
+            raise DialError(refusal)
         candidates = await self._candidates(peer, addresses, effort)
         if not candidates:
             raise DialError(f"no address of {peer} can be dialled now")

@@ -88,6 +88,11 @@ class Reconnector:
         pause = _FIRST_PAUSE
         while True:
             configured.hurry.clear()
+            refusal = self._swarm.admits_peer(peer)
+            if refusal is not None:
+                log.warning("peer-denied", peer=peer, reason=refusal)
+                await configured.hurry.wait()  # other rules come with a reload, which retries
+                continue
             if await self._dial(peer, configured.addresses, configured=True):
                 pause = _FIRST_PAUSE
                 while self._swarm.connection_to(peer) is not None:

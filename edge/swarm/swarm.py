@@ -81,8 +81,10 @@ class Swarm:
         self.work_begun: list[Callable[[Connection], None]] = []
         # Told when peers may use other protocols than before.
         self.protocols_changed: list[Callable[[], None]] = []
-        # Why a peer may not connect, or None: by its IP before the handshake, as a whole after it.
+        # Why a peer may not connect, or None: by its IP before the handshake, as a whole after it;
+        # by its id before it is dialled.
         self.admits_ip: Callable[[bytes], str | None] = lambda _: None
+        self.admits_peer: Callable[[PeerId], str | None] = lambda _: None
         self.admits: Callable[[Connection], str | None] = lambda _: None
         # Told of every socket before it carries anything.
         self.new_socket: Callable[[socket.socket], None] = lambda _: None

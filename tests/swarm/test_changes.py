@@ -226,6 +226,34 @@ async def test_a_new_address_of_a_peer_is_dialled_and_at_once(
 
 
 @asynchronous(30)
+async def test_a_peer_that_is_denied_is_not_dialled_until_it_no_longer_is(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It was dialled for ever, and each time closed by ourselves."""
+    monkeypatch.setattr(reconnect, "_FIRST_PAUSE", 0.0)
+    server, node = swarm(), swarm()
+    denied = {server.peer_id}
+    node.admits_peer = lambda peer: "denied-peer" if peer in denied else None
+    reconnector = Reconnector(node, Dialer(node), PeerStore(None))
+    at = server.listen(LOOPBACK)
+    reconnector.configure([at.with_peer(server.peer_id)])
+    await asyncio.sleep(0.1)
+    assert not server.connections
+    assert capfd.readouterr().err.count("peer-denied") == 1
+    with pytest.raises(DialError, match="denied-peer"):
+        await Dialer(node).connect(server.peer_id, [at], trusted=True)
+    denied.clear()
+    reconnector.retry()  # as a reload does
+
+    async def there() -> bool:
+        return node.connection_count == 1
+
+    await until(there)
+    for each in (server, node):
+        await each.stop()
+
+
+@asynchronous(30)
 async def test_retry_dials_configured_and_remembered_peers_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
