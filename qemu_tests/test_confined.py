@@ -10,7 +10,6 @@ import asyncio
 import re
 import signal
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,19 +24,11 @@ MIB = 1 << 20
 FORBIDDEN = "execve execveat ptrace process_vm_readv mount unshare setns bpf keyctl io_uring_setup"
 
 
-class ConfinedNode(BinaryNode):
-    """`words`: of qemu, before the program."""
-
-    def __init__(
-        self,
-        target: Target,
-        path: Path,
-        setup: Setup | None = None,
-        options: Sequence[str] = (),
-        words: Sequence[str] = (),
-    ) -> None:
-        super().__init__(target, path, setup, options)
-        self.program = [*target.qemu, *words, str(path), "--confined"]
+def confined(node: BinaryNode, *words: str) -> BinaryNode:
+    """`node`, not started yet, as it is to be started. `words`: of qemu, before the program."""
+    *qemu, program = node.program
+    node.program = [*qemu, *words, program, "--confined"]
+    return node
 
 
 async def relay_a_mebibyte(relay: BinaryNode) -> None:
@@ -78,9 +69,8 @@ async def test_a_node_that_the_kernel_confines_does_all_that_it_is_for(tmp_path:
     target = TARGETS["x86_64"]
     config = tmp_path / "kwaainet.toml"
     config.write_text("[status]\nhttp = true\nhttp_listen = '127.0.0.1:0'\n")
-    async with ConfinedNode(
-        target, build(target), Setup(listen=("/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0"))
-    ) as node:
+    both = Setup(listen=("/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0"))
+    async with confined(BinaryNode(target, build(target), both)) as node:
         assert node.process is not None
         assert is_confined(node.process.pid)
         await relay_a_mebibyte(node)
@@ -96,21 +86,21 @@ async def test_a_node_that_the_kernel_confines_does_all_that_it_is_for(tmp_path:
         assert not [line for line in node.log().splitlines() if "Function not implemented" in line]
 
 
-@pytest.mark.parametrize("confined", [False, True])
+@pytest.mark.parametrize("is_so", [False, True])
 @asynchronous(120)
-async def test_a_confined_node_starts_no_program(tmp_path: Path, confined: bool) -> None:
+async def test_a_confined_node_starts_no_program(tmp_path: Path, is_so: bool) -> None:
     target = TARGETS["x86_64"]
     hooks = hook_in(tmp_path)
-    kind = ConfinedNode if confined else BinaryNode
-    async with kind(target, build(target), options=["--qos-hooks", str(hooks)]) as node:
+    made = BinaryNode(target, build(target), options=["--qos-hooks", str(hooks)])
+    async with confined(made) if is_so else made as node:
 
         async def tried() -> bool:
             return (hooks / "ran").exists() or "Function not implemented" in node.log()
 
         await until(tried)
         await end(node)
-        assert (hooks / "ran").exists() != confined
-        assert ("Function not implemented" in node.log()) == confined
+        assert (hooks / "ran").exists() != is_so
+        assert ("Function not implemented" in node.log()) == is_so
 
 
 @pytest.mark.slow
@@ -118,7 +108,7 @@ async def test_a_confined_node_starts_no_program(tmp_path: Path, confined: bool)
 async def test_every_call_that_qemu_sees_is_named(target: Target, built: Path) -> None:
     if not target.qemu:
         pytest.skip("the kernel itself enforces it")
-    async with ConfinedNode(target, built, words=["-strace"]) as node:
+    async with confined(BinaryNode(target, built), "-strace") as node:
         await relay_a_mebibyte(node)
         await node.status()
         await end(node)
