@@ -1,13 +1,13 @@
 """Who has a place in the table of connections: limits by origin, and who gives way when it is full.
 
 What is known decides when. When a connection is accepted, that is where it comes from: an address,
-the networks around it, and a relay have their limits (edge.swarm.crowd). After the handshake it is
-who comes. A newcomer to a full table takes the place of the connection that is
-worth least, so that nobody keeps others out by being early: one that carries no admitted work, that
-nobody wants kept, of a foreigner before one of this network's own, of the origin that has most
-before others, the oldest. Foreigners have nine tenths of the table; whoever has not identified
-itself so far is one, unless the owner has listed it. Who is listed is never displaced. Connections
-that this node dials always have a place.
+the networks around it and a relay have their limits (edge.swarm.crowd). After the handshake it is
+who comes. A newcomer to a full table takes the place of the connection that is worth least, so that
+nobody keeps others out by being early: one that carries no admitted work, that nobody wants kept,
+of a foreigner before one of this network's own, of the origin that has most before others, the
+oldest. Foreigners have nine tenths of the table; whoever has not identified itself so far is one,
+unless the owner has listed it. Who is listed is never displaced. Connections that this node dials
+always have a place.
 """
 
 from __future__ import annotations

@@ -3,15 +3,19 @@
 Neither side listens anywhere, so there is no way but the circuit.
 """
 
+import time
 from pathlib import Path
 
 import pytest
 
+from edge.swarm import swarm
+from edge.wire.yamux import MAX_NUISANCES
 from tests.counterparts.base import Setup, asynchronous
 from tests.counterparts.go_peer import P2pd
 from tests.counterparts.identity import KEY_TYPES, write_key
 from tests.counterparts.kinds import KINDS
 from tests.real_peers.conftest import MakeRelay
+from tests.relay.hosts import relaying
 
 pytestmark = pytest.mark.peers
 
@@ -33,6 +37,25 @@ async def test_8_mib_each_way(make_relay: MakeRelay, listener_kind: str, dialer_
             await dialer.transfer(listener.circuit(at), 8 * MIB)
             assert await listener.served() == [8 * MIB]
             assert await dialer.ping(listener.circuit(at)) < 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@asynchronous(120)
+async def test_an_honest_peer_is_no_nuisance(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each muxer has habits of its own: when it credits, what it says of streams that are over."""
+    monkeypatch.setattr(swarm, "_FORGIVEN", 0)
+    async with relaying() as relay:
+        relay.host.utc = time.time  # type: ignore[method-assign]
+        at = str(relay.at)
+        async with (
+            KINDS[kind](Setup(listen=NOWHERE, relays=[at])) as listener,
+            KINDS[kind](Setup(listen=NOWHERE)) as dialer,
+        ):
+            for _ in range(3):
+                await dialer.transfer(listener.circuit(at), 8 * MIB)
+            counts = [link.session.nuisances for link in relay.swarm.all_connections()]
+            assert len(counts) == 2
+            assert max(counts) < MAX_NUISANCES // 10
 
 
 @pytest.mark.parametrize("key_type", KEY_TYPES)
