@@ -115,7 +115,25 @@ def test_who_leaves_makes_room_for_others_of_the_network() -> None:
     assert not made.origins
 
 
-def test_relayed_connections_have_no_origin() -> None:
+def test_a_relay_counts_as_one_address_and_each_by_itself() -> None:
+    made = table(limit=4096)
+    one, other = peer_id(1).bytes, peer_id(2).bytes
+    for _ in range(32):
+        assert not made.crowded(one)
+        made.origins.enter(one)
+    assert made.crowded(one)
+    assert not made.crowded(other)
+
+
+def test_who_floods_through_a_relay_displaces_itself() -> None:
+    links = [Link(n, 1.0 + n, direct=False) for n in range(1, 6)]
+    for link in links[1:]:
+        link.group = peer_id(99).bytes
+    assert room(table(*links), Link(10, NOW), 5)
+    assert [link.closed is not None for link in links] == [False, True] + 3 * [False]
+
+
+def test_those_that_we_dial_through_relays_have_no_origin() -> None:
     made = table(limit=4096)
     for _ in range(1000):
         made.origins.enter(b"")
