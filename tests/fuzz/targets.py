@@ -30,6 +30,7 @@ from edge.wire import (
     dns,
     envelope,
     identify,
+    kad,
     mdns,
     multibase,
     multistream,
@@ -63,6 +64,7 @@ MESSAGES: tuple[type[Message], ...] = (
     envelope.PeerRecord,
     envelope.Voucher,
     identify.Identify,
+    kad.KadMessage,
     noise.Payload,
     PublicKey,
 )
@@ -147,6 +149,21 @@ def packed_values(data: bytes) -> None:
     validation.vouches(data, PEER)
     validation.vouches(_VOUCHED[: len(data) % len(_VOUCHED)] + data, PEER)
     assert not protected.verify(b"", data, data, 0.0)
+
+
+def kad_messages(data: bytes) -> None:
+    """A message stays within its bounds, and so do the peers in it."""
+    try:
+        message = kad.KadMessage.decode(data)
+    except RemoteProtocolError:
+        return
+    assert len(message.key or b"") <= kad.MAX_KEY
+    for peers in (message.closer, message.providers):
+        assert len(peers) <= kad.MAX_PEERS
+        for peer, addresses in kad.read_peers(peers):
+            assert PeerId.from_string(str(peer)) == peer
+            assert len(addresses) <= kad.MAX_ADDRESSES
+    assert kad.KadMessage.decode(message.encode()) == message
 
 
 def dns_answers(data: bytes) -> None:
@@ -415,6 +432,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         envelopes,
         packed_values,
         stored_records,
+        kad_messages,
         dns_answers,
         gateways,
         mdns_messages,
@@ -467,6 +485,12 @@ _VOUCHED = packed.dumps(
         0x40, packed.dumps([2, 1.5, {"addrs_signed": envelope.seal_peer_record(KEY, 1, [ADDRESS])}])
     )
 )
+_FOUND = kad.KadMessage(
+    type=kad.FIND_NODE,
+    key=PEER.bytes,
+    closer=[kad.Peer(id=PEER.bytes, addrs=[ADDRESS.bytes], connection=kad.CONNECTED)],
+    providers=[kad.Peer(id=PEER.bytes)],
+).encode()
 _SESSION = (
     _frame(yamux.WINDOW_UPDATE, yamux.SYN, 1, 0)
     + _frame(yamux.DATA, 0, 1, 5, b"hello")
@@ -535,6 +559,7 @@ SEEDS: dict[str, list[bytes]] = {
         bytes(range(256)),
         bytes((90, 3, 2, 200, 91, 3, 3, 201, 92, 3, 0, 202)) * 8,
     ],
+    "kad_messages": [_FOUND, _FOUND + b"\x1a\x03abc\x50\x0a"],
     "dns_answers": [b"\x01\xc0\x0c\x00\x10\x00\x01\x00\x00\x00\x3c\x00\x04\x03abc"],
     "gateways": [
         bytes.fromhex("0281000000000e1000000007") + bytes(24) + b"\x06" + bytes(23),

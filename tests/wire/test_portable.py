@@ -19,6 +19,7 @@ MODULES = (
     "envelope",
     "identify",
     "ip",
+    "kad",
     "multiaddr",
     "multibase",
     "multistream",
