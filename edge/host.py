@@ -77,7 +77,8 @@ class Host:
     `allowance`: what may be done for others now. `utc()`: seconds since 1970, None while the clock
     cannot be right. Services register what they add: `answers` to the status socket, by verb;
     `tallies`, counters of what was done for others since the start (those in edge.tiers.ledger are
-    entered there); `peer_reports`; `finders`, which are asked in turn for addresses of a peer.
+    entered there); `peer_reports`; `finders`, which are asked in turn for addresses of a peer;
+    `relays_for`, which tells whether others reach a peer by a circuit through this node.
     """
 
     def __init__(self, config: Config, share: int = 0, buffer_size: int = 0) -> None:
@@ -123,6 +124,7 @@ class Host:
         self.tallies: list[Callable[[], Mapping[str, int]]] = []
         self.peer_reports: list[PeerReport] = []
         self.finders: list[Finder] = []
+        self.relays_for: Callable[[PeerId], bool] = lambda _: False
         self._watcher: interfaces.Watcher | None = None
 
     def configure(self, config: Config) -> None:

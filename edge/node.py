@@ -18,6 +18,7 @@ from edge.config.load import diff
 from edge.config.schema import Node as NodeSection
 from edge.config.schema import Relay
 from edge.host import Host
+from edge.kad.service import KadService
 from edge.mdns.service import MdnsService
 from edge.portmap.service import PortMapper
 from edge.qos.service import QosService
@@ -67,6 +68,7 @@ class Node:
             MdnsService(self.host),
             Waker(self.host, self.relay),
             self.relay,
+            KadService(self.host),
         ]
         self.status = StatusService(self.host, self.services, locked=self._lock >= 0)
         self._ends = AsyncExitStack()

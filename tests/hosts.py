@@ -14,6 +14,7 @@ from edge.host import Host
 from edge.swarm.addresses import OwnAddresses
 from edge.swarm.dialer import Dialer
 from edge.swarm.identify import IdentifyService
+from edge.swarm.peerstore import PeerStore
 from edge.swarm.swarm import Swarm
 from edge.wire.multiaddr import Multiaddr
 
@@ -56,6 +57,9 @@ def host_around(swarm: Swarm, external: Sequence[Multiaddr] = ()) -> Host:
         answers={},
         tallies=[],
         peer_reports=[],
+        finders=[],
+        relays_for=lambda _: False,
+        store=PeerStore(None),
     )
     return cast("Host", host)
 

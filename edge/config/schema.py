@@ -201,6 +201,16 @@ class Relay(Section):
         "Reservations to hold on other relays.", unit="relays")
 
 
+class Kad(Section):
+    NAME = "kad"
+    HELP = "Peer routing: finding peers by their id, by libp2p's DHT."
+
+    service = Choice("auto", ("auto", "yes", "no"), SOFT,
+        "Answer the searches of other peers; auto: of those that can reach this node directly.")
+    ipfs = Bool(False, SOFT,
+        "Answer also under the name of IPFS, /ipfs/kad/1.0.0; the peers of IPFS come then, too.")
+
+
 class Qos(Section):
     NAME = "qos"
     HELP = "Yielding to other traffic on the line: packet marks, rate limits, back-off and hooks."
@@ -374,7 +384,7 @@ class Status(Section):
 
 
 SECTIONS: tuple[type[Section], ...] = (
-    *(Node, Relay, Qos, Tier, Adapt, Mdns, Portmap, Status),
+    *(Node, Relay, Kad, Qos, Tier, Adapt, Mdns, Portmap, Status),
     *(Peer, Schedule, Wake),
 )
 REPEATED = tuple(section for section in SECTIONS if section.MANY)

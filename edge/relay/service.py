@@ -82,6 +82,7 @@ class RelayService:
         swarm.pools.buffers.reclaimers.append(self.circuits.end_a_stalled_one)
         host.identify.identified.append(self._on_identified)
         host.allowance.changed.append(self._follow_allowance)
+        host.relays_for = self.reservations.__contains__
         host.tallies.append(self._tally)
         host.peer_reports.append(self._report_peer)
 

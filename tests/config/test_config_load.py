@@ -14,6 +14,7 @@ from edge.config.load import Config, diff, load
 from edge.config.schema import (
     MAX_REPEATED,
     Adapt,
+    Kad,
     Mdns,
     Node,
     Peer,
@@ -209,9 +210,9 @@ def test_every_option_is_set_by_every_source(option, toml: Load) -> None:  # typ
         ),
         (
             "[firewall]\n",
-            "kwaainet.toml:1: [firewall]: unknown section; expected [node] or [relay] or [qos] or "
-            "[tier] or [adapt] or [mdns] or [portmap] or [status] or [peer] or [schedule] or "
-            "[wake]",
+            "kwaainet.toml:1: [firewall]: unknown section; expected [node] or [relay] or [kad] or "
+            "[qos] or [tier] or [adapt] or [mdns] or [portmap] or [status] or [peer] or "
+            "[schedule] or [wake]",
         ),
         ("relay = 3\n", "kwaainet.toml:1: [relay]: got 3; expected a section"),
         ("[[relay]]\n", "kwaainet.toml:1: [relay]: got [a table]; expected a section"),
@@ -581,7 +582,7 @@ def test_mistakes_in_repeated_sections(text: str, line: str, toml: Load) -> None
 
 def test_sections_are_those_of_the_schema() -> None:
     config = load(None, NO_FILE, {"peer": [PEER_A]})
-    kinds = [Node, Relay, Qos, Tier, Adapt, Mdns, Portmap, Status, Peer]
+    kinds = [Node, Relay, Kad, Qos, Tier, Adapt, Mdns, Portmap, Status, Peer]
     assert [type(section) for section in config.sections()] == kinds
     for section in config.sections():
         assert set(section.origins) == {option.name for option in section.options()}

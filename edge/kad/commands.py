@@ -1,0 +1,3 @@
+"""Peer routing has no command of its own: `dht find` asks it, `status` shows it."""
+
+COMMANDS = ()

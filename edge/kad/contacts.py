@@ -1,0 +1,110 @@
+"""Where peers can be reached, as this node tells others.
+
+Known are the connected peers, those that hold a reservation here, and remembered ones. An address
+is told to whom it means something: a private one to peers that are on such a network themselves, as
+with our own (edge.swarm.addresses), and never to the internet. What is most likely to work comes
+first: a direct public address, then circuits through this node, then those through others.
+"""
+
+from __future__ import annotations
+
+from edge.wire import kad
+from edge.wire.errors import RemoteProtocolError
+from edge.wire.ip import CGNAT, LINK_LOCAL, LOOPBACK, PRIVATE, PUBLIC
+from edge.wire.multiaddr import fitting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edge.host import Host
+    from edge.swarm.connection import Connection
+    from edge.wire.multiaddr import Multiaddr
+    from edge.wire.peerid import PeerId
+
+MAX_ADDRESSES = 8  # told of a peer
+_ROOM = 600  # bytes of an answer that they may take, so that K peers fit
+_OVERHEAD = 4  # bytes that each takes beside its own
+_NEAR = (PUBLIC, None, PRIVATE, CGNAT)  # None: a name
+# The scopes of the addresses that a peer is told, by that of its own.
+_TOLD: dict[str | None, tuple[str | None, ...]] = {
+    PRIVATE: _NEAR,
+    CGNAT: _NEAR,
+    LINK_LOCAL: _NEAR,
+    LOOPBACK: (*_NEAR, LOOPBACK),
+}
+
+
+class Contacts:
+    """Of the peers of one host."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._swarm = host.swarm
+
+    def of(self, peers: Iterable[PeerId], asker: Connection) -> list[kad.Peer]:
+        """Those of `peers` for which there is an address that helps the peer on `asker`."""
+        scopes, here = self._scopes(asker), self._here(asker)
+        found = [self._contact(peer, scopes, here) for peer in peers]
+        return [contact for contact in found if contact.addrs]
+
+    def addresses(self, peer: PeerId) -> list[Multiaddr]:
+        """Where `peer` has said that it is, the most likely to work first."""
+        return self._ranked(peer, _TOLD[LOOPBACK], self._host.addresses.confirmed)
+
+    def _contact(
+        self, peer: PeerId, scopes: tuple[str | None, ...], here: list[Multiaddr]
+    ) -> kad.Peer:
+        told = fitting(self._ranked(peer, scopes, here), _ROOM, _OVERHEAD, MAX_ADDRESSES)
+        connected = kad.CONNECTED if peer in self._swarm.connections else kad.NOT_CONNECTED
+        return kad.Peer(id=peer.bytes, addrs=[a.bytes for a in told], connection=connected)
+
+    def _ranked(
+        self, peer: PeerId, scopes: tuple[str | None, ...], here: list[Multiaddr]
+    ) -> list[Multiaddr]:
+        """The addresses of `peer` in `scopes`. `here`: those of this node, for circuits."""
+        if peer == self._swarm.peer_id:
+            return here
+        public: list[Multiaddr] = []
+        near: list[Multiaddr] = []
+        through_others: list[Multiaddr] = []
+        for address in self._claimed(peer):
+            scope = address.scope()
+            if scope not in scopes:
+                continue
+            if address.is_circuit:
+                through_others += _circuit_to(peer, address)
+            else:
+                (public if scope in (PUBLIC, None) else near).append(address.without_peer())
+        circuits: list[Multiaddr] = []
+        if self._host.relays_for(peer):
+            own = self._swarm.peer_id
+            circuits = [address.with_peer(own).via_circuit(peer) for address in here]
+        return list(dict.fromkeys([*public, *circuits, *through_others, *near]))
+
+    def _claimed(self, peer: PeerId) -> list[Multiaddr]:
+        """What `peer` says of itself now, else what is remembered; first, where it was dialled."""
+        connection = self._swarm.connection_to(peer)
+        if connection is None or connection.info is None:
+            return self._host.store.addresses(peer)
+        claimed = [a for a in connection.info.addresses if a.peer_id() in (None, peer)]
+        if connection.initiator and connection.direct:
+            claimed.insert(0, connection.remote)
+        return claimed
+
+    def _scopes(self, asker: Connection) -> tuple[str | None, ...]:
+        scope = asker.remote.scope() if asker.direct else PUBLIC
+        return _TOLD.get(scope, (PUBLIC, None))
+
+    def _here(self, asker: Connection) -> list[Multiaddr]:
+        """Where the peer on `asker` reaches this node: at least where it has done so."""
+        usable = self._host.addresses.usable_by(asker)
+        return usable or ([asker.local] if asker.direct and asker.local is not None else [])
+
+
+def _circuit_to(peer: PeerId, address: Multiaddr) -> list[Multiaddr]:
+    """The circuit `address` with its target named; none if that makes it too long."""
+    try:
+        return [address.with_peer(peer)]
+    except RemoteProtocolError:
+        return []
