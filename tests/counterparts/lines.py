@@ -2,7 +2,8 @@
 
 Request: {"id": N, "do": NAME, ...arguments}; answer: {"id": N, "ok": VALUE} or {"id": N,
 "error": TEXT}, with "sent" and "received" where a transfer was cut. Answer 0 comes unasked, when
-the peer is ready. The setup is its first argument.
+the peer is ready, and so does {"event": NAME, ...} where a peer tells what happens to it. The setup
+is its first argument.
 """
 
 from __future__ import annotations
@@ -16,17 +17,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.counterparts.base import Counterpart, PeerError, Setup, TransferCut, with_port
+from tests.counterparts.base import Counterpart, PeerError, Setup, TransferCut, until, with_port
 from tests.counterparts.payload import PROTOCOL
 
 _READY = 0
 
 
 class LinesPeer(Counterpart):
-    """What JsPeer and PyPeer have in common: all but the command."""
+    """What peers of JSON lines have in common: all but the command. `events`: in their order."""
 
     def __init__(self, setup: Setup | None = None) -> None:
         super().__init__(setup)
+        self.events: list[dict[str, Any]] = []
         self._ids = itertools.count(_READY + 1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._reader: asyncio.Task[None] | None = None
@@ -63,6 +65,9 @@ class LinesPeer(Counterpart):
         assert self.process is not None and self.process.stdout is not None
         while line := await self.process.stdout.readline():
             answer = json.loads(line)
+            if "event" in answer:
+                self.events.append(answer)
+                continue
             future = self._waiting.pop(answer["id"])
             if future.cancelled():
                 continue
@@ -89,6 +94,21 @@ class LinesPeer(Counterpart):
         request = json.dumps({"id": number, "do": what, **arguments})
         self.process.stdin.write(request.encode() + b"\n")
         return await future
+
+    async def event(self, name: str, **fields: Any) -> dict[str, Any]:
+        """The first event of that name with these fields, as soon as there is one."""
+        wanted = {"event": name, **fields}.items()
+
+        def first() -> dict[str, Any] | None:
+            return next((each for each in self.events if wanted <= each.items()), None)
+
+        async def told() -> bool:
+            return first() is not None
+
+        await until(told)
+        found = first()
+        assert found is not None
+        return found
 
     async def addrs(self) -> list[str]:
         return list(await self.ask("addrs"))

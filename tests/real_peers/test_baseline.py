@@ -14,6 +14,7 @@ from tests.counterparts.identity import write_key
 from tests.counterparts.js_peer import JsPeer
 from tests.counterparts.kinds import KINDS
 from tests.counterparts.py_peer import PyPeer
+from tests.counterparts.rust_peer import RustPeer
 
 pytestmark = pytest.mark.peers
 
@@ -33,12 +34,13 @@ async def test_directly_8_mib_each_way(listener_kind: str, dialer_kind: str) -> 
         assert dialer.peer_id in await listener.peers()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != RustPeer.kind])
 @asynchronous(120)
 async def test_the_relay_of_go_cuts_at_128_kib(kind: str) -> None:
     """go-libp2p 0.32.1's own limit, whatever p2pd's -relayDataLimit says.
 
-    js-libp2p tells its dialer of the cut only when its own ping has failed, after 10 s.
+    js-libp2p tells its dialer of the cut only when its own ping has failed, after 10 s; rust-libp2p
+    takes no reservation here, where go's answer names no address.
     """
     flags = [f"-relayDataLimit={64 * MIB}"]
     async with P2pd(Setup(relay_service=True), flags) as relay:
