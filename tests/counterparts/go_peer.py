@@ -52,7 +52,8 @@ PING_SIZE = 32
 
 _OK = 0
 _IDENTIFY, _CONNECT, _STREAM_OPEN, _STREAM_HANDLER = 0, 1, 2, 3
-_LIST_PEERS, _DISCONNECT = 5, 7
+_DHT, _LIST_PEERS, _DISCONNECT = 4, 5, 7
+_FIND_PEER = 0
 _UNIX = 400  # multiaddr
 _ANSWER_LIMIT = 1 << 20
 _CONNECT_SECONDS = 20
@@ -92,12 +93,22 @@ class DisconnectRequest(Message):
     FIELDS = (Field(1, "peer", BYTES),)
 
 
+class DHTRequest(Message):
+    FIELDS = (Field(1, "type", UINT), Field(2, "peer", BYTES), Field(7, "timeout", INT))
+
+
+class DHTResponse(Message):
+    FIELDS = (Field(1, "type", UINT), Field(2, "peer", MESSAGE, limit=1 << 16, message=PeerInfo))
+    peer: PeerInfo | None
+
+
 class Request(Message):
     FIELDS = (
         Field(1, "type", UINT),
         Field(2, "connect", MESSAGE, message=ConnectRequest),
         Field(3, "stream_open", MESSAGE, message=StreamOpenRequest),
         Field(4, "stream_handler", MESSAGE, message=StreamHandlerRequest),
+        Field(5, "dht", MESSAGE, message=DHTRequest),
         Field(7, "disconnect", MESSAGE, message=DisconnectRequest),
     )
 
@@ -112,11 +123,13 @@ class Response(Message):
         Field(1, "type", UINT),
         Field(2, "error", MESSAGE, message=ErrorResponse),
         Field(4, "identify", MESSAGE, limit=1 << 16, message=PeerInfo),
+        Field(5, "dht", MESSAGE, limit=1 << 16, message=DHTResponse),
         Field(6, "peers", MESSAGE, limit=1 << 16, many=4096, message=PeerInfo),
     )
     type: int
     error: ErrorResponse | None
     identify: PeerInfo | None
+    dht: DHTResponse | None
     peers: list[PeerInfo]
 
 
@@ -225,6 +238,15 @@ class P2pd(Counterpart):
     async def disconnect(self, peer: str) -> None:
         request = DisconnectRequest(peer=PeerId.from_string(peer).bytes)
         await self._ask(Request(type=_DISCONNECT, disconnect=request))
+
+    async def find(self, peer: str) -> list[str]:
+        """The addresses of `peer` by its DHT (flag -dht), which is that of IPFS."""
+        request = DHTRequest(
+            type=_FIND_PEER, peer=PeerId.from_string(peer).bytes, timeout=_CONNECT_SECONDS
+        )
+        answer = await self._ask(Request(type=_DHT, dht=request))
+        assert answer.dht is not None and answer.dht.peer is not None
+        return [str(Multiaddr.from_bytes(addr)) for addr in answer.dht.peer.addrs]
 
     async def peers(self) -> list[str]:
         answer = await self._ask(Request(type=_LIST_PEERS))

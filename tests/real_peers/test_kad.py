@@ -1,0 +1,87 @@
+"""Real peers find, by their own DHT, a peer that is only reserved with us, and reach it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import pytest
+
+from tests.counterparts.base import Counterpart, PeerError, Setup, asynchronous, until
+from tests.counterparts.edge_node import EdgeNode
+from tests.counterparts.go_libp2p import GoLibp2p
+from tests.counterparts.go_peer import P2pd
+from tests.counterparts.js_peer import JsPeer
+from tests.counterparts.netlab import ADDRESSES, DIALER, PEER, RELAY, NetLab
+from tests.counterparts.ours_peer import OurPeer
+from tests.counterparts.rust_peer import RustPeer
+
+pytestmark = [pytest.mark.peers, pytest.mark.netns]
+
+KAD = "/kwaai/kad/1.0.0"
+PUBLIC = f"/ip4/{ADDRESSES[RELAY]}/tcp/4001"
+SIZE = 1 << 16
+
+
+def go(setup: Setup) -> Counterpart:
+    return GoLibp2p(setup, kad="/kwaai")
+
+
+def p2pd(setup: Setup) -> Counterpart:
+    return P2pd(setup, ["-dht"])  # its DHT has the name of IPFS only
+
+
+def js(setup: Setup) -> Counterpart:
+    return JsPeer(setup, {"kad": {"protocol": KAD}})
+
+
+def rust(setup: Setup) -> Counterpart:
+    return RustPeer(setup, ["kad"])
+
+
+def listens(kind: str, setup: Setup) -> Counterpart:
+    """The peer to be found. Of a search of rust's come only peers that speak the DHT themselves."""
+    return rust(setup) if kind == "rust" else OurPeer(setup)
+
+
+FINDERS = {make.__name__: make for make in (go, p2pd, js, rust)}
+
+
+async def found(finder: Counterpart, peer: str) -> list[str]:
+    """The addresses of `peer`, once the DHT of `finder` has learnt of the relay."""
+    find = cast(
+        "Callable[[str], Awaitable[list[str]]]", getattr(finder, "find_peer", None) or finder.find
+    )
+    addresses: list[str] = []
+
+    async def finds() -> bool:
+        with contextlib.suppress(PeerError):
+            addresses.extend(await find(peer))
+        return bool(addresses)
+
+    await until(finds, every=0.2)
+    return addresses
+
+
+@pytest.mark.parametrize("kind", FINDERS)
+def test_a_peer_that_is_only_reserved_is_found_and_reached(kind: str) -> None:
+    @asynchronous(60)
+    async def test() -> None:
+        with NetLab() as lab:
+            options = ["--kad-ipfs", "yes"] if kind == "p2pd" else []
+            serving = Setup(listen=[PUBLIC], within=lab.within(RELAY))
+            async with EdgeNode(serving, options) as relay:
+                at = f"{PUBLIC}/p2p/{relay.peer_id}"
+                home = Setup(listen=(), relays=[at], within=lab.within(PEER))
+                outside = Setup(listen=(), within=lab.within(DIALER))
+                async with listens(kind, home) as listener, FINDERS[kind](outside) as finder:
+                    await finder.connect(at)
+                    addresses = await found(finder, listener.peer_id)
+                    through = listener.circuit(at)
+                    assert {through, through.rpartition("/p2p/")[0]} & set(addresses)
+                    assert not [addr for addr in addresses if "/p2p-circuit" not in addr]
+                    await finder.transfer(through, SIZE)
+                    assert await listener.served() == [SIZE]
+
+    test()
