@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -13,7 +15,7 @@ from tests.counterparts.edge_node import EdgeNode
 from tests.counterparts.go_libp2p import GoLibp2p
 from tests.counterparts.go_peer import P2pd
 from tests.counterparts.js_peer import JsPeer
-from tests.counterparts.netlab import ADDRESSES, DIALER, PEER, RELAY, NetLab
+from tests.counterparts.netlab import ADDRESSES, DIALER, GATEWAY, PEER, RELAY, NetLab
 from tests.counterparts.ours_peer import OurPeer
 from tests.counterparts.rust_peer import RustPeer
 
@@ -85,3 +87,58 @@ def test_a_peer_that_is_only_reserved_is_found_and_reached(kind: str) -> None:
                     assert await listener.served() == [SIZE]
 
     test()
+
+
+def go_server(setup: Setup) -> Counterpart:
+    return GoLibp2p(setup, kad="/kwaai", reachability="public")
+
+
+def js_server(setup: Setup) -> Counterpart:
+    return JsPeer(setup, {"kad": {"protocol": KAD, "clientMode": False}})
+
+
+SERVERS = {"go": go_server, "js": js_server, "rust": rust}
+
+
+async def asked_to_find(node: EdgeNode, peer: str) -> dict[str, Any]:
+    """What `node` answers at its status socket."""
+    reader, writer = await asyncio.open_unix_connection(node.data_dir / "status.sock")
+    writer.write(json.dumps({"verb": "dht-find", "peer": peer}).encode() + b"\n")
+    answer = dict(json.loads(await reader.readline()))
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+def test_our_node_finds_it_through_a_real_server_that_knows_the_relay(kind: str) -> None:
+    """Its one bootstrap names the relay, which names the peer: each is asked as it is dialled."""
+
+    @asynchronous(60)
+    async def test() -> None:
+        with NetLab() as lab:
+            serving = Setup(listen=[PUBLIC], within=lab.within(RELAY))
+            beside = f"/ip4/{ADDRESSES[DIALER]}/tcp/4001"
+            public = Setup(listen=[beside], within=lab.within(DIALER))
+            async with EdgeNode(serving) as relay, SERVERS[kind](public) as bootstrap:
+                at = f"{PUBLIC}/p2p/{relay.peer_id}"
+                await bootstrap.connect(at)
+                home = Setup(listen=(), relays=[at], within=lab.within(PEER))
+                options = ["--peer", f"{beside}/p2p/{bootstrap.peer_id}"]
+                outside = EdgeNode(Setup(listen=(), within=lab.within(GATEWAY)), options)
+                async with OurPeer(home) as listener, outside as finder:
+                    answers: list[dict[str, Any]] = []
+
+                    async def connects() -> bool:
+                        answers.append(await asked_to_find(finder, listener.peer_id))
+                        return bool(answers[-1]["connected"])
+
+                    await until(connects, every=0.2)
+                    assert listener.circuit(at) in answers[-1]["addresses"]
+                    assert relay.peer_id in await known(finder)
+
+    test()
+
+
+async def known(node: EdgeNode) -> list[str]:
+    """The peers that `node` is connected to."""
+    return [peer["peer_id"] for peer in (await node.status("peers"))["peers"]]
