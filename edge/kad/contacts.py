@@ -44,7 +44,11 @@ class Contacts:
 
     def of(self, peers: Iterable[PeerId], asker: Connection) -> list[kad.Peer]:
         """Those of `peers` for which there is an address that helps the peer on `asker`."""
-        scopes, here = self._scopes(asker), self._here(asker)
+        scopes = self._scopes(asker)
+        here = self._host.addresses.usable_by(asker)
+        local = asker.local  # where it has reached us, if nothing else is known
+        if not here and local is not None and local.scope() in scopes:
+            here = [local]
         found = [self._contact(peer, scopes, here) for peer in peers]
         return [contact for contact in found if contact.addrs]
 
@@ -95,11 +99,6 @@ class Contacts:
     def _scopes(self, asker: Connection) -> tuple[str | None, ...]:
         scope = asker.remote.scope() if asker.direct else PUBLIC
         return _TOLD.get(scope, (PUBLIC, None))
-
-    def _here(self, asker: Connection) -> list[Multiaddr]:
-        """Where the peer on `asker` reaches this node: at least where it has done so."""
-        usable = self._host.addresses.usable_by(asker)
-        return usable or ([asker.local] if asker.direct and asker.local is not None else [])
 
 
 def _circuit_to(peer: PeerId, address: Multiaddr) -> list[Multiaddr]:

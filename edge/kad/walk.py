@@ -2,7 +2,8 @@
 
 Whoever answers may lie: refer without an end, to itself, or to those it wants dialled. So a walk is
 bounded in requests, in time, in the bytes of an answer, and in what it remembers; who was asked is
-never asked again.
+never asked again. Some of the requests go to peers that this node knows itself, however near those
+are that others name: one liar does not lead all of the search away.
 
 Source: libp2p/specs kad-dht, "Peer routing"; alpha as in go-libp2p's
 """
@@ -58,6 +59,7 @@ class Walk:
         self._told = told
         self._asked = set(without)
         self._candidates: dict[PeerId, list[Multiaddr]] = {peer: [] for peer in known}
+        self._known = frozenset(self._candidates)
 
     async def run(self) -> None:
         """Search until told enough, until the nearest peers have answered, or to the bounds."""
@@ -86,11 +88,16 @@ class Walk:
 
     def _ask_more(self, running: set[asyncio.Task[bool]]) -> None:
         while len(running) < ALPHA and self._candidates and self.requests < MAX_REQUESTS:
+            peer = self._next()
             self.requests += 1
-            peer = min(self._candidates, key=self._distance)
             self._asked.add(peer)
             addresses = self._candidates.pop(peer)
             running.add(asyncio.ensure_future(self._visit(peer, addresses)))
+
+    def _next(self) -> PeerId:
+        """The nearest candidate; each third time, of those that were known from the start."""
+        known = self._known & self._candidates.keys() if self.requests % ALPHA == 0 else ()
+        return min(known or self._candidates, key=self._distance)
 
     async def _visit(self, peer: PeerId, addresses: list[Multiaddr]) -> bool:
         """Whether the answer of `peer` ends the walk."""
@@ -110,9 +117,9 @@ class Walk:
         """Those behind K nearer ones that answered are not of interest, nor are very many."""
         nearer = self.nearest(K)
         bound = self._distance(nearer[-1]) if len(nearer) == K else None
-        kept = heapq.nsmallest(2 * K, self._candidates, key=self._distance)
+        kept = set(heapq.nsmallest(2 * K, self._candidates, key=self._distance)) | self._known
         self._candidates = {
-            peer: self._candidates[peer]
-            for peer in kept
-            if bound is None or self._distance(peer) < bound
+            peer: where
+            for peer, where in self._candidates.items()
+            if peer in kept and (bound is None or self._distance(peer) < bound)
         }
