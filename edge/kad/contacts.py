@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edge.host import Host
+    from edge.kad.table import RoutingTable
     from edge.swarm.connection import Connection
     from edge.wire.multiaddr import Multiaddr
     from edge.wire.peerid import PeerId
@@ -36,10 +37,11 @@ _TOLD: dict[str | None, tuple[str | None, ...]] = {
 
 
 class Contacts:
-    """Of the peers of one host."""
+    """Of the peers of `host`. What was made of one is kept with its entry in `table`."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, table: RoutingTable) -> None:
         self._host = host
+        self._table = table
         self._swarm = host.swarm
 
     def of(self, peers: Iterable[PeerId], asker: Connection) -> list[kad.Peer]:
@@ -59,9 +61,17 @@ class Contacts:
     def _contact(
         self, peer: PeerId, scopes: tuple[str | None, ...], here: list[Multiaddr]
     ) -> kad.Peer:
+        entry, connection = self._table.entry(peer), self._swarm.connection_to(peer)
+        info = connection.info if connection is not None else None
+        depends_on = info, scopes, here, self._host.relays_for(peer)
+        if entry is not None and entry.told is not None and entry.told[0] == depends_on:
+            return entry.told[1]
         told = fitting(self._ranked(peer, scopes, here), _ROOM, _OVERHEAD, MAX_ADDRESSES)
-        connected = kad.CONNECTED if peer in self._swarm.connections else kad.NOT_CONNECTED
-        return kad.Peer(id=peer.bytes, addrs=[a.bytes for a in told], connection=connected)
+        connected = kad.NOT_CONNECTED if connection is None else kad.CONNECTED
+        contact = kad.Peer(id=peer.bytes, addrs=[a.bytes for a in told], connection=connected)
+        if entry is not None:
+            entry.told = depends_on, contact
+        return contact
 
     def _ranked(
         self, peer: PeerId, scopes: tuple[str | None, ...], here: list[Multiaddr]

@@ -54,7 +54,7 @@ class KadService:
         pool = host.budget.pool("kad", _SHARE)
         self.table = RoutingTable(swarm.peer_id, pool)
         self.records = Providers(pool, swarm.loop.time)
-        self.contacts = Contacts(host)
+        self.contacts = Contacts(host, self.table)
         self.client = KadClient(host, self.table, pool)
         self.refused = 0
         self._host = host

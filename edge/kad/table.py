@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
     from edge.budget import Pool
+    from edge.wire.kad import Peer
     from edge.wire.peerid import PeerId
 
-ENTRY = 768  # bytes that a peer costs, in its place or waiting
+ENTRY = 2048  # bytes that a peer costs, in its place or waiting, with what is told of it
 _PER_ADDRESS = 2  # entries
 _BITS = 256
 
@@ -34,13 +35,17 @@ def kad_id(key: bytes) -> int:
 
 
 class Entry:
-    """A peer in the table. `id`: as of `kad_id`; `networks`: as of edge.swarm.crowd."""
+    """A peer in the table. `id`: as of `kad_id`; `networks`: as of edge.swarm.crowd.
 
-    __slots__ = ("id", "networks", "peer")
+    `told`: what others were told of it last, and what that depended on (edge.kad.contacts).
+    """
+
+    __slots__ = ("id", "networks", "peer", "told")
 
     def __init__(self, peer: PeerId, ip: bytes) -> None:
         self.peer = peer
         self.id = kad_id(peer.bytes)
+        self.told: tuple[object, Peer] | None = None
         # The machine itself is under no limit: nobody comes from there but its own users.
         self.networks = () if scope(ip) == LOOPBACK else tuple(networks(ip_group(ip)))
 
@@ -85,6 +90,10 @@ class RoutingTable:
     def __contains__(self, peer: PeerId) -> bool:
         """Whether `peer` has a place."""
         return any(peer in bucket.placed for bucket in self._buckets.values())
+
+    def entry(self, peer: PeerId) -> Entry | None:
+        """The entry of `peer`, if it has one."""
+        return self._entries.get(peer)
 
     def add(self, peer: PeerId, ip: bytes) -> None:
         """`peer`, connected from `ip` (4 or 16 bytes), speaks the protocol."""

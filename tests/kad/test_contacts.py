@@ -10,6 +10,7 @@ import pytest
 from edge.kad.contacts import MAX_ADDRESSES
 from edge.swarm.connection import Connection
 from edge.wire import kad
+from edge.wire.identify import IdentifyInfo
 from edge.wire.kad import KadMessage
 from edge.wire.multiaddr import MAX_BYTES, Multiaddr
 from tests.counterparts.base import asynchronous
@@ -41,7 +42,10 @@ def claim(node: Node, peer: Node, *addresses: str) -> None:
     """`peer`, connected to `node`, says that it is there."""
     (link,) = node.swarm.connections[peer.id]
     assert link.info is not None
-    link.info.addresses = tuple(map(Multiaddr.from_string, addresses))
+    info = IdentifyInfo()
+    info.protocols = link.info.protocols
+    info.addresses = tuple(map(Multiaddr.from_string, addresses))
+    assert link.learn(info)
 
 
 def told(node: Node, peer: Node, by: Connection) -> list[str]:
@@ -94,6 +98,26 @@ def test_a_circuit_goes_through_where_the_asker_has_reached_the_node(
             assert told(node, peer, by) == ([through] if helps else [])
 
     test()
+
+
+@asynchronous(30)
+async def test_what_is_told_changes_with_what_it_depends_on() -> None:
+    """The peer has its place in the table, where what was told last is kept."""
+    async with nodes(2, [PUBLIC]) as (node, peer):
+        await peer.connect(node)
+        assert peer.id in node.kad.table
+        claim(node, peer, DIRECT, HOME)
+        public, near = asker("/ip4/5.1.1.20/tcp/1"), asker(HOME)
+        for _ in range(2):
+            assert told(node, peer, public) == [DIRECT]
+            assert told(node, peer, near) == [DIRECT, HOME]
+        await peer.reserve(node)
+        through = f"/p2p/{node.id}/p2p-circuit/p2p/{peer.id}"
+        assert told(node, peer, public) == [DIRECT, f"{PUBLIC}{through}"]
+        node.host.addresses.configure([Multiaddr.from_string(NAMED)])
+        assert told(node, peer, public) == [DIRECT, f"{NAMED}{through}"]
+        claim(node, peer, HOME)
+        assert told(node, peer, public) == [f"{NAMED}{through}"]
 
 
 @asynchronous(30)
