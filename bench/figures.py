@@ -56,7 +56,7 @@ class Bench:
         self._load = load
         self._plan = plan
         self._scratch = scratch
-        self.realtime = _may_run_realtime()
+        self.realtime = may_run_realtime()
 
     def measure(self, kind: Kind) -> Figures:
         """One round over one relay: figures by name; what failed is {"error": text}."""
@@ -190,7 +190,7 @@ def _complaint(load: subprocess.Popen[str]) -> str:
     return load.communicate()[1].strip()[-500:]
 
 
-def _may_run_realtime() -> bool:
+def may_run_realtime() -> bool:
     """Whether the small request may go before the bulk load, so that only the relay delays it."""
     try:
         usual = os.sched_getscheduler(0)
