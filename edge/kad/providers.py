@@ -25,6 +25,7 @@ TTL = 48 * 3600.0  # seconds; providers say it again after 22 hours
 MAX_RECORDS = 4096
 MAX_PER_PEER = 128
 MAX_PER_KEY = K  # as many as an answer holds
+_PART = 4  # of the memory, one in so many is for the records
 
 
 class Record:
@@ -54,8 +55,8 @@ class Providers:
 
     @property
     def most(self) -> int:
-        """Records that there may be: half of the memory is for other things."""
-        return within(16, self._pool.ceiling // 2 // RECORD, MAX_RECORDS)
+        """Records that there may be."""
+        return within(16, self._pool.ceiling // _PART // RECORD, MAX_RECORDS)
 
     def add(self, key: bytes, peer: PeerId, origin: bytes) -> bool:
         """`peer` provides `key`, from now on for TTL. False: that is beyond its quota."""

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     Answerer = Callable[[KadMessage, Connection], KadMessage | None]
 
-_SHARE = 0.05  # of the memory
-_IDLE_TIME = 60.0  # seconds that a stream may wait for its next request, as in go-libp2p
+_SHARE = 0.1  # of the memory
+_IDLE_TIME = 30.0  # seconds that a stream may wait for its next request; go-libp2p opens another
 _PATIENCE = 10.0  # seconds for a peer to read its answer
 _SWEEP = 300.0  # seconds, times the slowdown
 
@@ -113,7 +113,7 @@ class KadService:
 
     async def find(self, peer: PeerId) -> list[Multiaddr]:
         """Where `peer` may be dialled: as it says itself if it is connected, else as others say."""
-        if peer in self._swarm.connections:
+        if peer == self._swarm.peer_id or peer in self._swarm.connections:
             return self.contacts.addresses(peer)
         return await self.client.find(peer)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ENTRY = 2048  # bytes that a peer costs, in its place or waiting, with what is told of it
 _PER_ADDRESS = 2  # entries
+_PART = 4  # of the memory, one in so many is for the table
 _BITS = 256
 
 
@@ -102,7 +103,8 @@ class RoutingTable:
         entry = Entry(peer, ip)
         index = self._index(entry)
         bucket = self._buckets.get(index) or Bucket()
-        if bucket.full or self._crowded(entry) or not self._pool.take(ENTRY):
+        full = bucket.full or len(self._entries) >= self._pool.ceiling // _PART // ENTRY
+        if full or self._crowded(entry) or not self._pool.take(ENTRY):
             return
         self._buckets[index] = bucket
         self._entries[peer] = entry

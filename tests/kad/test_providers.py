@@ -19,7 +19,7 @@ class Clock:
 
 def providers(memory: int = 64 * MIB) -> tuple[Providers, Clock, Budget]:
     clock, budget = Clock(), Budget(memory, 0)
-    return Providers(budget.pool("kad", 0.05), clock), clock, budget
+    return Providers(budget.pool("kad", 0.1), clock), clock, budget
 
 
 def key(number: int) -> bytes:
@@ -76,7 +76,7 @@ def test_what_is_pushed_out_may_be_of_the_same_key() -> None:
 
 def test_without_memory_there_is_no_record() -> None:
     records, _, budget = providers()
-    pool = budget.pool("kad", 0.05)
+    pool = budget.pool("kad", 0.1)
     assert pool.take(pool.ceiling)
     assert not records.add(key(1), peer_id(1), HERE)
     assert records.of(key(1)) == []

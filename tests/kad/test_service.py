@@ -257,7 +257,7 @@ async def test_a_node_provides_and_others_find_out() -> None:
 async def test_without_memory_there_is_no_search() -> None:
     async with nodes(2) as (node, seeker):
         await seeker.connect(node)
-        pool = seeker.host.budget.pool("kad", 0.05)
+        pool = seeker.host.budget.pool("kad", 0.1)
         rest = pool.ceiling - pool.used
         assert pool.take(rest)
         assert await seeker.kad.find(peer_id(1)) == []

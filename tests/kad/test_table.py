@@ -106,6 +106,14 @@ def test_without_memory_there_is_no_place() -> None:
     assert len(table) == 1
 
 
+def test_the_table_leaves_most_of_the_memory_to_others() -> None:
+    leases = pool(MIB)
+    table = RoutingTable(OWN, leases)
+    for number in range(500):
+        table.add(somebody(number), address(number))
+    assert ENTRY < leases.used <= leases.ceiling // 4
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 40), st.integers(0, 5))))
 def test_whatever_comes_and_goes_the_counts_hold(steps: list[tuple[bool, int, int]]) -> None:
     leases = pool()
