@@ -128,7 +128,8 @@ class KadService:
 
         They forget it after a day or two: say it again before.
         """
-        self.records.add(key, self._swarm.peer_id, b"")
+        own = self._swarm.peer_id
+        self.records.add(key, own, own.bytes)
         return await self.client.provide(key)
 
     async def _answer_find(self, request: Status) -> Status:

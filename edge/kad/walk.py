@@ -108,7 +108,7 @@ class Walk:
             return False
         self.answered.append(peer)
         for other, where in read_peers(answer.closer):
-            if other not in self._asked:
+            if where and other not in self._asked:
                 self._candidates.setdefault(other, where)
         self._forget_the_farthest()
         return await self._told(answer)

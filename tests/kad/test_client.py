@@ -10,6 +10,7 @@ from edge.kad import walk
 from edge.swarm.stream import Stream
 from edge.wire import kad, varint
 from edge.wire.kad import KadMessage
+from edge.wire.multiaddr import Multiaddr
 from edge.wire.protobuf import delimited
 from tests.counterparts.base import asynchronous
 from tests.kad.hosts import PUBLIC, Node, nodes
@@ -33,8 +34,13 @@ async def names_nobody_in_peers_clothes(_: Node, stream: Stream) -> None:
 
 
 async def names_the_dead(_: Node, stream: Stream) -> None:
-    dead = [kad.Peer(id=peer_id(number).bytes) for number in range(100, 100 + kad.K)]
+    nowhere = [Multiaddr.from_string("/ip4/127.0.0.1/tcp/1").bytes]
+    dead = [kad.Peer(id=peer_id(100 + number).bytes, addrs=nowhere) for number in range(kad.K)]
     await answer(stream, *dead)
+
+
+async def names_who_is_nowhere(_: Node, stream: Stream) -> None:
+    await answer(stream, *[kad.Peer(id=peer_id(100 + n).bytes) for n in range(kad.K)])
 
 
 async def announces_ten_megabytes(_: Node, stream: Stream) -> None:
@@ -55,6 +61,7 @@ LIES = (
     names_itself,
     names_nobody_in_peers_clothes,
     names_the_dead,
+    names_who_is_nowhere,
     announces_ten_megabytes,
     says_nothing,
     answers_nonsense,

@@ -40,6 +40,16 @@ async def test_a_peer_that_is_only_reserved_is_found_through_this_node() -> None
 
 
 @asynchronous(30)
+async def test_a_sleeping_peer_is_found_for_a_circuit_wakes_it() -> None:
+    async with nodes(2, [PUBLIC]) as (relay, asker):
+        relay.relay.keep_reservations(frozenset([peer_id(1)]))
+        found = await asker.found(relay, peer_id(1).bytes)
+        through = f"{PUBLIC}/p2p/{relay.id}/p2p-circuit/p2p/{peer_id(1)}"
+        assert through in found[peer_id(1)]
+        relay.relay.keep_reservations(frozenset())
+
+
+@asynchronous(30)
 async def test_a_peer_without_a_reservation_is_told_without_circuits() -> None:
     async with nodes(3) as (node, other, asker):
         await other.connect(node)

@@ -139,6 +139,25 @@ def test_our_node_finds_it_through_a_real_server_that_knows_the_relay(kind: str)
     test()
 
 
+@asynchronous(60)
+async def test_peers_of_another_dht_have_no_place() -> None:
+    with NetLab() as lab:
+        serving = Setup(listen=[PUBLIC], within=lab.within(RELAY))
+        async with EdgeNode(serving) as relay:
+            at = f"{PUBLIC}/p2p/{relay.peer_id}"
+            outside = Setup(listen=(), within=lab.within(DIALER))
+            async with p2pd(outside) as ipfs, js_server(outside) as ours:
+                for peer in (ipfs, ours):
+                    await peer.connect(at)
+
+                async def identified() -> bool:
+                    peers = (await relay.status("peers"))["peers"]
+                    return len(peers) == 2 and all("agent" in peer for peer in peers)
+
+                await until(identified)
+                assert (await relay.status())["kad"]["peers"] == 1
+
+
 async def known(node: EdgeNode) -> list[str]:
     """The peers that `node` is connected to."""
     return [peer["peer_id"] for peer in (await node.status("peers"))["peers"]]
