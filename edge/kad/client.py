@@ -56,12 +56,14 @@ class KadClient:
         That is the test of what they say: one who lies does not end the search.
         """
         found: dict[Multiaddr, None] = {}
+        dialling = asyncio.Lock()  # a second dial would share the first one, and its addresses
 
         async def told(answer: KadMessage) -> bool:
             named = [a for who, where in read_peers(answer.closer) if who == peer for a in where]
             new = [address for address in named if address not in found]
             found.update(dict.fromkeys(new[: _MAX_FOUND - len(found)]))
-            return bool(new) and await self._reaches(peer, new)
+            async with dialling:
+                return bool(new) and await self._reaches(peer, new)
 
         await self._search(KadMessage(type=kad.FIND_NODE, key=peer.bytes), told, peer)
         return list(found)

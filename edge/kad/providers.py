@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edge.budget import Pool
     from edge.wire.peerid import PeerId
 
-RECORD = 512  # bytes that one costs
+RECORD = 896  # bytes that one costs, of a peer and an origin with no other
 TTL = 48 * 3600.0  # seconds; providers say it again after 22 hours
 MAX_RECORDS = 4096
 MAX_PER_PEER = 128

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import cast
 
 from edge import crypto
 from edge.budget import Budget
@@ -22,9 +24,20 @@ from edge.wire.multiaddr import Multiaddr
 from edge.wire.peerid import PeerId
 from edge.wire.protobuf import delimited
 from tests.hosts import host_around
-from tests.relay.hosts import LOOPBACK, so
+from tests.relay.hosts import LOOPBACK, peer_id, so
 
 PUBLIC = Multiaddr.from_string("/ip4/5.1.1.10/tcp/4001")
+
+
+def asker(at: str, direct: bool = True) -> Connection:
+    """A connection to somebody at the address `at`, as far as answers depend on it."""
+    remote = Multiaddr.from_string(at)
+    return cast(
+        "Connection",
+        SimpleNamespace(
+            remote=remote, direct=direct, local=None, peer=peer_id(3), closed=None, group=b"g"
+        ),
+    )
 
 
 class Node:

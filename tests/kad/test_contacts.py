@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import cast
-
 import pytest
 
 from edge.kad.contacts import MAX_ADDRESSES
@@ -14,7 +11,7 @@ from edge.wire.identify import IdentifyInfo
 from edge.wire.kad import KadMessage
 from edge.wire.multiaddr import MAX_BYTES, Multiaddr
 from tests.counterparts.base import asynchronous
-from tests.kad.hosts import PUBLIC, Node, nodes
+from tests.kad.hosts import PUBLIC, Node, asker, nodes
 from tests.relay.hosts import peer_id
 
 RELAY = peer_id(7)
@@ -28,14 +25,6 @@ NAMED = "/dns4/peer.example.org/tcp/1"
 ELSEWHERE = f"/ip4/5.3.3.3/tcp/1/p2p/{RELAY}/p2p-circuit"
 AT_HOME = f"/ip4/192.168.1.3/tcp/1/p2p/{RELAY}/p2p-circuit"
 CLAIMED = (LOOPBACK, HOME, ELSEWHERE, AT_HOME, SHARED, LINK_LOCAL, RESERVED, DIRECT, NAMED)
-
-
-def asker(at: str, direct: bool = True) -> Connection:
-    """A connection to somebody at the address `at`."""
-    remote = Multiaddr.from_string(at)
-    return cast(
-        "Connection", SimpleNamespace(remote=remote, direct=direct, local=None, peer=peer_id(3))
-    )
 
 
 def claim(node: Node, peer: Node, *addresses: str) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.swarm.errors import StreamReset, SwarmError
 from edge.wire import kad
@@ -13,7 +16,7 @@ from edge.wire.identify import PUSH_ID, Identify
 from edge.wire.kad import KadMessage, read_peers
 from edge.wire.protobuf import delimited
 from tests.counterparts.base import asynchronous
-from tests.kad.hosts import PUBLIC, Node, nodes, say
+from tests.kad.hosts import PUBLIC, Node, asker, nodes, say
 from tests.relay.hosts import peer_id, so
 
 KEY = b"\x12\x20" + bytes(32)  # a multihash
@@ -207,6 +210,30 @@ def test_what_makes_no_sense_costs_the_stream(request_: bytes) -> None:
             with pytest.raises(StreamReset):
                 await stream.read_message(kad.MAX_ANSWER)
             assert (await asker.ask(node, kad.PING)).type == kad.PING
+
+    test()
+
+
+MESSAGES = st.builds(
+    KadMessage,
+    type=st.integers(0, 7),
+    key=st.none() | st.binary(max_size=kad.MAX_KEY + 1),
+    providers=st.lists(st.builds(kad.Peer, id=st.none() | st.binary(max_size=70)), max_size=30),
+).map(KadMessage.encode)
+
+
+@given(st.lists(MESSAGES | st.binary(max_size=200), max_size=20))
+def test_whatever_is_asked_is_answered_within_bounds_or_refused(asked: list[bytes]) -> None:
+    @asynchronous(30)
+    async def test() -> None:
+        async with nodes(1, [PUBLIC]) as (node,):
+            by = asker("/ip4/5.1.1.20/tcp/1")
+            for data in asked:
+                with contextlib.suppress(RemoteProtocolError):
+                    answer = node.kad._answer(data, by)
+                    assert answer is None or len(answer.encode()) <= kad.MAX_REQUEST
+            assert node.kad.refused + sum(node.kad.requests.values()) == len(asked)
+            assert len(node.kad.records) <= node.kad.requests["add_provider"]
 
     test()
 
