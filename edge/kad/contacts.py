@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from edge.wire.peerid import PeerId
 
 MAX_ADDRESSES = 8  # told of a peer
+_DIRECT = 3  # that come before its circuits, which have room in any case
+_LONGEST = 128  # bytes of an address that a peer claims
 _ROOM = 600  # bytes of an answer that they may take, so that K peers fit
 _OVERHEAD = 4  # bytes that each takes beside its own
 _NEAR = (PUBLIC, None, PRIVATE, CGNAT)  # None: a name
@@ -94,14 +96,19 @@ class Contacts:
         if self._host.relays_for(peer):
             own = self._swarm.peer_id
             circuits = [address.with_peer(own).via_circuit(peer) for address in here]
-        return list(dict.fromkeys([*public, *circuits, *through_others, *near]))
+        first, rest = public[:_DIRECT], public[_DIRECT:]
+        return list(dict.fromkeys([*first, *circuits, *through_others, *rest, *near]))
 
     def _claimed(self, peer: PeerId) -> list[Multiaddr]:
         """What `peer` says of itself now, else what is remembered; first, where it was dialled."""
         connection = self._swarm.connection_to(peer)
         if connection is None or connection.info is None:
             return self._host.store.addresses(peer)
-        claimed = [a for a in connection.info.addresses if a.peer_id() in (None, peer)]
+        claimed = [
+            address
+            for address in connection.info.addresses
+            if address.peer_id() in (None, peer) and len(address.bytes) <= _LONGEST
+        ]
         if connection.initiator and connection.direct:
             claimed.insert(0, connection.remote)
         return claimed

@@ -142,6 +142,18 @@ async def test_an_address_that_is_as_long_as_may_be_does_no_harm() -> None:
         assert told(node, peer, asker(DIRECT)) == [DIRECT]
 
 
+@asynchronous(30)
+async def test_however_many_and_long_its_addresses_are_a_reserved_peer_is_found() -> None:
+    """A peer behind NAT may have seen itself at many addresses, and none of them works."""
+    async with nodes(2, [PUBLIC]) as (node, peer):
+        await peer.reserve(node)
+        await peer.connect(node)
+        seen = [f"/dns4/{'a' * 100}{number}.example.org/tcp/1" for number in range(40)]
+        claim(node, peer, *seen)
+        through = f"{PUBLIC}/p2p/{node.id}/p2p-circuit/p2p/{peer.id}"
+        assert told(node, peer, asker(DIRECT))[:4] == [*seen[:3], through]
+
+
 @asynchronous(60)
 async def test_the_largest_answer_is_one_that_rust_takes() -> None:
     async with nodes(kad.K + 2, [PUBLIC]) as (node, sought, *others):

@@ -14,6 +14,7 @@ from edge.wire import kad
 from edge.wire.errors import AddressError, RemoteProtocolError
 from edge.wire.identify import PUSH_ID, Identify
 from edge.wire.kad import KadMessage, read_peers
+from edge.wire.multiaddr import Multiaddr
 from edge.wire.protobuf import delimited
 from tests.counterparts.base import asynchronous
 from tests.kad.hosts import PUBLIC, Node, asker, nodes, say
@@ -131,6 +132,18 @@ async def test_who_goes_loses_its_place() -> None:
         await so(lambda: peer.id in node.kad.table)
         connection.close("goes")
         await so(lambda: peer.id not in node.kad.table)
+
+
+@asynchronous(60)
+async def test_peers_of_one_network_do_not_fill_the_table() -> None:
+    async with nodes(13) as (node, *others):
+        for number, other in enumerate(others):
+            await other.connect(node)
+            (link,) = node.swarm.connections[other.id]
+            node.kad.table.remove(other.id)
+            link.remote = Multiaddr.from_ip(bytes((5, 1, 1, number)), 4001)
+            await identify_as(other, node, kad.PROTOCOL_ID)
+        assert len(node.kad.table) == 8
 
 
 @asynchronous(30)
