@@ -78,6 +78,14 @@ class JsPeer(LinesPeer):
         """The addresses of `peer` by its peer routing. Raises PeerError if nobody knows it."""
         return list(await self.ask("find", peer=peer))
 
+    async def provide(self, key: bytes) -> None:
+        """Tell its DHT that it provides `key`, a multihash."""
+        await self.ask("provide", key=key.hex())
+
+    async def providers(self, key: bytes) -> dict[str, list[str]]:
+        """The peers that provide `key` by its DHT, with their addresses."""
+        return dict(await self.ask("providers", key=key.hex()))
+
     async def protocols(self, peer: str) -> list[str]:
         """Those that `peer` has said it speaks."""
         return list(await self.ask("protocols", peer=peer))

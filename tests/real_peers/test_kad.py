@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -156,6 +157,30 @@ async def test_peers_of_another_dht_have_no_place() -> None:
 
                 await until(identified)
                 assert (await relay.status())["kad"]["peers"] == 1
+
+
+@asynchronous(60)
+async def test_what_one_real_peer_provides_another_finds_here() -> None:
+    key = b"\x12\x20" + hashlib.sha256(b"a block").digest()
+    with NetLab() as lab:
+        serving = Setup(listen=[PUBLIC], within=lab.within(RELAY))
+        async with EdgeNode(serving) as relay:
+            at = f"{PUBLIC}/p2p/{relay.peer_id}"
+            home = Setup(listen=(), relays=[at], within=lab.within(PEER))
+            outside = Setup(listen=(), within=lab.within(DIALER))
+            services = {"kad": {"protocol": KAD}}
+            async with JsPeer(home, services) as provider, JsPeer(outside, services) as seeker:
+                await seeker.connect(at)
+
+                async def stored() -> bool:
+                    await provider.provide(key)
+                    return bool((await relay.status())["kad"]["providers"])
+
+                await until(stored, every=0.5)
+                providers = await seeker.providers(key)
+                through = provider.circuit(at)
+                assert through in providers[provider.peer_id]
+                await seeker.transfer(through, SIZE)
 
 
 async def known(node: EdgeNode) -> list[str]:

@@ -21,6 +21,8 @@ import { tcp } from '@libp2p/tcp'
 import { byteStream } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { CID } from 'multiformats/cid'
+import { decode } from 'multiformats/hashes/digest'
 
 const setup = JSON.parse(process.argv[2])
 const PROTOCOL = setup.protocol
@@ -147,8 +149,25 @@ const requests = {
     const found = await node.peerRouting.findPeer(peerIdFromString(peer), { signal })
     return found.multiaddrs.map(addr => addr.toString())
   },
+  provide: async ({ key }) => {
+    const signal = AbortSignal.timeout(DIAL_SECONDS * 1000)
+    await node.contentRouting.provide(cid(key), { signal })
+  },
+  providers: async ({ key }) => {
+    const found = {}
+    const signal = AbortSignal.timeout(DIAL_SECONDS * 1000)
+    for await (const { id, multiaddrs } of node.contentRouting.findProviders(cid(key), { signal })) {
+      found[id.toString()] = multiaddrs.map(addr => addr.toString())
+    }
+    return found
+  },
   discovered: () => Object.fromEntries(discovered),
   memory: () => process.memoryUsage.rss()
+}
+
+function cid (key) {
+  // The DHT knows keys by their multihash alone; the codec is that of raw bytes.
+  return CID.createV1(0x55, decode(Buffer.from(key, 'hex')))
 }
 
 function withoutPeer (addr) {
