@@ -2,7 +2,7 @@
 
 A peer speaks for itself only, and a record lasts as long as libp2p has it. Where nobody pays for
 what he writes, quotas decide: for each peer, for each key, and in all. When the whole is full, the
-origin (an IP group; all that come through relays are one) that has most records loses its oldest,
+origin (an IP group, or the relay that a peer comes through) that has most records loses its oldest,
 so that a flood pushes out itself.
 
 Source: libp2p/specs kad-dht, "Content provider advertisement and discovery"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 
-from edge.swarm.crowd import networks
+from edge.swarm.crowd import Crowd
 from edge.wire.ip import LOOPBACK, ip_group, scope
 from edge.wire.kad import K
 
@@ -36,19 +36,19 @@ def kad_id(key: bytes) -> int:
 
 
 class Entry:
-    """A peer in the table. `id`: as of `kad_id`; `networks`: as of edge.swarm.crowd.
+    """A peer in the table. `id`: as of `kad_id`; `group`: as of edge.swarm.crowd.
 
     `told`: what others were told of it last, and what that depended on (edge.kad.contacts).
     """
 
-    __slots__ = ("id", "networks", "peer", "told")
+    __slots__ = ("group", "id", "peer", "told")
 
     def __init__(self, peer: PeerId, ip: bytes) -> None:
         self.peer = peer
         self.id = kad_id(peer.bytes)
         self.told: tuple[object, Peer] | None = None
         # The machine itself is under no limit: nobody comes from there but its own users.
-        self.networks = () if scope(ip) == LOOPBACK else tuple(networks(ip_group(ip)))
+        self.group = b"" if scope(ip) == LOOPBACK else ip_group(ip)
 
 
 class Bucket:
@@ -82,7 +82,7 @@ class RoutingTable:
         self._pool = pool
         self._buckets: dict[int, Bucket] = {}  # by the bits that their ids have in common with ours
         self._entries: dict[PeerId, Entry] = {}
-        self._counts: dict[bytes, int] = {}  # of them, by network
+        self._crowd = Crowd()  # of them
 
     def __len__(self) -> int:
         """How many peers have a place."""
@@ -104,11 +104,12 @@ class RoutingTable:
         index = self._index(entry)
         bucket = self._buckets.get(index) or Bucket()
         full = bucket.full or len(self._entries) >= self._pool.ceiling // _PART // ENTRY
-        if full or self._crowded(entry) or not self._pool.take(ENTRY):
+        crowded = self._crowd.full(entry.group, _PER_ADDRESS) is not None
+        if full or crowded or not self._pool.take(ENTRY):
             return
         self._buckets[index] = bucket
         self._entries[peer] = entry
-        self._count(entry, 1)
+        self._crowd.enter(entry.group)
         (bucket.placed if len(bucket.placed) < K else bucket.waiting)[peer] = entry
 
     def remove(self, peer: PeerId) -> None:
@@ -117,7 +118,7 @@ class RoutingTable:
         if entry is None:
             return
         self._pool.give(ENTRY)
-        self._count(entry, -1)
+        self._crowd.leave(entry.group)
         index = self._index(entry)
         bucket = self._buckets[index]
         bucket.remove(peer)
@@ -134,18 +135,3 @@ class RoutingTable:
 
     def _index(self, entry: Entry) -> int:
         return _BITS - (entry.id ^ self._own).bit_length()
-
-    def _crowded(self, entry: Entry) -> bool:
-        """Whether its address, or a network around it, has all the entries that it may have."""
-        return any(
-            self._counts.get(network, 0) >= _PER_ADDRESS * times
-            for network, times in entry.networks
-        )
-
-    def _count(self, entry: Entry, change: int) -> None:
-        for network, _ in entry.networks:
-            count = self._counts.get(network, 0) + change
-            if count:
-                self._counts[network] = count
-            else:
-                del self._counts[network]
