@@ -3,6 +3,7 @@
 A message class lists its fields in FIELDS. None is an absent field; a present but empty field is
 encoded, as proto2's required fields need. Unknown fields are skipped, groups are refused. Fields
 are encoded in the order of FIELDS: if they are listed by number, the encoding is canonical.
+Repeated numbers are packed, as proto3 has them, and read packed or not.
 
 Source: https://protobuf.dev/programming-guides/encoding/
 Portable: runs under CPython and MicroPython.
@@ -36,7 +37,7 @@ class Field:
     maximum number of values of a repeated field. `message`: the class of a MESSAGE.
     """
 
-    __slots__ = ("key", "kind", "limit", "many", "message", "name", "number")
+    __slots__ = ("key", "kind", "limit", "many", "message", "name", "number", "packed")
 
     def __init__(
         self,
@@ -53,7 +54,8 @@ class Field:
         self.limit = limit
         self.many = many
         self.message = message
-        self.key = varint.encode(number << 3 | _WIRE_TYPE[kind])
+        self.packed = many > 0 and _WIRE_TYPE[kind] != _LENGTH
+        self.key = varint.encode(number << 3 | (_LENGTH if self.packed else _WIRE_TYPE[kind]))
 
 
 class Message:
@@ -90,6 +92,9 @@ class Message:
             value = getattr(self, field.name)
             if value is None:
                 continue
+            if field.packed:
+                _encode_packed(out, field, value)
+                continue
             for item in value if field.many else (value,):
                 out += field.key
                 _encode_value(out, field, item)
@@ -104,20 +109,28 @@ class Message:
         view = memoryview(data)
         message = cls()
         pos, end = 0, len(view)
+        field = None
         while pos < end:
             key, pos = _varint(view, pos, end)
             number, wire = key >> 3, key & 7
             pos, value, stop = _raw(view, pos, end, wire)
-            for field in cls.FIELDS:
-                if field.number == number:
-                    try:
-                        _store(message, field, wire, view, pos, value, stop)
-                    except RemoteProtocolError:
-                        if not cls.TOLERANT:
-                            raise
-                    break
+            if field is None or field.number != number:  # values of a repeated field come in a row
+                field = cls._field(number)
+            if field is not None:
+                try:
+                    _store(message, field, wire, view, pos, value, stop)
+                except RemoteProtocolError:
+                    if not cls.TOLERANT:
+                        raise
             pos = stop
         return message
+
+    @classmethod
+    def _field(cls, number: int) -> "Field | None":
+        for field in cls.FIELDS:
+            if field.number == number:
+                return field
+        return None
 
 
 def delimited(body: "Buffer") -> bytes:
@@ -127,6 +140,8 @@ def delimited(body: "Buffer") -> bytes:
 
 def _varint(view: memoryview, pos: int, end: int) -> "tuple[int, int]":
     # Protobuf allows ten bytes and padding, unlike the varint of multiformats.
+    if pos < end and (byte := view[pos]) < 0x80:
+        return byte, pos + 1
     value = shift = 0
     while pos < end:
         byte = view[pos]
@@ -143,11 +158,11 @@ def _varint(view: memoryview, pos: int, end: int) -> "tuple[int, int]":
 def _raw(view: memoryview, pos: int, end: int, wire: int) -> "tuple[int, int, int]":
     """The (start, integer if it is a varint, end) of a value."""
     value = 0
-    if wire == _VARINT:
-        value, stop = _varint(view, pos, end)
-    elif wire == _LENGTH:
+    if wire == _LENGTH:
         length, pos = _varint(view, pos, end)
         stop = pos + length
+    elif wire == _VARINT:
+        value, stop = _varint(view, pos, end)
     elif wire == _FIXED64:
         stop = pos + 8
     elif wire == _FIXED32:
@@ -162,19 +177,21 @@ def _raw(view: memoryview, pos: int, end: int, wire: int) -> "tuple[int, int, in
 def _store(
     message: Message, field: Field, wire: int, view: memoryview, pos: int, value: int, stop: int
 ) -> None:
-    if wire != field.key[0] & 7:
+    if field.packed and wire == _LENGTH:
+        _store_packed(message, field, view, pos, stop)
+        return
+    if wire != _WIRE_TYPE[field.kind]:
         raise _refuse(message, field, f"has wire type {wire}")
     item: Any = value
-    if field.kind == INT and value >= 1 << 63:
-        item = value - (1 << 64)
-    elif field.kind == DOUBLE:
-        import struct
-
-        item = struct.unpack("<d", bytes(view[pos:stop]))[0]
-    elif wire == _LENGTH:
+    if wire == _LENGTH:
         if stop - pos > field.limit:
             raise _refuse(message, field, f"is longer than {field.limit} bytes")
-        item = _length_delimited(message, field, view[pos:stop])
+        body = view[pos:stop]
+        item = bytes(body) if field.kind == BYTES else _length_delimited(message, field, body)
+    elif field.kind == DOUBLE:
+        item = _doubles(bytes(view[pos:stop]))[0]
+    else:
+        item = _number(field, value)
     if not field.many:
         setattr(message, field.name, item)
         return
@@ -182,6 +199,39 @@ def _store(
     if len(items) >= field.many:
         raise _refuse(message, field, f"has more than {field.many} values")
     items.append(item)
+
+
+def _store_packed(message: Message, field: Field, view: memoryview, pos: int, stop: int) -> None:
+    items = getattr(message, field.name)
+    longest = 8 if field.kind == DOUBLE else 10
+    if stop - pos > longest * field.many:
+        raise _refuse(message, field, f"has more than {field.many} values")
+    body = bytes(view[pos:stop])
+    if field.kind == DOUBLE:
+        found = _doubles(body)
+    elif not body or max(body) < 0x80:
+        found = list(body)  # flags, as nearly always
+    else:
+        found = []
+        while pos < stop:
+            value, pos = _varint(view, pos, stop)
+            found.append(_number(field, value))
+    if len(items) + len(found) > field.many:
+        raise _refuse(message, field, f"has more than {field.many} values")
+    items += found
+
+
+def _doubles(body: bytes) -> "list[Any]":
+    import struct
+
+    count, rest = divmod(len(body), 8)
+    if rest:
+        raise RemoteProtocolError("protobuf message cut short")
+    return list(struct.unpack(f"<{count}d", body))
+
+
+def _number(field: Field, value: int) -> int:
+    return value - (1 << 64) if field.kind == INT and value >= 1 << 63 else value
 
 
 def _refuse(message: Message, field: Field, why: str) -> RemoteProtocolError:
@@ -192,12 +242,18 @@ def _length_delimited(message: Message, field: Field, body: memoryview) -> "Any"
     if field.kind == MESSAGE:
         assert field.message is not None
         return field.message.decode(body)
-    if field.kind == BYTES:
-        return bytes(body)
     try:
         return str(bytes(body), "utf-8")
     except UnicodeError:
         raise _refuse(message, field, "is not UTF-8") from None
+
+
+def _encode_packed(out: bytearray, field: Field, items: "list[Any]") -> None:
+    if items:
+        body = bytearray()
+        for item in items:
+            _encode_value(body, field, item)
+        out += field.key + varint.encode(len(body)) + body
 
 
 def _encode_value(out: bytearray, field: Field, item: "Any") -> None:

@@ -29,6 +29,7 @@ from edge.wire import (
     dictionary,
     dns,
     envelope,
+    hivemind,
     identify,
     kad,
     mdns,
@@ -63,6 +64,11 @@ MESSAGES: tuple[type[Message], ...] = (
     envelope.Envelope,
     envelope.PeerRecord,
     envelope.Voucher,
+    hivemind.Frame,
+    hivemind.PingRequest,
+    hivemind.PingResponse,
+    hivemind.StoreResponse,
+    hivemind.FindResponse,
     identify.Identify,
     kad.KadMessage,
     noise.Payload,
@@ -86,6 +92,17 @@ def messages(data: bytes) -> None:
     with contextlib.suppress(RemoteProtocolError):
         found = kind.decode(data[1:])
         assert kind.decode(found.encode()) == found
+
+
+def dht_requests(data: bytes) -> None:
+    """What a node of hivemind's DHT is asked."""
+    with contextlib.suppress(RemoteProtocolError):
+        records = hivemind.StoreRequest.decode(data).records()
+        assert len(records) <= hivemind.MAX_KEYS
+        assert all(len(record[0]) == hivemind.ID_SIZE for record in records)
+    with contextlib.suppress(RemoteProtocolError):
+        keys = hivemind.FindRequest.decode(data).keys
+        assert len(keys) <= hivemind.MAX_KEYS
 
 
 def multiaddr(data: bytes) -> None:
@@ -425,6 +442,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
         messages,
+        dht_requests,
         multiaddr,
         names,
         peer_ids,
@@ -527,6 +545,17 @@ SEEDS: dict[str, list[bytes]] = {
         bytes((MESSAGES.index(identify.Identify),)) + _IDENTIFY,
         bytes((MESSAGES.index(noise.Payload),)) + IDENTITY.payload,
         bytes((MESSAGES.index(envelope.Envelope),)) + envelope.seal_voucher(KEY, PEER, 1),
+    ],
+    "dht_requests": [
+        hivemind.StoreRequest(
+            keys=[bytes(20)] * 2,
+            subkeys=[hivemind.PLAIN, hivemind.DICTIONARY],
+            values=[b"value", b""],
+            expirations=[1.7e9, 1.8e9],
+            in_cache=[0, 1],
+            peer=hivemind.NodeInfo(node_id=bytes(20)),
+        ).encode(),
+        hivemind.FindRequest(keys=[bytes(20)] * 3).encode(),
     ],
     "multiaddr": [
         ADDRESS.with_peer(PEER).via_circuit(PEER).bytes,

@@ -17,6 +17,7 @@ MODULES = (
     "circuit",
     "delimited",
     "envelope",
+    "hivemind",
     "identify",
     "ip",
     "kad",

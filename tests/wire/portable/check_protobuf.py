@@ -69,5 +69,38 @@ for bad in (
     raises(RemoteProtocolError, Outer.decode, bytes.fromhex(bad))
 raises(TypeError, lambda: Outer(nothing=1))
 
+
+# Repeated numbers are packed, and read packed or not, also in parts.
+class Packed(Message):
+    FIELDS = (
+        Field(4, "numbers", INT, many=4),
+        Field(5, "reals", DOUBLE, many=2),
+    )
+
+
+ONE = "000000000000f03f"
+for message, text in (
+    (Packed(numbers=[3, 270, 86942]), "2206038e029ea705"),  # of that page
+    (Packed(numbers=[0, 1]), "22020001"),
+    (Packed(numbers=[-2]), "220afeffffffffffffffff01"),
+    (Packed(reals=[1.0, 1.0]), "2a10" + ONE + ONE),
+    (Packed(), ""),
+):
+    assert message.encode() == bytes.fromhex(text), message
+    assert Packed.decode(bytes.fromhex(text)) == message
+assert Packed.decode(bytes.fromhex("2003" + "22028e02" + "29" + ONE + "2200")) == Packed(
+    numbers=[3, 270], reals=[1.0]
+)
+for bad in (
+    "22050000000000",  # too many values
+    "2203010101" + "22020101",  # in two parts
+    "2229" + "00" * 41,  # far too many
+    "220180",  # a value without its end
+    "2a07" + "00" * 7,  # half a number
+    "2a18" + ONE * 3,
+    "25" + "00" * 4,  # of another type
+):
+    raises(RemoteProtocolError, Packed.decode, bytes.fromhex(bad))
+
 assert delimited(b"") == b"\x00"
 assert delimited(b"a" * 200) == b"\xc8\x01" + b"a" * 200
