@@ -68,8 +68,10 @@ def _main(argv: list[str]) -> int:
     if not args.positionals:
         print("\n".join(_overview()), file=sys.stdout if "help" in args.switches else sys.stderr)
         return 0 if "help" in args.switches else USAGE_ERROR
+    _join_name(args.positionals)
     name, *operands = args.positionals
     if name == "help":
+        _join_name(operands)
         about = [operand for operand in operands[:1] if operand != "help"]
         print("\n".join(_help_on(_command(about[0])) if about else _overview()))
         return 0
@@ -83,6 +85,13 @@ def _main(argv: list[str]) -> int:
 
     file = UCI_FILE if "uci" in args.switches and args.file is None else args.file
     return command.call(load(file, os.environ, args.flags), args)
+
+
+def _join_name(words: list[str]) -> None:
+    """Make one word of the two that some commands are called."""
+    two = " ".join(words[:2])
+    if any(command.name == two for command in COMMANDS):
+        words[:2] = [two]
 
 
 def parse(argv: list[str]) -> Arguments:
@@ -173,10 +182,11 @@ def _overview() -> list[str]:
     rows = [(_synopsis(command), command.help) for command in COMMANDS]
     rows.append(("help [COMMAND]", "show help for a command; `help run` lists every option"))
     rows.append(("--version", "print the version"))
+    width = max([len(left) for left, _ in rows])
     return [
         "Usage: kwaainet COMMAND [FLAG ...]",
         "",
-        *[f"  {left:<14}  {right}" for left, right in rows],
+        *[f"  {left:<{width}}  {right}" for left, right in rows],
         "",
         "Every command takes --config FILE, --data-dir DIR and the other options of `run`.",
     ]

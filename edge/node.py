@@ -17,6 +17,7 @@ from edge.config.errors import ConfigError
 from edge.config.load import diff
 from edge.config.schema import Node as NodeSection
 from edge.config.schema import Relay
+from edge.dht.service import DhtService
 from edge.host import Host
 from edge.kad.service import KadService
 from edge.mdns.service import MdnsService
@@ -69,6 +70,7 @@ class Node:
             Waker(self.host, self.relay),
             self.relay,
             KadService(self.host),
+            DhtService(self.host),
         ]
         self.status = StatusService(self.host, self.services, locked=self._lock >= 0)
         self._ends = AsyncExitStack()

@@ -19,6 +19,7 @@ ROOMS = (  # in the order in which `kwaainet status` shows them
     "tiers",
     "relay",
     "kad",
+    "dht",
     "portmap",
     "mdns",
     "qos",

@@ -209,6 +209,16 @@ class Kad(Section):
         "Answer the searches of other peers; auto: of those that can reach this node directly.")
     ipfs = Bool(False, SOFT,
         "Answer also under the name of IPFS, /ipfs/kad/1.0.0; the peers of IPFS come then, too.")
+class Dht(Section):
+    NAME = "dht"
+    HELP = "The DHT of hivemind and KwaaiNet: records of who serves what, stored for others."
+
+    enabled = Choice("auto", ("auto", "yes", "no"), SOFT,
+        "Store records for other peers; auto: while a public address is confirmed; no: no DHT.")
+    decentralized = Bool(False, SOFT,
+        "Store own records at the nearest nodes; otherwise at the configured peers only.")
+    permissive = Bool(False, HARD,
+        "Accept records that name another peer than their writer, as hivemind does.")
 
 
 class Qos(Section):
@@ -384,7 +394,7 @@ class Status(Section):
 
 
 SECTIONS: tuple[type[Section], ...] = (
-    *(Node, Relay, Kad, Qos, Tier, Adapt, Mdns, Portmap, Status),
+    *(Node, Relay, Kad, Dht, Qos, Tier, Adapt, Mdns, Portmap, Status),
     *(Peer, Schedule, Wake),
 )
 REPEATED = tuple(section for section in SECTIONS if section.MANY)
