@@ -17,14 +17,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.counterparts.base import Counterpart, PeerError, Setup, TransferCut, until, with_port
+from tests.counterparts.base import (
+    Counterpart,
+    PeerError,
+    PeerProcess,
+    Setup,
+    TransferCut,
+    until,
+    with_port,
+)
 from tests.counterparts.payload import PROTOCOL
 
 _READY = 0
 
 
-class LinesPeer(Counterpart):
-    """What peers of JSON lines have in common: all but the command. `events`: in their order."""
+class LinesProcess(PeerProcess):
+    """The dialogue with such a peer: all but the command. `events`: in their order."""
 
     def __init__(self, setup: Setup | None = None) -> None:
         super().__init__(setup)
@@ -110,8 +118,17 @@ class LinesPeer(Counterpart):
         assert found is not None
         return found
 
+    async def stop(self) -> None:
+        await super().stop()
+        if self._reader is not None:
+            await self._reader
+
     async def addrs(self) -> list[str]:
         return list(await self.ask("addrs"))
+
+
+class LinesPeer(LinesProcess, Counterpart):
+    """What libp2p's peers of JSON lines have in common: all but the command."""
 
     async def connect(self, addr: str) -> None:
         await self.ask("connect", addr=addr)
@@ -128,8 +145,3 @@ class LinesPeer(Counterpart):
 
     async def peers(self) -> list[str]:
         return list(await self.ask("peers"))
-
-    async def stop(self) -> None:
-        await super().stop()
-        if self._reader is not None:
-            await self._reader
