@@ -100,11 +100,16 @@ class Holder:
         """
         if entry.subkey != self._subkey:
             self._subkey = entry.subkey
-        if entry.expiration != self._expiration:
-            self._expiration = entry.expiration
+        time = self.shared_time(entry.expiration)
         if entry.until == entry.expiration:
-            entry.until = entry.due = self._expiration
-        entry.subkey, entry.expiration = self._subkey, self._expiration
+            entry.until = entry.due = time
+        entry.subkey, entry.expiration = self._subkey, time
+
+    def shared_time(self, expiration: float) -> float:
+        """The same time, as the object that the last entry has, if it is equal."""
+        if expiration != self._expiration:
+            self._expiration = expiration
+        return self._expiration
 
 
 class Ranking:

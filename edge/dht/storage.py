@@ -183,6 +183,11 @@ class Storage:
             _check_sizes(key, subkey, value)
             name = _canonical(subkey)
             claim = self.validator.claim(key, name, value, cached, writer)
+            if not claim.signed:
+                same = self._tables.same(key, name, value, claim.rank, writer)
+                if same is not None and expiration > same.expiration:
+                    self._tables.prolong(same, expiration, until)
+                    return True
             entry = Entry(key, name, self._tables.value(value), expiration, until)
             self._check_order(entry, claim)
             self._check_quota(entry, claim.rank, writer)

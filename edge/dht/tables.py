@@ -85,6 +85,35 @@ class Tables:
             self.remove(old)
         self._insert(entry, rank, writer)
 
+    def same(
+        self, key: bytes, subkey: bytes, data: bytes, rank: int, writer: PeerId
+    ) -> Entry | None:
+        """The entry that is as this one, but for when it expires, and has not to be compared with
+        others under its key.
+        """
+        found = self.records.get(key)
+        if isinstance(found, Dictionary):
+            old = None if found.crowd is not None and rank != OWNED else found.entries.get(subkey)
+        else:
+            old = found
+        if old is None or old.value.data != data or old.subkey != subkey:
+            return None
+        holder = old.holder
+        same = holder is not None and holder.rank == rank and holder.writer == writer
+        return old if same else None
+
+    def prolong(self, entry: Entry, expiration: float, until: float) -> None:
+        """`entry` expires later than it did: what nearly all announcements come to."""
+        holder, found = entry.holder, self.records[entry.key]
+        assert holder is not None
+        time = holder.shared_time(expiration)
+        entry.expiration, entry.until = time, time if until == expiration else until
+        if isinstance(found, Dictionary):
+            found.latest = max(found.latest, time)
+        if holder.rank != OWNED:
+            del holder.evictable[entry]
+            holder.evictable[entry] = None
+
     def remove(self, entry: Entry) -> None:
         """Take `entry` out of everything but the queue, where it remains until its turn comes."""
         self._account(entry, -1)
