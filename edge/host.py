@@ -78,7 +78,8 @@ class Host:
     cannot be right. Services register what they add: `answers` to the status socket, by verb;
     `tallies`, counters of what was done for others since the start (those in edge.tiers.ledger are
     entered there); `peer_reports`; `finders`, which are asked in turn for addresses of a peer;
-    `relays_for`, which tells whether others reach a peer by a circuit through this node.
+    `relays_for`, which tells whether others reach a peer by a circuit through this node;
+    `roles`, what the node does for everybody, by name: whether it does so now.
     """
 
     def __init__(self, config: Config, share: int = 0, buffer_size: int = 0) -> None:
@@ -125,6 +126,7 @@ class Host:
         self.peer_reports: list[PeerReport] = []
         self.finders: list[Finder] = []
         self.relays_for: Callable[[PeerId], bool] = lambda _: False
+        self.roles: dict[str, Callable[[], bool]] = {}
         self._watcher: interfaces.Watcher | None = None
 
     def configure(self, config: Config) -> None:
@@ -158,14 +160,19 @@ class Host:
 
     def _stay_connected(self) -> None:
         """To the configured peers; they are dialed once there are addresses to tell them."""
-        peers = [peer.address for peer in self.config.all(Peer)]
-        self.reconnector.configure(parsed([*peers, *NETWORKS[self.config[Node].network]]))
+        self.reconnector.configure(self.bootstraps)
 
     async def stop(self) -> None:
         """Close all connections, and what was started."""
         if self._watcher is not None:
             self._watcher.close()
         await self.swarm.stop()
+
+    @property
+    def bootstraps(self) -> list[Multiaddr]:
+        """Addresses of the configured peers, and of those of the network."""
+        peers = [peer.address for peer in self.config.all(Peer)]
+        return parsed([*peers, *NETWORKS[self.config[Node].network]])
 
     async def reach(self, peer: PeerId) -> Connection:
         """A connection to `peer`: the one there is, else one at addresses that are remembered, else

@@ -60,6 +60,7 @@ def host_around(swarm: Swarm, external: Sequence[Multiaddr] = ()) -> Host:
         finders=[],
         relays_for=lambda _: False,
         store=PeerStore(None),
+        roles={},
     )
     return cast("Host", host)
 

@@ -27,6 +27,8 @@ VERBS = {verb.name: verb for verb in cli.COMMANDS}
 SOURCE = "\n".join(path.read_text() for path in sorted(EDGE.rglob("*.py")))
 # Words in `code` that look like options and are names of something else.
 OTHER_NAMES = {
+    "addrs_signed",  # of records
+    "peer_id",
     "oom_score_adj",
     "layer_cake",
     "pfifo_fast",

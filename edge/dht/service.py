@@ -15,7 +15,8 @@ import asyncio
 import os
 
 from edge import log
-from edge.config.schema import Dht, Peer
+from edge.config.schema import Dht
+from edge.dht.announce import Announcer
 from edge.dht.client import Client
 from edge.dht.dialback import DialBack
 from edge.dht.errors import DhtError
@@ -23,7 +24,6 @@ from edge.dht.routing import RoutingTable
 from edge.dht.server import Server
 from edge.dht.storage import Storage
 from edge.dht.verbs import verbs
-from edge.host import parsed
 from edge.swarm.addresses import PUBLIC
 from edge.swarm.errors import SwarmError
 from edge.wire import hivemind
@@ -68,8 +68,10 @@ class DhtService:
             self.table, self.storage, self.client, self._dial_back, self._introduce, host.utc
         )
         self.server.register(host.swarm, calls, lambda _: self._serving)
+        self.announcer = Announcer(host, self.put)
         self._refresh_at = 0.0
         self._wake = asyncio.Event()
+        host.roles["bootstrap"] = lambda: self._serving
         host.identify.identified.append(self._on_identified)
         host.addresses.changed.append(self._decide)
         host.network_changed.append(self._start_afresh)
@@ -80,16 +82,20 @@ class DhtService:
     def configure(self, config: Config) -> None:
         """Follow [dht] and [[peer]]."""
         self._settings = config[Dht]
-        peers = by_peer(parsed([peer.address for peer in config.all(Peer)]))
+        peers = by_peer(self._host.bootstraps)
         self._bootstraps = [peer for peer in peers if peer != self._swarm.peer_id]
         self._decide()
         if self._settings.enabled == "no":
             self.table.clear()
         for connection in self._swarm.all_connections():
             self._on_identified(connection)
+        self.announcer.look()
 
     async def run(self) -> None:
-        """Fill the table and keep it true, and let expired records go, for ever."""
+        """Fill the table and keep it true, let expired records go, and announce, for ever."""
+        await asyncio.gather(self._maintain(), self.announcer.run())
+
+    async def _maintain(self) -> None:
         while True:
             self._wake.clear()
             if self._settings.enabled != "no":
@@ -108,7 +114,8 @@ class DhtService:
             self.storage.expire(now)
 
     async def stop(self) -> None:
-        """Others find out by themselves."""
+        """Tell others that this node leaves."""
+        await self.announcer.leave()
 
     def report(self) -> Status:
         """Nodes known, calls served and made, records held."""
@@ -126,6 +133,7 @@ class DhtService:
                 "failures": self.client.failures,
                 "dial_backs": self._dial_back.dials,
                 "records": self.storage.report(),
+                "announced": {"roles": self.announcer.roles, "nodes": self.announcer.stored},
             }
         }
 
@@ -217,6 +225,7 @@ class DhtService:
         await self.client.nearest(int.from_bytes(os.urandom(ID_SIZE), "big"))
         if len(self.table) != before:
             log.info("dht", nodes=len(self.table), serving=self._serving)
+            self.announcer.look()
         pause = _REFRESH if len(self.table) else _JOIN_AGAIN
         self._refresh_at = self._swarm.loop.time() + pause * self._swarm.slowdown
 

@@ -17,7 +17,14 @@ def _rows(answer: Answer) -> Rows:
     dht = answer["dht"]
     known = counted(dht["nodes"], "node") + " known"
     role = "stores for others" if dht["serving"] else "asks only"
-    return [("dht", f"{known}, {role}")]
+    return [("dht", f"{known}, {role}"), *_announced(dht["announced"])]
+
+
+def _announced(told: Answer) -> Rows:
+    if not told["nodes"]:
+        return ()
+    at = counted(told["nodes"], "node")
+    return [("announced as", f"{', '.join(told['roles'])}, at {at}")]
 
 
 def _metrics(page: Exposition, status: Answer) -> None:

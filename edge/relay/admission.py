@@ -76,6 +76,11 @@ class Admission:
         self.allow_networks = list(map(Network.from_string, relay.allow_networks))
         self.deny_networks = list(map(Network.from_string, relay.deny_networks))
 
+    @property
+    def public(self) -> bool:
+        """Whether anybody on the internet may relay here."""
+        return self.service != "no" and not self.private and bool(self._addresses.confirmed)
+
     def denied(self, connection: Connection) -> str | None:
         """Why the peer on `connection` may not even connect, or None."""
         refusal = None if connection.peer is None else self.denied_peer(connection.peer)

@@ -85,6 +85,7 @@ class RelayService:
         host.relays_for = self.reservations.__contains__
         host.tallies.append(self._tally)
         host.peer_reports.append(self._report_peer)
+        host.roles["relay"] = lambda: self.admission.public
 
     # --- Service ---
 

@@ -28,7 +28,7 @@ from edge.wire.protobuf import delimited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from edge.swarm.addresses import OwnAddresses
     from edge.swarm.connection import Connection
@@ -78,6 +78,14 @@ class IdentifyService:
         observed = Identify(observed_addr=connection.remote.without_peer().bytes)
         return self._current(connection) + observed.encode()
 
+    def sealed(self, addresses: Sequence[Multiaddr]) -> bytes:
+        """An envelope with `addresses` of this node, newer than all before.
+
+        Later records must have higher numbers, over restarts too: hence the clock.
+        """
+        self._sequence = clock.later(self._sequence, self._since)
+        return seal_peer_record(self._swarm.key, self._sequence, list(addresses))
+
     def push_soon(self) -> None:
         """Something that peers are told may have changed: tell, in a moment, whom it has for."""
         self._push_by(self._swarm.loop.time() + _PUSH_DELAY)
@@ -116,17 +124,13 @@ class IdentifyService:
                 log.warning("addresses-left-out", told=len(addresses), known=known)
             if len(self._messages) >= _MAX_MESSAGES:
                 del self._messages[next(iter(self._messages))]
-            # Later records must have higher numbers, over restarts too: hence the clock.
-            self._sequence = clock.later(self._sequence, self._since)
             message = Identify(
                 protocol_version=PROTOCOL_VERSION,
                 agent_version=AGENT,
                 public_key=self._swarm.identity.public_key.encode(),
                 listen_addrs=[address.bytes for address in addresses],
                 protocols=list(protocols),
-                signed_peer_record=seal_peer_record(
-                    self._swarm.key, self._sequence, list(addresses)
-                ),
+                signed_peer_record=self.sealed(addresses),
             ).encode()
             self._messages[addresses, protocols] = message
         return message
