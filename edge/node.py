@@ -17,6 +17,7 @@ from edge.config.errors import ConfigError
 from edge.config.load import diff
 from edge.config.schema import Node as NodeSection
 from edge.config.schema import Relay
+from edge.dcutr.service import DcutrService
 from edge.dht.service import DhtService
 from edge.host import Host
 from edge.kad.service import KadService
@@ -66,6 +67,7 @@ class Node:
             self.modes,
             AutoRelay(self.host),
             PortMapper(self.host),
+            DcutrService(self.host),
             MdnsService(self.host),
             Waker(self.host, self.relay),
             self.relay,

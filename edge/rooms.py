@@ -21,6 +21,7 @@ ROOMS = (  # in the order in which `kwaainet status` shows them
     "kad",
     "dht",
     "portmap",
+    "dcutr",
     "mdns",
     "qos",
 )

@@ -370,6 +370,14 @@ interface = "br-lan"'''
         "Time that a circuit request waits for the sleeper to boot.", unit="seconds")
 
 
+class Dcutr(Section):
+    NAME = "dcutr"
+    HELP = "Direct connections to peers behind NAT, which begin as circuits through a relay."
+
+    enabled = Bool(True, SOFT,
+        "Upgrade circuits of this node to direct connections (hole punching).")
+
+
 class Mdns(Section):
     NAME = "mdns"
     HELP = "Discovery of peers on the local network by multicast DNS."
@@ -394,7 +402,7 @@ class Status(Section):
 
 
 SECTIONS: tuple[type[Section], ...] = (
-    *(Node, Relay, Kad, Dht, Qos, Tier, Adapt, Mdns, Portmap, Status),
+    *(Node, Relay, Kad, Dht, Dcutr, Qos, Tier, Adapt, Mdns, Portmap, Status),
     *(Peer, Schedule, Wake),
 )
 REPEATED = tuple(section for section in SECTIONS if section.MANY)

@@ -4,8 +4,10 @@ Known are the configured external addresses, the interfaces', and those that pee
 observation is hearsay, so it needs witnesses: peers at public addresses, each in another network
 than the others, and each for as long as it is connected. Four confirm a whole address, which they
 have dialled (an inbound connection: that is where it found us) at a port that is ours. Two suffice
-for an IP alone, from which follows only that there is a NAT. Link-local addresses are told to
-nobody: the zone that makes them work has another name on each machine.
+for an IP alone, from which follows only that there is a NAT. What peers observe that this node has
+dialled from a port it listens at is a hole in that NAT, good for DCUtR and for nothing else.
+Link-local addresses are told to nobody: the zone that makes them work has another name on each
+machine.
 
 What the gateway says that it forwards to us is another hearsay. It makes the port ours, so that
 witnesses can confirm it; and it is confirmed as a whole once two witnesses see us at the IP that
@@ -24,8 +26,11 @@ from edge.wire.multiaddr import Multiaddr
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import TypeVar
 
     from edge.swarm.connection import Connection
+
+    Told = TypeVar("Told")
 
 PUBLIC, PRIVATE, UNKNOWN = "public", "private", "unknown"
 CONFIRMATIONS = 4  # witnesses of an address
@@ -64,6 +69,8 @@ class OwnAddresses:
         self.hearsay = False
         self._own: dict[Multiaddr, str | None] = {}  # and how far each reaches
         self._witnesses: dict[Connection, Witness] = {}
+        # What peers see that we have dialled from a port we listen at: so as long as that lasts.
+        self._holes: dict[Connection, Multiaddr] = {}
 
     def configure(self, external: Iterable[Multiaddr]) -> None:
         """Other external addresses from now on; tell `changed` if they are others."""
@@ -87,15 +94,16 @@ class OwnAddresses:
             return
         if scope(ip) != "public" or scope(remote) != "public":
             return
-        address = None if connection.initiator else observed.without_peer()
+        whole, source = observed.without_peer(), connection.dialled_from
+        address = None if connection.initiator or source else whole
+        if source in _ports(self._listening()):
+            _put(self._holes, connection, whole)
         with self._listening_to_peers():
-            self._witnesses.pop(connection, None)
-            if len(self._witnesses) >= _MAX_WITNESSES:
-                del self._witnesses[next(iter(self._witnesses))]  # who has said it first
-            self._witnesses[connection] = Witness(remote, ip, address)
+            _put(self._witnesses, connection, Witness(remote, ip, address))
 
     def forget(self, connection: Connection) -> None:
         """The peer on `connection` is gone, and with it what it has observed."""
+        self._holes.pop(connection, None)
         if connection in self._witnesses:
             with self._listening_to_peers():
                 del self._witnesses[connection]
@@ -154,9 +162,7 @@ class OwnAddresses:
     @property
     def _witnessed(self) -> list[Multiaddr]:
         """Those with most witnesses first; few of each port, whatever is said."""
-        ours = [*self._listening(), *self.mapped]
-        ports = {target[1] for each in ours if (target := each.host_port()) is not None}
-        seen = self.observed
+        ports, seen = _ports([*self._listening(), *self.mapped]), self.observed
         found: list[Multiaddr] = []
         most: dict[tuple[int, int], int] = {}
         for address in sorted(seen, key=lambda address: -seen[address]):
@@ -182,6 +188,15 @@ class OwnAddresses:
             if witness.address is not None:
                 found.setdefault(witness.address, set()).add(ip_network(witness.remote))
         return {address: len(networks) for address, networks in found.items()}
+
+    @property
+    def holes(self) -> list[Multiaddr]:
+        """Where a peer that punches may find us, what most peers see first.
+
+        Nobody else may: the NAT lets in what was asked for from inside.
+        """
+        seen = list(self._holes.values())
+        return sorted(dict.fromkeys(seen), key=lambda address: -seen.count(address))
 
     @property
     def nat(self) -> str:
@@ -234,6 +249,18 @@ class OwnAddresses:
         log.info("addresses", nat=self.nat, confirmed=_listed(self.confirmed))
         for tell in self.changed:
             tell()
+
+
+def _ports(addresses: list[Multiaddr]) -> set[int]:
+    return {target[1] for each in addresses if (target := each.host_port()) is not None}
+
+
+def _put(table: dict[Connection, Told], connection: Connection, value: Told) -> None:
+    """What `connection` says now; for that, what was said first may have to go."""
+    table.pop(connection, None)
+    if len(table) >= _MAX_WITNESSES:
+        del table[next(iter(table))]
+    table[connection] = value
 
 
 def _listed(addresses: list[Multiaddr]) -> str:

@@ -26,6 +26,7 @@ cdef class Connection:
     cdef public double heard_at
     cdef public double idle_since
     cdef public object info
+    cdef public int dialled_from
     cdef readonly bint initiator
     cdef public bint limited
     cdef readonly object load

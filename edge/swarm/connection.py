@@ -95,6 +95,7 @@ class Connection:
         "_waiter",
         "_wire",
         "closed",
+        "dialled_from",
         "direct",
         "group",
         "heard",
@@ -133,6 +134,7 @@ class Connection:
         self.initiator = initiator
         self.remote = remote
         self.local = local
+        self.dialled_from = 0  # the port from which this node has dialled it; 0: its peer has
         self.group = b""
         self.limited = False  # whether the relay it goes through ends it after some time or bytes
         self.peer: PeerId | None = None

@@ -13,6 +13,7 @@ names are resolved, of the relay in a circuit too.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 
 from edge.swarm.backoff import Backoff
@@ -20,7 +21,7 @@ from edge.swarm.dns import Lookups, has_name, resolve
 from edge.swarm.errors import ConnectionClosed, DialError, SwarmError
 from edge.swarm.transport import SocketTransport
 from edge.wire.errors import WireError
-from edge.wire.ip import PUBLIC, ip_group
+from edge.wire.ip import PUBLIC, ip_group, scope
 from edge.wire.multiaddr import IP6ZONE, Multiaddr
 
 TYPE_CHECKING = False
@@ -39,19 +40,25 @@ STAGGER = 0.25  # seconds before the next address is tried beside the last (RFC 
 MAX_ADDRESSES = 16
 _FIRST_BACKOFF = 5.0
 _LONGEST_BACKOFF = 300.0
+_TAKEN = (errno.EADDRNOTAVAIL, errno.EADDRINUSE)  # from this port, to this address
 
 
 class Effort:
     """What one call of `Dialer.connect` may do, for the peer and for relays on the way to it.
 
-    `again`, `trusted`: as there.
+    `again`, `trusted`: as there. `responds`: this node is the one that is dialled, in all that
+    follows TCP. `stagger`: seconds from one address to the next.
     """
 
-    __slots__ = ("again", "lookups", "trusted")
+    __slots__ = ("again", "lookups", "responds", "stagger", "trusted")
 
-    def __init__(self, again: bool, trusted: bool) -> None:
+    def __init__(
+        self, again: bool, trusted: bool, responds: bool = False, stagger: float = STAGGER
+    ) -> None:
         self.again = again
         self.trusted = trusted
+        self.responds = responds
+        self.stagger = stagger
         self.lookups = Lookups()
 
 
@@ -67,6 +74,8 @@ class Dialer:
         # By whether the addresses are trusted too: what a stranger says delays no dial of our own.
         self._under_way: dict[tuple[PeerId, bool], asyncio.Task[Connection]] = {}
         self.dial_circuit: CircuitDialer | None = None
+        # Whether dials into the internet leave from a port that is listened at, where that is free.
+        self.from_listener = False
 
     def forget_failures(self) -> None:
         """Try every address again: the network, or what is configured, has changed."""
@@ -85,6 +94,18 @@ class Dialer:
         which may lead anywhere; others are dialled only where they are public. Raises DialError.
         """
         return await self._connected(peer, addresses, Effort(again, trusted))
+
+    async def punch(
+        self, peer: PeerId, addresses: Sequence[Multiaddr], responds: bool
+    ) -> Connection:
+        """A new direct connection to `peer`, beside those there are; all addresses at once.
+
+        `responds`: `peer` dials at the same time, and is the dialer for Noise and yamux. Nobody has
+        named the addresses but that peer. Raises DialError.
+        """
+        direct = [address for address in addresses if not address.is_circuit]
+        effort = Effort(again=True, trusted=False, responds=responds, stagger=0.0)
+        return await self._connect(peer, direct, effort)
 
     async def _connected(
         self, peer: PeerId, addresses: Sequence[Multiaddr], effort: Effort
@@ -124,7 +145,7 @@ class Dialer:
                     waiting.add(asyncio.ensure_future(self._try(candidates.pop(0), peer, effort)))
                 done, waiting = await asyncio.wait(
                     waiting,
-                    timeout=STAGGER if candidates else None,
+                    timeout=effort.stagger if candidates else None,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 for task in done:
@@ -200,23 +221,42 @@ class Dialer:
     async def _dial(self, address: Multiaddr, peer: PeerId | None, effort: Effort) -> Connection:
         if address.is_circuit:
             return await self._through_relay(address, peer, effort)
+        transport = await self._socket(address, lent=self.from_listener)
+        connection = self._swarm.upgrade(transport, not effort.responds, address, expected=peer)
+        connection.dialled_from = transport.sock.getsockname()[1]
+        return await _upgraded(connection)
+
+    async def _socket(self, address: Multiaddr, lent: bool) -> SocketTransport:
+        """Connected to `address`; `lent`: from a port that is listened at, if one can be had."""
         target, ip = address.host_port(), address.ip()
         if target is None or ip is None:
             raise DialError("only TCP over IP can be dialled")
         refusal = self._swarm.admits_ip(ip)
         if refusal is not None:
             raise DialError(refusal)
+        if lent and scope(ip) == PUBLIC:
+            try:
+                return await self._connected_socket(ip, target[:2], lent=True)
+            except OSError as error:
+                if error.errno not in _TAKEN:
+                    raise
+        return await self._connected_socket(ip, target[:2], lent=False)
+
+    async def _connected_socket(
+        self, ip: bytes, target: tuple[str, int], lent: bool
+    ) -> SocketTransport:
         loop = self._swarm.loop
         sock = socket.socket(socket.AF_INET if len(ip) == 4 else socket.AF_INET6)
         try:
             sock.setblocking(False)
             self._swarm.prepare(sock)
-            await loop.sock_connect(sock, (target[0], target[1]))
+            if lent:
+                self._swarm.lend_port(sock)
+            await loop.sock_connect(sock, target)
         except BaseException:
             sock.close()
             raise
-        transport = SocketTransport(loop, sock, self._swarm.traffic)
-        return await self._upgrade(transport, address, peer, limited=False)
+        return SocketTransport(loop, sock, self._swarm.traffic)
 
     async def _through_relay(
         self, address: Multiaddr, peer: PeerId | None, effort: Effort
@@ -232,24 +272,20 @@ class Dialer:
             raise DialError("a circuit does not lead to its own relay")
         connection = await self._connected(relay, [at], effort)
         transport, limited = await self.dial_circuit(connection, target)
-        return await self._upgrade(transport, address, target, limited)
+        circuit = self._swarm.upgrade(transport, True, address, expected=target)
+        circuit.limited = limited
+        return await _upgraded(circuit)
 
-    async def _upgrade(
-        self,
-        transport: Transport,
-        address: Multiaddr,
-        peer: PeerId | None,
-        limited: bool,
-    ) -> Connection:
-        connection = self._swarm.upgrade(transport, True, address, expected=peer)
-        connection.limited = limited
-        try:
-            return await connection.upgraded()
-        except asyncio.CancelledError:
-            connection.close("dial given up", say=False)
-            raise
-        except ConnectionClosed as error:
-            raise DialError(str(error)) from None
+
+async def _upgraded(connection: Connection) -> Connection:
+    """`connection`, when its upgrade is done. Raises DialError."""
+    try:
+        return await connection.upgraded()
+    except asyncio.CancelledError:
+        connection.close("dial given up", say=False)
+        raise
+    except ConnectionClosed as error:
+        raise DialError(str(error)) from None
 
 
 def _place(address: Multiaddr) -> Multiaddr:

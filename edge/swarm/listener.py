@@ -1,14 +1,22 @@
-"""Listening sockets: opens them, accepts what the node has time and file descriptors for."""
+"""Listening sockets: opens them, accepts what the node has time and file descriptors for.
+
+A port that is listened at is lent to sockets that dial, so that the hole which these make in a NAT
+leads to it. Linux lets both have it only while both ask for SO_REUSEPORT, which any other program
+of the same user could ask for too. So a listening socket has that option for no longer than it
+takes to bind the other one, and a second node at the same port is still refused.
+"""
 
 from __future__ import annotations
 
 import errno
 import socket
+from contextlib import suppress
 
 from edge import log
 from edge.again import Again
 from edge.swarm.errors import SwarmError
 from edge.swarm.work import CONTROL
+from edge.wire.ip import LOOPBACK
 from edge.wire.multiaddr import Multiaddr
 
 TYPE_CHECKING = False
@@ -89,6 +97,14 @@ class Listener:
         self.addresses.append(bound)
         self._loop.add_reader(sock, self._acceptable, sock)
         return bound
+
+    def lend(self, sock: socket.socket) -> bool:
+        """Bind `sock`, which is to dial, to a port that is listened at; False: none can be had."""
+        return any(
+            _bind_beside(listening, sock)
+            for listening, address in zip(self._sockets, self.addresses, strict=False)
+            if listening.family == sock.family and address.scope() != LOOPBACK
+        )
 
     @property
     def accepting(self) -> bool:
@@ -173,6 +189,23 @@ class Listener:
                 self._acceptable(sock)
 
         return again
+
+
+def _bind_beside(listening: socket.socket, sock: socket.socket) -> bool:
+    """Bind `sock` to where `listening` is; False: the kernel does not let both have it."""
+    try:
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for each in (listening, sock):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(listening.getsockname())
+    except OSError:
+        return False
+    finally:
+        with suppress(OSError):
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+    return True
 
 
 def _multiaddr(name: SocketAddress) -> Multiaddr:

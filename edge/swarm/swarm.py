@@ -169,6 +169,10 @@ class Swarm:
         """Try the addresses that could not be had: the network may be another one."""
         self._listener.listen_anew()
 
+    def lend_port(self, sock: socket.socket) -> bool:
+        """Bind `sock`, which is to dial, to a port that is listened at; False: none can be had."""
+        return self._listener.lend(sock)
+
     @property
     def listening(self) -> list[Multiaddr]:
         """Where connections are accepted."""

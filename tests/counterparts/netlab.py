@@ -5,9 +5,15 @@
     gateway 5.1.1.30 ----+
             192.168.7.1 ---- peer 192.168.7.2 (the home)
 
-The gateway masquerades and lets nothing in that was not asked for from inside. Everything lives
-in namespaces of its own name, so several labs and the machine's own network do not meet. Needs
-root, iproute2 and nftables. There is no delay: kernels without netem exist; delay.py adds it.
+Where a lab has two homes, there are also
+
+    gateway2 5.1.1.40 ---+
+            192.168.8.1 ---- peer2 192.168.8.2
+
+A gateway masquerades, keeps ports unless told otherwise, and lets nothing in that was not asked for
+from inside. Everything lives in namespaces of its own name, so several labs and the machine's own
+network do not meet. Needs root, iproute2 and nftables. There is no delay: kernels without netem
+exist; delay.py adds it.
 """
 
 from __future__ import annotations
@@ -19,13 +25,18 @@ from types import TracebackType
 from typing import Self
 
 RELAY, DIALER, GATEWAY, PEER = "relay", "dialer", "gateway", "peer"
+GATEWAY2, PEER2 = "gateway2", "peer2"
 ADDRESSES = {RELAY: "5.1.1.10", DIALER: "5.1.1.20", GATEWAY: "5.1.1.30", PEER: "192.168.7.2"}
+SECOND_HOME = {GATEWAY2: "5.1.1.40", PEER2: "192.168.8.2"}
 HOME = "192.168.7.1"  # the gateway as the home sees it
+_HOME2 = "192.168.8.1"
+FULLY_RANDOM = "fully-random"  # a gateway that gives each connection a port by chance
 
 _INTERNET = "internet"
 _NAT = """
 table ip home {
-  chain out { type nat hook postrouting priority srcnat; oifname "wan" masquerade; }
+  chain out { type nat hook postrouting priority srcnat; oifname "wan" masquerade FLAGS; }
+  chain in { type filter hook input priority filter; iifname "wan" ct state new drop; }
   chain pass {
     type filter hook forward priority filter; policy drop;
     ct state established,related accept
@@ -41,9 +52,14 @@ class NetLabError(Exception):
 
 
 class NetLab:
-    """`with NetLab() as lab`: the lab, removed at the end."""
+    """`with NetLab() as lab`: the lab, removed at the end.
 
-    def __init__(self) -> None:
+    `two_homes`: whether there is a second one. `flags`: of masquerade, at each gateway.
+    """
+
+    def __init__(self, two_homes: bool = False, flags: str = "") -> None:
+        self._addresses = {**ADDRESSES, **(SECOND_HOME if two_homes else {})}
+        self._nat = _NAT.replace("FLAGS", flags)
         self._name = f"kwaainet-{os.getpid()}-{next(_numbers)}"
         self._spaces: list[str] = []
 
@@ -75,19 +91,24 @@ class NetLab:
         return f"{self._name}-{host}"
 
     def _build(self) -> None:
-        for host in (_INTERNET, *ADDRESSES):
+        for host in (_INTERNET, *self._addresses):
             self._add(host)
         self._ip(_INTERNET, "link", "add", "bridge", "type", "bridge")
         self._ip(_INTERNET, "link", "set", "bridge", "up")
-        for host in (RELAY, DIALER, GATEWAY):
-            self._wire(host, "wan", ADDRESSES[host], _INTERNET, host)
+        for host in set(self._addresses) - {PEER, PEER2}:
+            self._wire(host, "wan", self._addresses[host], _INTERNET, host)
             self._ip(_INTERNET, "link", "set", host, "master", "bridge", "up")
-        self._wire(PEER, "lan", ADDRESSES[PEER], GATEWAY, "lan")
-        self._ip(GATEWAY, "address", "add", f"{HOME}/24", "dev", "lan")
-        self._ip(GATEWAY, "link", "set", "lan", "up")
-        self._ip(PEER, "route", "add", "default", "via", HOME)
-        self.run(GATEWAY, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
-        _run(*self.within(GATEWAY), "nft", "-f", "-", text=_NAT)
+        self._build_home(PEER, GATEWAY, HOME)
+        if PEER2 in self._addresses:
+            self._build_home(PEER2, GATEWAY2, _HOME2)
+
+    def _build_home(self, peer: str, gateway: str, inside: str) -> None:
+        self._wire(peer, "lan", self._addresses[peer], gateway, "lan")
+        self._ip(gateway, "address", "add", f"{inside}/24", "dev", "lan")
+        self._ip(gateway, "link", "set", "lan", "up")
+        self._ip(peer, "route", "add", "default", "via", inside)
+        self.run(gateway, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
+        _run(*self.within(gateway), "nft", "-f", "-", text=self._nat)
 
     def _add(self, host: str) -> None:
         _run("ip", "netns", "add", self._space(host))

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.counterparts.lines import LinesPeer
 
@@ -29,3 +30,11 @@ class OurPeer(LinesPeer):
             shutil.copy(self.setup.identity, data / "identity.key")
         environment = ("env", f"PYTHONPATH={_CHECKOUT}")
         return (*environment, sys.executable, "-u", _SOURCE, data)
+
+    async def connections(self, peer: str) -> list[str]:
+        """The remote addresses of its connections to `peer`."""
+        return list(await self.ask("connections", peer=peer))
+
+    async def report(self, name: str) -> Any:
+        """What `kwaainet status --json` of it has under `name`."""
+        return await self.ask("report", name=name)

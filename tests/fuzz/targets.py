@@ -26,6 +26,7 @@ from edge.swarm import peerstore
 from edge.wire import (
     base58,
     circuit,
+    dcutr,
     dictionary,
     dns,
     envelope,
@@ -61,6 +62,7 @@ OWN_RECORDS = mdns.own_records("a" * 36, [ADDRESS.with_peer(PEER)])
 MESSAGES: tuple[type[Message], ...] = (
     circuit.HopMessage,
     circuit.StopMessage,
+    dcutr.HolePunch,
     envelope.Envelope,
     envelope.PeerRecord,
     envelope.Voucher,

@@ -175,3 +175,38 @@ def test_a_node_that_can_listen_nowhere_ends_with_one_line(tmp_path: Path) -> No
     assert done.stderr.splitlines()[-1] == (
         f"kwaainet: cannot listen on /ip4/127.0.0.1/tcp/{port}: Address already in use"
     )
+
+
+@asynchronous(20)
+async def test_a_port_is_lent_to_who_dials_and_to_no_second_node() -> None:
+    first, second = Swarm(Ed25519Key.generate()), Swarm(Ed25519Key.generate())
+    bound = first.listen(at("/ip4/0.0.0.0/tcp/0"))
+    port = bound.host_port()[1]  # type: ignore[index]
+    with socket.socket() as far, socket.socket() as lent, socket.socket() as again:
+        far.bind(("127.0.0.1", 0))
+        far.listen()
+        for sock in (lent, again):
+            assert first.lend_port(sock)
+        lent.connect(far.getsockname())
+        assert lent.getsockname() == ("127.0.0.1", port)
+        with pytest.raises(SwarmError, match="Address already in use"):
+            second.listen(bound)
+        with pytest.raises(OSError, match="Cannot assign"):  # the same two ends
+            again.connect(far.getsockname())
+    first.close_listeners()
+    second.listen(bound)  # though one that was lent lingers
+    for swarm in (first, second):
+        await swarm.stop()
+
+
+@asynchronous(20)
+async def test_there_is_nothing_to_lend_without_a_listener_that_others_reach() -> None:
+    swarm = Swarm(Ed25519Key.generate())
+    with socket.socket() as sock:
+        assert not swarm.lend_port(sock)
+        swarm.listen(FREE)
+        assert not swarm.lend_port(sock)
+    with socket.socket(socket.AF_INET6) as six:
+        swarm.listen(at("/ip4/0.0.0.0/tcp/0"))
+        assert not swarm.lend_port(six)
+    await swarm.stop()

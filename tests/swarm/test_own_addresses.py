@@ -17,7 +17,9 @@ INTERFACES = (*FOUR, "::1", "fe80::1", "fd00::1")
 
 
 def from_(remote: str) -> Connection:
-    known = SimpleNamespace(remote=Multiaddr.from_string(remote), direct=True, initiator=False)
+    known = SimpleNamespace(
+        remote=Multiaddr.from_string(remote), direct=True, initiator=False, dialled_from=0
+    )
     return cast("Connection", known)
 
 

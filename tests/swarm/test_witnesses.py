@@ -31,16 +31,19 @@ def addresses(*external: Multiaddr) -> OwnAddresses:
 class Met:
     """As much of a connection as is asked."""
 
-    def __init__(self, remote: Multiaddr, direct: bool, initiator: bool) -> None:
+    def __init__(self, remote: Multiaddr, direct: bool, initiator: bool, dialled_from: int) -> None:
         self.remote = remote
         self.direct = direct
         self.initiator = initiator
+        self.dialled_from = dialled_from
 
 
-def peer(host: str, initiator: bool = False, direct: bool = True) -> Connection:
-    """A connection from `host`; we have dialled it if we are the initiator."""
+def peer(
+    host: str, initiator: bool = False, direct: bool = True, dialled_from: int = 0
+) -> Connection:
+    """A connection from `host`; we have dialled it if we are the initiator, or there is a port."""
     remote = Multiaddr.from_string(f"/{host}/tcp/{next(ports)}")
-    return cast("Connection", Met(remote, direct, initiator))
+    return cast("Connection", Met(remote, direct, initiator, dialled_from))
 
 
 def networks(count: int) -> list[Connection]:
@@ -228,3 +231,29 @@ def test_what_is_mapped_is_told_when_it_changes() -> None:
     assert told == [False]
     tell(own, networks(2))
     assert True in told
+
+
+def test_what_is_seen_of_a_dial_from_a_listening_port_is_a_hole_and_confirms_nothing() -> None:
+    own = addresses()
+    mapped = Multiaddr.from_string("/ip4/9.9.9.9/tcp/61234")
+    tell(own, [peer(f"ip4/5.{n}.1.1", initiator=True, dialled_from=4001) for n in range(4)])
+    tell(own, [peer("ip4/6.1.1.1", initiator=True, dialled_from=4001)], mapped)
+    tell(own, [peer("ip4/6.2.1.1", initiator=True, dialled_from=40001)], OURS6)
+    assert own.holes == [OURS, mapped]
+    assert (own.observed, own.confirmed, own.nat) == ({}, [], PRIVATE)
+
+
+def test_a_hole_lasts_as_long_as_the_connection_that_made_it() -> None:
+    own, made = addresses(), peer("ip4/5.1.1.1", initiator=True, dialled_from=4001)
+    tell(own, [made])
+    own.forget_observations()
+    assert own.holes == [OURS]
+    own.forget(made)
+    assert own.holes == []
+
+
+def test_who_was_punched_through_to_has_not_found_us_by_itself() -> None:
+    """In a simultaneous open the node may be the listener of a connection that it has dialled."""
+    own = addresses()
+    tell(own, [peer(f"ip4/5.{n}.1.1", dialled_from=4001) for n in range(4)])
+    assert (own.observed, own.confirmed, own.holes) == ({}, [], [OURS])

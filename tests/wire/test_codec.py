@@ -6,13 +6,14 @@ from hypothesis import strategies as st
 
 from edge.wire import varint
 from edge.wire.circuit import HopMessage, StopMessage
+from edge.wire.dcutr import HolePunch
 from edge.wire.envelope import Envelope, PeerRecord, Voucher
 from edge.wire.errors import RemoteProtocolError
 from edge.wire.identify import Identify
 from edge.wire.peerid import PublicKey
 from edge.wire.protobuf import BYTES, DOUBLE, INT, MESSAGE, STRING, UINT, Field, Message
 
-MESSAGES = (Envelope, HopMessage, Identify, PeerRecord, PublicKey, StopMessage, Voucher)
+MESSAGES = (Envelope, HolePunch, HopMessage, Identify, PeerRecord, PublicKey, StopMessage, Voucher)
 
 
 class Leaf(Message):

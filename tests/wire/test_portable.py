@@ -15,6 +15,7 @@ SCRIPTS = Path(__file__).parent / "portable"
 MODULES = (
     "base58",
     "circuit",
+    "dcutr",
     "delimited",
     "envelope",
     "hivemind",

@@ -82,6 +82,18 @@ class Peer:
     async def served(self) -> list[int]:
         return self._served
 
+    async def connections(self, peer: str) -> list[str]:
+        """The remote addresses of its connections to `peer`."""
+        found = self.node.host.swarm.connections.get(PeerId.from_string(peer), ())
+        return [str(connection.remote) for connection in found]
+
+    async def report(self, name: str) -> Any:
+        """What `kwaainet status --json` has under `name`."""
+        merged: dict[str, Any] = {}
+        for service in self.node.services:
+            merged.update(service.report())
+        return merged[name]
+
     async def peers(self) -> list[str]:
         return [str(peer) for peer in self.node.host.swarm.connections]
 

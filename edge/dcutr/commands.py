@@ -1,0 +1,3 @@
+"""DCUtR has no command: `status` shows it, [dcutr] configures it."""
+
+COMMANDS = ()
