@@ -135,7 +135,8 @@ class Node(Section):
     handshake_timeout = Duration(10, 1, 5 * MINUTE, SOFT,
         "Maximum time for the handshake.", unit="seconds")
     idle_timeout = Duration(2 * MINUTE, 5, DAY, SOFT,
-        "Time after which a connection without streams and reservation is closed.", unit="seconds")
+        "Idle time after which a connection is closed; 5 times as long for peers of this network.",
+        unit="seconds")
     keepalive_interval = Duration(30, 1, HOUR, SOFT,
         "Time without incoming data after which a keepalive ping is sent.",
         unit="seconds")

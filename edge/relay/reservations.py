@@ -25,15 +25,16 @@ _ASLEEP = b"asleep"  # the group of reservations that are kept for peers without
 class Reservation:
     """One peer's: until when (loop time), and what per-IP limits count it under.
 
-    `foreign`: the peer is not known to be of this network.
+    `foreign`: the peer is not known to be of this network. `spare`: its group had no more to have.
     """
 
-    __slots__ = ("expires_at", "foreign", "group")
+    __slots__ = ("expires_at", "foreign", "group", "spare")
 
-    def __init__(self, expires_at: float, group: bytes, foreign: bool) -> None:
+    def __init__(self, expires_at: float, group: bytes, foreign: bool, spare: bool = False) -> None:
         self.expires_at = expires_at
         self.group = group
         self.foreign = foreign
+        self.spare = spare
 
     @property
     def asleep(self) -> bool:
@@ -99,14 +100,24 @@ class Reservations:
             if held.foreign and peer not in self._sleepers
         ]
 
+    def spare(self) -> list[PeerId]:
+        """Those of this network that have what was left over, and yield to one of another group."""
+        return [
+            peer
+            for peer, held in self._table.items()
+            if held.spare and not held.foreign and peer not in self._sleepers
+        ]
+
     # --- changes ---
 
     def add(self, peer: PeerId, group: bytes, foreign: bool, expires_at: float) -> bool:
         """Grant or renew; the limits have been asked. False: there is no memory for it."""
-        if peer not in self._table and not self._pool.take(PEER_ENTRY):
+        held = self._table.get(peer)
+        if held is None and not self._pool.take(PEER_ENTRY):
             return False
+        spare = held.spare if held and held.group == group else self.group_full(peer, group)
         self._pop(peer)
-        self._put(peer, Reservation(expires_at, group, foreign))
+        self._put(peer, Reservation(expires_at, group, foreign, spare))
         return True
 
     def remove(self, peer: PeerId) -> None:

@@ -43,6 +43,7 @@ _MESSAGE_TIME = 15.0  # seconds for a peer to send its message
 _SWEEP = 5.0  # seconds, times the slowdown
 _FAR_AWAY = 4_102_444_800  # the year 2100: the end of a reservation while the clock is wrong
 _RESERVATION = "reservation"
+_PER_IP = "RESERVATIONS_PER_IP"  # counted beside the status that is answered
 # Bytes of an answer for addresses, the rest being the voucher's; and what each takes of them beside
 # its own: the peer id behind it, and its field.
 _ADDRESS_ROOM = messages.MAX_MESSAGE - 512
@@ -238,7 +239,9 @@ class RelayService:
         connection = stream.connection
         peer = connection.peer
         assert peer is not None
-        if peer not in self.reservations and self.reservations.full(foreign=True):
+        table = self.reservations
+        no_room = peer not in table and table.full(foreign=True)
+        if no_room or table.group_full(peer, connection.group):
             await self.admission.is_foreign(connection)  # while it waits everything may change
         addresses = self.admission.usable_by(connection)
         admitted = bool(addresses) and self._admit(connection, peer)
@@ -269,16 +272,21 @@ class RelayService:
             return False
         if not self.admission.may_relay(connection) or connection.leaving:
             return False
-        if table.group_full(peer, connection.group):
-            return False
         foreign = not self.admission.is_own(peer, connection.info)
-        if peer in table or not table.full(foreign):
-            return True
-        return not foreign and self._displace_a_foreigner(peer)
+        full = peer not in table and table.full(foreign)
+        if table.group_full(peer, connection.group) and (foreign or full):
+            self._count_refusal(_PER_IP)
+            log.info("relay-crowded", peer=peer, ip=connection.remote, own=not foreign)
+            return False
+        return not full or (not foreign and self._displace(peer))
 
-    def _displace_a_foreigner(self, favoured: PeerId) -> bool:
-        """Take the reservation of a foreigner, one without circuits if there is any."""
-        peer = min(self.reservations.foreigners(), key=self._circuits_of, default=None)
+    def _displace(self, favoured: PeerId) -> bool:
+        """Take the reservation of a foreigner, or one beyond the limit of its address.
+
+        It is one without circuits if there is any.
+        """
+        yielding = self.reservations.foreigners() or self.reservations.spare()
+        peer = min(yielding, key=self._circuits_of, default=None)
         if peer is None:
             return False
         log.info("relay-displaced", peer=peer, favoured=favoured)

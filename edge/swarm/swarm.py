@@ -21,7 +21,7 @@ from edge.swarm.handlers import Handlers
 from edge.swarm.handshake_rate import HandshakeRate
 from edge.swarm.limits import Limits
 from edge.swarm.listener import Listener
-from edge.swarm.places import LISTED, PATIENCE, Places, most_wanted
+from edge.swarm.places import FOREIGN, LISTED, PATIENCE, Places, most_wanted
 from edge.swarm.pools import CONNECTION, HANDSHAKE
 from edge.swarm.relief import Relief
 from edge.swarm.shared import Shared
@@ -47,6 +47,7 @@ _SWEEP = 1.0  # seconds, times `slowdown`
 _SWEEPS_PER_KEEPALIVE = 4  # at least so many, however slow the rest
 _FRAME_TIME = 30.0  # seconds for a noise message to come whole: 64 KiB at 2 KB/s
 _FORGIVEN = 50  # nuisances of a connection that are forgotten each second
+_OWN_IDLES = 5  # times as long as others may a peer of this network idle
 _SUSPENDED = 10.0  # a sweep so late means that the process was stopped: nobody is to blame
 
 
@@ -430,7 +431,10 @@ class Swarm:
         protected = connection.peer in self._protected and not connection.leaving
         if connection.busy or protected:
             connection.idle_since = now
-        return now - connection.idle_since > self.limits.idle_timeout
+        most = self.limits.idle_timeout
+        if self.places.favour(connection) != FOREIGN:
+            most *= _OWN_IDLES
+        return now - connection.idle_since > most
 
     # --- the end ---
 

@@ -240,12 +240,12 @@ async def test_a_renewal_that_rests_is_tried_on_another_network(
     async with relaying() as relay, reserving(relay.at) as node:
         await so(lambda: len(node.autorelay.reservations) == 1)
         first = node.autorelay.reservations[relay.swarm.peer_id]
-        relay.service.limits.max_reservations_per_ip = 0
+        relay.service.limits.max_reservations = 0
         relay.service.reservations.remove(node.swarm.peer_id)  # so that it is no renewal there
         first.renew_at = 0.0
         node.host.addresses.changed[-1]()
         await so(lambda: count(failures) == 1)
-        relay.service.limits.max_reservations_per_ip = 8
+        relay.service.limits.max_reservations = 8
         for tell in node.host.network_changed:
             tell()
         await so(lambda: node.autorelay.reservations[relay.swarm.peer_id] is not first)

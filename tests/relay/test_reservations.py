@@ -172,6 +172,18 @@ def test_so_many_are_for_one_network(pattern: str, most: int) -> None:
     assert not rig.table.group_full(A, groups[0])
 
 
+def test_what_a_full_group_was_given_nonetheless_is_spare() -> None:
+    rig = Rig(per_ip=1)
+    rig.add(A)
+    rig.add(B)
+    rig.add(C, group=THERE)
+    assert rig.table.spare() == [B]
+    rig.add(B)
+    assert rig.table.spare() == [B]
+    rig.table.keep(frozenset({B}))
+    assert rig.table.spare() == []
+
+
 @pytest.mark.parametrize(("now", "over"), [(99.9, []), (100.0, [A]), (500.0, [A, B])])
 def test_whose_time_is_up(now: float, over: list[PeerId]) -> None:
     rig = Rig()

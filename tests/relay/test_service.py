@@ -111,6 +111,25 @@ async def test_own_peers_displace_foreigners_without_circuits_first() -> None:
         assert relay.service.report()["refusals"] == {"relay": refusals}
 
 
+@asynchronous(30)
+async def test_the_limit_of_an_address_binds_own_peers_when_there_is_nothing_left() -> None:
+    options = {"max_reservations": 3, "max_reservations_per_ip": 2, "foreign_share": 100}
+    async with (
+        relaying(**options) as relay,
+        peers(relay, 1) as (foreigner,),
+        peers(relay, 4, own=True) as (first, second, third, fourth),
+    ):
+        for own in (first, second):
+            assert await own.reserve() == circuit.OK
+        assert await foreigner.reserve() == circuit.RESERVATION_REFUSED
+        assert await third.reserve() == circuit.OK
+        assert relay.service.reservations.spare() == [third.id]
+        assert await fourth.reserve() == circuit.RESERVATION_REFUSED
+        refusals = {"reservation_refused": 2, "reservations_per_ip": 2}
+        assert relay.service.report()["refusals"] == {"relay": refusals}
+        assert await third.reserve() == circuit.OK  # it renews
+
+
 # --- requests that are refused ---
 
 

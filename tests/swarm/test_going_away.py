@@ -13,6 +13,7 @@ from edge.swarm.connection import Connection
 from edge.swarm.dialer import Dialer
 from edge.swarm.limits import Limits
 from edge.swarm.peerstore import PeerStore
+from edge.swarm.places import OWN
 from edge.swarm.reconnect import Reconnector
 from edge.swarm.stream import Stream
 from edge.swarm.swarm import Swarm
@@ -152,3 +153,18 @@ async def test_circuits_on_it_outlast_a_reload() -> None:
             await go_away(ours, theirs)
         relay.configure()
         assert len(relay.service.circuits) == 1
+
+
+@asynchronous(30)
+async def test_who_is_favoured_may_idle_five_times_as_long() -> None:
+    server, client = swarm(), swarm(idle_timeout=60.0)
+    at = server.listen(LOOPBACK)
+    connection = await Dialer(client).connect(server.peer_id, [at], trusted=True)
+    await so(lambda: not connection.busy)
+    client.places.favour = lambda _: OWN
+    for seconds, closed in ((61.0, None), (299.0, None), (301.0, "idle")):
+        connection.idle_since = client.loop.time() - seconds
+        client._sweep()
+        assert connection.closed == closed
+    for each in (client, server):
+        await each.stop()
