@@ -7,6 +7,8 @@ What its behaviour asks of a test:
 - Its AutoNAT v1 asks for the first time 15 s after its start, v2 as soon as it knows an address.
 - It looks for public addresses only, and serves nobody whose address is not public: netlab.
 - Its dial-backs come from another peer id than its own.
+- It punches no hole, and does not look back, before it knows a public address of its own and serves
+  DCUtR: some seconds after a peer has observed one.
 - It reserves only once it knows that it is private: told by `reachability`, or found out.
 """
 
@@ -76,6 +78,10 @@ class GoLibp2p(LinesPeer):
     async def connections(self) -> list[dict[str, Any]]:
         """Each with `peer`, `addr`, and whether it is `inbound` and `limited`."""
         return list(await self.ask("connections"))
+
+    async def protocols(self) -> list[str]:
+        """Those that it serves now."""
+        return list(await self.ask("protocols"))
 
     async def disconnect(self, peer: str) -> None:
         await self.ask("disconnect", peer=peer)

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from edge.dcutr.service import ATTEMPTS
+from edge.wire.dcutr import PROTOCOL_ID
 from tests.counterparts.base import Setup, asynchronous, until
 from tests.counterparts.edge_node import EdgeNode
 from tests.counterparts.go_libp2p import GoLibp2p
@@ -54,9 +55,15 @@ async def homes(
         await running.enter_async_context(b)
         await running.enter_async_context(a)
         await a.connect(at)  # where it learns its own address, as behind any bootstrap
+        if isinstance(b, GoLibp2p):
+            await until(lambda: _serves_dcutr(b))
         if isinstance(a, RustPeer):
             await a.event("identified", peer=relay.peer_id)
         yield a, b, b.circuit(at)
+
+
+async def _serves_dcutr(peer: GoLibp2p) -> bool:
+    return PROTOCOL_ID in await peer.protocols()
 
 
 def is_circuit(address: str) -> bool:

@@ -111,6 +111,8 @@ func (p *Peer) do(ctx context.Context, request Request) (any, error) {
 		return p.host.Network().Peers(), nil
 	case "connections":
 		return p.connections(), nil
+	case "protocols":
+		return p.host.Mux().Protocols(), nil
 	case "transfer":
 		return p.transfer(request.Addr, request.Size)
 	case "served":
