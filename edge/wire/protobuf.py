@@ -24,10 +24,11 @@ BYTES = 2
 STRING = 3
 MESSAGE = 4
 DOUBLE = 5
+FIXED64 = 6
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _MASK64 = (1 << 64) - 1
-_WIRE_TYPE = (_VARINT, _VARINT, _LENGTH, _LENGTH, _LENGTH, _FIXED64)  # by kind
+_WIRE_TYPE = (_VARINT, _VARINT, _LENGTH, _LENGTH, _LENGTH, _FIXED64, _FIXED64)  # by kind
 
 
 class Field:
@@ -190,6 +191,8 @@ def _store(
         item = bytes(body) if field.kind == BYTES else _length_delimited(message, field, body)
     elif field.kind == DOUBLE:
         item = _doubles(bytes(view[pos:stop]))[0]
+    elif field.kind == FIXED64:
+        item = int.from_bytes(bytes(view[pos:stop]), "little")
     else:
         item = _number(field, value)
     if not field.many:
@@ -273,6 +276,9 @@ def _encode_value(out: bytearray, field: Field, item: "Any") -> None:
         import struct
 
         out += struct.pack("<d", item)
+        return
+    if kind == FIXED64:
+        out += item.to_bytes(8, "little")
         return
     body = item.encode() if kind == MESSAGE else item.encode("utf-8")
     out += varint.encode(len(body))

@@ -24,6 +24,7 @@ from edge.status.server import _decoded
 from edge.status.verbs import _count, _target
 from edge.swarm import peerstore
 from edge.wire import (
+    autonat,
     base58,
     circuit,
     dcutr,
@@ -60,6 +61,10 @@ ADDRESS = Multiaddr.from_string("/ip4/1.2.3.4/tcp/4001")
 QUESTION = dns.query(1, "_dnsaddr.example.org")
 OWN_RECORDS = mdns.own_records("a" * 36, [ADDRESS.with_peer(PEER)])
 MESSAGES: tuple[type[Message], ...] = (
+    autonat.Message1,
+    autonat.Message2,
+    autonat.DialBack,
+    autonat.DialBackResponse,
     circuit.HopMessage,
     circuit.StopMessage,
     dcutr.HolePunch,
@@ -490,6 +495,10 @@ _IDENTIFY = identify.Identify(
     protocols=["/ipfs/id/1.0.0", circuit.HOP_ID],
     signed_peer_record=envelope.seal_peer_record(KEY, 1, [ADDRESS]),
 ).encode()
+_DIAL = autonat.Message1(
+    type=autonat.Message1.DIAL,
+    dial=autonat.Dial(peer=autonat.PeerInfo(id=PEER.bytes, addrs=[ADDRESS.bytes])),
+).encode()
 _RESERVED = circuit.HopMessage(
     type=2,
     status=circuit.OK,
@@ -543,6 +552,7 @@ _CIRCUIT = (
 
 SEEDS: dict[str, list[bytes]] = {
     "messages": [
+        bytes((MESSAGES.index(autonat.Message1),)) + _DIAL,
         bytes((MESSAGES.index(circuit.HopMessage),)) + _RESERVED,
         bytes((MESSAGES.index(identify.Identify),)) + _IDENTIFY,
         bytes((MESSAGES.index(noise.Payload),)) + IDENTITY.payload,

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.wire import varint
+from edge.wire.autonat import DialBack, Message1, Message2
 from edge.wire.circuit import HopMessage, StopMessage
 from edge.wire.dcutr import HolePunch
 from edge.wire.envelope import Envelope, PeerRecord, Voucher
@@ -13,7 +14,10 @@ from edge.wire.identify import Identify
 from edge.wire.peerid import PublicKey
 from edge.wire.protobuf import BYTES, DOUBLE, INT, MESSAGE, STRING, UINT, Field, Message
 
-MESSAGES = (Envelope, HolePunch, HopMessage, Identify, PeerRecord, PublicKey, StopMessage, Voucher)
+MESSAGES = (
+    *(Envelope, HolePunch, HopMessage, Identify, PeerRecord, PublicKey, StopMessage, Voucher),
+    *(DialBack, Message1, Message2),
+)
 
 
 class Leaf(Message):

@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(__file__).parent / "portable"
 MODULES = (
+    "autonat",
     "base58",
     "circuit",
     "dcutr",

@@ -5,6 +5,7 @@ from edge.wire.errors import RemoteProtocolError
 from edge.wire.protobuf import (
     BYTES,
     DOUBLE,
+    FIXED64,
     INT,
     MESSAGE,
     STRING,
@@ -26,6 +27,7 @@ class Outer(Message):
         Field(3, "inner", MESSAGE, limit=8, message=Inner),
         Field(4, "items", BYTES, limit=4, many=2),
         Field(5, "real", DOUBLE),
+        Field(6, "fixed", FIXED64),
         Field(16, "far", UINT),
     )
 
@@ -37,6 +39,8 @@ VECTORS = (
     (Outer(inner=Inner(a=-2)), "1a0b08feffffffffffffffff01"),
     (Outer(items=[b"", b"\x01"]), "2200220101"),
     (Outer(real=1.0), "29000000000000f03f"),
+    (Outer(fixed=1), "310100000000000000"),
+    (Outer(fixed=(1 << 64) - 2), "31feffffffffffffff"),
     (Outer(far=1), "800101"),
     (Outer(), ""),
     (Outer(number=0, text=""), "08001200"),  # present and empty is not absent
