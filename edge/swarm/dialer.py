@@ -218,6 +218,17 @@ class Dialer:
         """
         return await self._dial(address, peer, Effort(again=False, trusted=True))
 
+    async def dial_apart(self, address: Multiaddr, peer: PeerId) -> Connection:
+        """One new connection to `peer` beside all there are (edge.swarm.apart), from a new port.
+
+        `address` is a stranger's: it is dialled where it is public. Raises DialError, another
+        SwarmError, WireError or OSError.
+        """
+        if not _is_far(address, set(map(ip_group, self._own_ips()))):
+            raise DialError("only public addresses can be dialled")
+        transport = await self._socket(address, lent=False)
+        return await _upgraded(self._swarm.apart.upgrade(transport, address, peer))
+
     async def _dial(self, address: Multiaddr, peer: PeerId | None, effort: Effort) -> Connection:
         if address.is_circuit:
             return await self._through_relay(address, peer, effort)

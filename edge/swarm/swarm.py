@@ -14,6 +14,7 @@ from contextlib import suppress
 from edge import log
 from edge.budget import Budget, default_limit
 from edge.machine import resident
+from edge.swarm.apart import Apart
 from edge.swarm.clones import Clones
 from edge.swarm.connection import Connection
 from edge.swarm.errors import LimitReached
@@ -96,6 +97,7 @@ class Swarm:
         self._open = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._handlers = Handlers(self._shared, self.spawn)
+        self.apart = Apart(self._shared)
         self._listener = Listener(self._shared, self.prepare, self._accepted)
         self.listening_changed = self._listener.changed  # told when a missing address has come
         self.places = Places(self._shared, self.connections, self._protected)
