@@ -13,6 +13,13 @@ What the gateway says that it forwards to us is another hearsay. It makes the po
 witnesses can confirm it; and it is confirmed as a whole once two witnesses see us at the IP that
 the gateway claims. Neither's word does alone: who poses as the gateway could have us send our peers
 to anybody, and what peers see tells of no port.
+
+Peers that were asked to dial back (edge.autonat) know more. A dial-back that arrived proves that
+somebody can reach this node, though not where: the address is what its peer says. Two confirm an
+address, from different networks and unless as many see this node at another IP; with three it is
+certain, and reservations are given up. One that failed proves nothing, but if none has arrived,
+what follows does no harm: the node counts as behind NAT, at once if no address is confirmed, with
+three networks that failed if one is; it is advertised all the same.
 """
 
 from __future__ import annotations
@@ -35,6 +42,10 @@ if TYPE_CHECKING:
 PUBLIC, PRIVATE, UNKNOWN = "public", "private", "unknown"
 CONFIRMATIONS = 4  # witnesses of an address
 NAT_CONFIRMATIONS = 2  # of an IP
+DIAL_BACKS = 2  # networks from which an address was reached, to confirm it
+CERTAIN_DIAL_BACKS = 3  # to give up what helps a node that is not reached
+DOUBTS = 3  # networks from which none arrived, to doubt what is confirmed
+_MAX_DIAL_BACKS = 16  # networks
 _MAX_WITNESSES = 64
 _MOST_PER_PORT = 3  # confirmed by observation, of each family
 
@@ -48,6 +59,17 @@ class Witness:
         self.remote = remote
         self.ip = ip
         self.address = address
+
+
+class DialBack:
+    """What a peer was asked to dial, whether it arrived, and when that was, in loop time."""
+
+    __slots__ = ("address", "at", "reached")
+
+    def __init__(self, address: Multiaddr, reached: bool, at: float) -> None:
+        self.address = address
+        self.reached = reached
+        self.at = at
 
 
 class OwnAddresses:
@@ -71,6 +93,7 @@ class OwnAddresses:
         self._witnesses: dict[Connection, Witness] = {}
         # What peers see that we have dialled from a port we listen at: so as long as that lasts.
         self._holes: dict[Connection, Multiaddr] = {}
+        self._dial_backs: dict[bytes, DialBack] = {}  # the last one from each network
 
     def configure(self, external: Iterable[Multiaddr]) -> None:
         """Other external addresses from now on; tell `changed` if they are others."""
@@ -111,13 +134,46 @@ class OwnAddresses:
     def forget_observations(self) -> None:
         """The network has changed: what was observed is no longer so."""
         self._witnesses.clear()
+        self._dial_backs.clear()
+
+    def candidates(self, ip: bytes) -> list[Multiaddr]:
+        """Where this node may be found at `ip`, at which a peer sees it."""
+        found = [address for address in self.external if address.ip() == ip]
+        for address in [*self.mapped, *self._listening()]:
+            own, target = address.ip(), address.host_port()
+            if own is not None and target is not None and len(own) == len(ip):
+                found.append(Multiaddr.from_ip(ip, target[1]))
+        return list(dict.fromkeys(found))
+
+    def dialled_back(self, network: bytes, address: Multiaddr, reached: bool, at: float) -> None:
+        """A peer in `network` was asked to dial `address`, and at loop time `at` it had done so.
+
+        `reached`: whether it arrived here.
+        """
+        with self._listening_to_peers():
+            self._dial_backs.pop(network, None)
+            if len(self._dial_backs) >= _MAX_DIAL_BACKS:
+                del self._dial_backs[next(iter(self._dial_backs))]
+            self._dial_backs[network] = DialBack(address, reached, at)
+
+    def forget_dial_backs(self, before: float) -> None:
+        """Those of before that loop time tell nothing any more."""
+        old = [network for network, each in self._dial_backs.items() if each.at < before]
+        if old:
+            with self._listening_to_peers():
+                for network in old:
+                    del self._dial_backs[network]
+
+    def dialled_back_since(self, time: float) -> set[bytes]:
+        """The networks with a dial-back not before that loop time."""
+        return {network for network, each in self._dial_backs.items() if each.at >= time}
 
     @contextmanager
     def _listening_to_peers(self) -> Iterator[None]:
         """Tell `changed` if what is done meanwhile changes anything."""
-        before = self.nat, self.confirmed
+        before = self.nat, self.certain, self.confirmed
         yield
-        if (self.nat, self.confirmed) != before:
+        if (self.nat, self.certain, self.confirmed) != before:
             self.hearsay = True
             self._tell()
             self.hearsay = False
@@ -137,12 +193,13 @@ class OwnAddresses:
     @property
     def confirmed(self) -> list[Multiaddr]:
         """Where anyone on the internet reaches us directly."""
-        return list(dict.fromkeys(self._certain + self._mapped_where_seen + self._witnessed))
+        found = self._certain + self._mapped_where_seen
+        return list(dict.fromkeys(found + self._reached(DIAL_BACKS) + self._witnessed))
 
     @property
     def certain(self) -> bool:
-        """Whether an address is confirmed by more than what peers say."""
-        return bool(self._certain)
+        """Whether an address is confirmed by more than what a few peers say."""
+        return bool(self._certain or self._reached(CERTAIN_DIAL_BACKS))
 
     @property
     def _certain(self) -> list[Multiaddr]:
@@ -176,6 +233,36 @@ class OwnAddresses:
         return found
 
     @property
+    def dial_backs(self) -> tuple[int, int]:
+        """From how many networks this node was reached, and from how many it was not."""
+        reached = [each.reached for each in self._dial_backs.values()]
+        return reached.count(True), reached.count(False)
+
+    def _reached(self, networks: int) -> list[Multiaddr]:
+        """The addresses of which that many dial-backs arrived, and which most peers see."""
+        arrived: dict[Multiaddr, set[bytes]] = {}
+        voices: dict[bytes, set[bytes]] = {}  # by IP: the networks that see this node there
+        for witness in self._witnesses.values():
+            voices.setdefault(witness.ip, set()).add(ip_network(witness.remote))
+        for network, each in self._dial_backs.items():
+            ip = each.address.ip()
+            if each.reached and ip is not None:
+                arrived.setdefault(each.address, set()).add(network)
+                voices.setdefault(ip, set()).add(network)
+
+        def leads(ip: bytes) -> bool:
+            others = [len(seen) for at, seen in voices.items() if at != ip and len(at) == len(ip)]
+            return len(voices[ip]) > max(others, default=0)
+
+        return [
+            address
+            for address, seen in arrived.items()
+            if len(seen) >= networks
+            and leads(ip := address.ip() or b"")
+            and address in self.candidates(ip)
+        ]
+
+    @property
     def advertised(self) -> list[Multiaddr]:
         """The addresses announced to everyone."""
         return self.confirmed + self.circuits
@@ -201,8 +288,11 @@ class OwnAddresses:
     @property
     def nat(self) -> str:
         """PUBLIC, PRIVATE (behind NAT) or UNKNOWN."""
+        reached, failed = self.dial_backs
         if self.confirmed:
-            return PUBLIC
+            return PRIVATE if failed >= DOUBTS and not reached else PUBLIC
+        if failed and not reached:
+            return PRIVATE
         seen: dict[bytes, set[bytes]] = {}
         for witness in self._witnesses.values():
             seen.setdefault(witness.ip, set()).add(ip_group(witness.remote))
