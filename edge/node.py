@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from edge import lock, log
+from edge.autonat.service import AutonatService
 from edge.config.errors import ConfigError
 from edge.config.load import diff
 from edge.config.schema import Node as NodeSection
@@ -65,6 +66,7 @@ class Node:
             self.qos,
             Bookkeeper(self.host, self.modes),
             self.modes,
+            AutonatService(self.host),
             AutoRelay(self.host),
             PortMapper(self.host),
             DcutrService(self.host),

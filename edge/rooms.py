@@ -20,6 +20,7 @@ ROOMS = (  # in the order in which `kwaainet status` shows them
     "relay",
     "kad",
     "dht",
+    "autonat",
     "portmap",
     "dcutr",
     "mdns",

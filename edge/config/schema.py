@@ -220,6 +220,14 @@ class Dht(Section):
         "Store own records at the nearest nodes; otherwise at the configured peers only.")
     permissive = Bool(False, HARD,
         "Accept records that name another peer than their writer, as hivemind does.")
+class Autonat(Section):
+    NAME = "autonat"
+    HELP = "Reachability: peers dial this node back to find out, and it does so for them (AutoNAT)."
+
+    service = Choice("auto", ("auto", "yes", "no"), SOFT,
+        "Dial back peers that ask; auto: while this node is reachable itself.")
+    client = Bool(True, SOFT,
+        "Ask peers to dial back, to find out whether this node is reachable.")
 
 
 class Qos(Section):
@@ -403,7 +411,7 @@ class Status(Section):
 
 
 SECTIONS: tuple[type[Section], ...] = (
-    *(Node, Relay, Kad, Dht, Dcutr, Qos, Tier, Adapt, Mdns, Portmap, Status),
+    *(Node, Relay, Kad, Dht, Autonat, Dcutr, Qos, Tier, Adapt, Mdns, Portmap, Status),
     *(Peer, Schedule, Wake),
 )
 REPEATED = tuple(section for section in SECTIONS if section.MANY)

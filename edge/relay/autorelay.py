@@ -144,7 +144,7 @@ class AutoRelay:
     def _decide(self) -> None:
         """Behind NAT the node keeps reservations on relays; a public one needs none.
 
-        What it has is not given up because peers say that they have reached it.
+        What it has is not given up because a few peers say that they have reached it.
         """
         settings, nat = self._settings, self._host.addresses.nat
         needed = nat == PRIVATE

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WIDE = 140  # columns a terminal must have for whole peer ids
 _REACHABLE = {
     "public": "yes, at a public address",
-    "private": "no, behind NAT",
+    "private": "no, behind NAT or a firewall",
     "unknown": "not known yet",
 }
 

@@ -6,17 +6,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-_MOST = 256  # that rest at a time
+_MOST = 256
 
 
 class Backoff:
-    """The last ones of those that failed. `clock`: seconds, monotonic.
+    """The last ones of those that failed, at most `most`. `clock`: seconds, monotonic.
 
     `longest`: seconds of a rest.
     """
 
-    def __init__(self, clock: Callable[[], float], longest: float) -> None:
+    def __init__(self, clock: Callable[[], float], longest: float, most: int = _MOST) -> None:
         self._clock = clock
+        self._most = most
         self._longest = longest
         self._rests: dict[Hashable, tuple[float, float]] = {}  # until when, and how long it was
 
@@ -33,7 +34,7 @@ class Backoff:
         """Let `key` rest, `first` seconds or twice as long as the last time; returns how long."""
         _, last = self._rests.pop(key, (0.0, 0.0))
         length = min(max(first, last * 2), self._longest)
-        if len(self._rests) >= _MOST:
+        if len(self._rests) >= self._most:
             del self._rests[next(iter(self._rests))]
         self._rests[key] = self._clock() + length, length
         return length

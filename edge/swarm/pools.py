@@ -13,9 +13,9 @@ CONNECTION = 20 * KIB
 HANDSHAKE = 8 * KIB  # without what it holds of a frame
 STREAM = 2 * KIB
 HANDLER = 2 * KIB  # a stream's, while a task serves it
-# Observed addresses, failed dials, what rests, handshake rates, senders of wrong signatures,
-# callers of the DHT that were dialled back.
-SMALL_TABLES = 288 * KIB
+# Observed addresses, failed dials, what rests, rates of handshakes and dial-backs, senders of wrong
+# signatures.
+SMALL_TABLES = 320 * KIB
 
 
 class Pools:

@@ -16,7 +16,7 @@ SOMETIMES = re.compile(
     r"|port_mapping\.error"
 )
 # Their keys are what was counted, not names of the page.
-COUNTS = {"refusals.connections", "refusals.relay", "memory.rooms"}
+COUNTS = {"autonat.answered", "refusals.connections", "refusals.relay", "memory.rooms"}
 
 
 def documented(heading: str) -> set[str]:
