@@ -32,7 +32,7 @@ from edge.swarm.pools import SMALL_TABLES
 from edge.swarm.reconnect import Reconnector
 from edge.swarm.swarm import Swarm
 from edge.units import MIB
-from edge.wire.ip import PUBLIC
+from edge.wire.ip import LINK_LOCAL, PUBLIC, scope
 from edge.wire.multiaddr import Multiaddr
 
 TYPE_CHECKING = False
@@ -128,6 +128,7 @@ class Host:
         self.relays_for: Callable[[PeerId], bool] = lambda _: False
         self.roles: dict[str, Callable[[], bool]] = {}
         self._watcher: interfaces.Watcher | None = None
+        self._known_ips: set[bytes] = set()
 
     def configure(self, config: Config) -> None:
         """Follow `config` from now on."""
@@ -148,7 +149,8 @@ class Host:
         self.swarm.listen_at(parsed(self.config[Node].listen))
         self.swarm.listening_changed.append(self.addresses.refresh)
         self.addresses.refresh()
-        self._watcher = interfaces.Watcher(self.swarm.loop, self.learn_addresses_anew)
+        self._known_ips = _ips_beyond_links()
+        self._watcher = interfaces.Watcher(self.swarm.loop, self._on_interfaces)
         self._stay_connected()
         self.swarm.spawn(self.reconnector.run())
         self.swarm.spawn(self._save_now_and_then())
@@ -196,6 +198,17 @@ class Host:
         self.addresses.forget_observations()
         self.addresses.refresh()
         self.retry()
+
+    def _on_interfaces(self) -> None:
+        """What peers see is forgotten with the IPs that they may have seen.
+
+        A link-local one tells nothing of the way to the internet, and comes late after a start.
+        """
+        before, self._known_ips = self._known_ips, _ips_beyond_links()
+        if self._known_ips != before:
+            self.learn_addresses_anew()
+        else:
+            self.retry()
 
     def retry(self) -> None:
         """Try anew what could not be reached: the reason may be gone."""
@@ -291,6 +304,10 @@ def by_reason(counts: Mapping[str, int]) -> dict[str, int]:
 
 def _own_ips() -> list[bytes]:
     return [ip for ip, _ in interfaces.addresses()]
+
+
+def _ips_beyond_links() -> set[bytes]:
+    return {ip for ip in _own_ips() if scope(ip) != LINK_LOCAL}
 
 
 def _files(directory: str) -> list[str]:

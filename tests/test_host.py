@@ -11,6 +11,7 @@ from edge.config.address_rules import PEER
 from edge.crypto import Ed25519Key
 from edge.host import _OUTAGE
 from edge.networks import NETWORKS
+from edge.swarm import interfaces
 from edge.swarm.addresses import OwnAddresses
 from edge.swarm.errors import DialError
 from edge.swarm.identify import IdentifyService
@@ -118,3 +119,23 @@ async def test_a_network_is_joined_and_left_by_its_name(
 
 def test_the_bootstraps_of_networks_are_addresses_of_peers() -> None:
     assert [PEER.check(each) for some in NETWORKS.values() for each in some]
+
+
+@asynchronous(30)
+async def test_a_link_local_address_that_comes_late_leaves_what_peers_see(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IPv6's comes a second after an interface; nobody says again where it sees us."""
+    own = [(bytes((192, 168, 1, 2)), "eth0")]
+    monkeypatch.setattr(interfaces, "addresses", lambda: own)
+    async with host(configured(tmp_path)) as node:
+        node.start()
+        told: list[str] = []
+        node.network_changed.append(lambda: told.append("anew"))
+        monkeypatch.setattr(node.addresses, "forget_observations", lambda: told.append("forgotten"))
+        own.append((bytes.fromhex("fe80" + "00" * 13 + "01"), "eth0"))
+        node._on_interfaces()
+        assert told == ["anew"]
+        own[0] = (bytes((192, 168, 1, 3)), "eth0")
+        node._on_interfaces()
+        assert told == ["anew", "forgotten", "anew"]
