@@ -27,6 +27,7 @@ lint: ## check format, lint and strict types
 test: lint ## everything CI runs: lint, types, unit, fuzz-smoke, real peers, compiled hot path, binaries
 	@tools/need @test
 	@tools/headers
+	.venv/bin/python -m tests.counterparts
 	.venv/bin/pytest $(PARALLEL) -m "not alone" $(ARGS)
 	.venv/bin/pytest -m alone $(ARGS)
 	$(MAKE) --no-print-directory compiled

@@ -1,0 +1,15 @@
+"""python -m tests.counterparts: installs every counterpart, so that no test waits for a build.
+
+On a new machine that takes minutes, most of them for rust-libp2p; else it finds them all.
+"""
+
+from tests.counterparts.go_libp2p import GoLibp2p
+from tests.counterparts.hivemind_peers import HivemindPeers
+from tests.counterparts.kinds import KINDS
+
+for install in (
+    *[kind.install for kind in KINDS.values()],
+    GoLibp2p.install,
+    HivemindPeers.install,
+):
+    install()
