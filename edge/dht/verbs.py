@@ -10,7 +10,7 @@ import hashlib
 import time
 
 from edge.dht.errors import DhtError
-from edge.wire import packed
+from edge.wire import dictionary, packed
 from edge.wire.errors import RemoteProtocolError
 from edge.wire.hivemind import FOUND_DICTIONARY, ID_SIZE, PLAIN
 
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 
 MAX_TTL = 86400  # seconds
-# Hivemind's extension: [maximum, latest expiration, [[subkey, value, expiration], ...]].
-_DICTIONARY = 0x50
 _SHOWN_BYTES = 256
 
 
@@ -76,7 +74,8 @@ async def _get(dht: Dht, request: Status) -> Mapping[str, Any]:
         value = _shown(_loaded(result.value or b""))
         return {"found": True, "value": value, "expires_in": _left(result.expiration)}
     entries = {}
-    for name, value, expiration in _entries(result.value or b""):
+    for packed_name, value, expiration in dictionary.unpack(result.value or b""):
+        name = packed.loads(packed_name)
         if subkey in (None, name):
             entries[_name(name)] = {
                 "value": _shown(_loaded(value)),
@@ -106,22 +105,6 @@ def _text(request: Status, name: str) -> str:
     if not isinstance(value, str) or not value:
         raise DhtError(f'"{name}" is not a text')
     return value
-
-
-def _entries(value: bytes) -> list[tuple[Any, bytes, float]]:
-    """(subkey, value, expiration) of a dictionary. Raises RemoteProtocolError."""
-    found = packed.loads(value)
-    inside = packed.loads(found.data) if _is_dictionary(found) else None
-    if not isinstance(inside, list) or len(inside) != 3 or not isinstance(inside[2], list):
-        raise RemoteProtocolError("not a dictionary")
-    for entry in inside[2]:
-        if not isinstance(entry, list) or [type(part) for part in entry[1:]] != [bytes, float]:
-            raise RemoteProtocolError("not an entry of a dictionary")
-    return [(name, data, expiration) for name, data, expiration in inside[2]]
-
-
-def _is_dictionary(value: object) -> bool:
-    return isinstance(value, packed.Extension) and value.code == _DICTIONARY
 
 
 def _loaded(value: bytes) -> Any:

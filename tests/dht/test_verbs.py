@@ -7,7 +7,7 @@ import pytest
 from edge.cli import COMMANDS, parse
 from edge.dht import commands, verbs
 from edge.dht.errors import DhtError
-from edge.wire import packed
+from edge.wire import dictionary, packed
 from edge.wire.errors import RemoteProtocolError
 from tests.counterparts.base import PeerError, asynchronous
 from tests.counterparts.edge_node import EdgeNode
@@ -84,7 +84,7 @@ def test_values_are_shown_as_json_whatever_they_are() -> None:
 )
 def test_a_dictionary_that_is_none_is_refused(value: bytes) -> None:
     with pytest.raises(RemoteProtocolError):
-        verbs._entries(value)
+        dictionary.unpack(value)
 
 
 def test_what_the_other_room_finds_is_printed() -> None:
