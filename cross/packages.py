@@ -26,7 +26,7 @@ def pins(name: str) -> str:
 def _pinned(name: str) -> tuple[str, str]:
     """The requirement and its SHA-256."""
     requirement, _, sha256 = pins(name).partition(" --hash=sha256:")
-    return requirement, sha256
+    return requirement.strip(), sha256
 
 
 ZIG = _pinned("ziglang")

@@ -1,18 +1,25 @@
-"""Many peers of ours, in one process, that only hold a reservation: swarms without a node."""
+"""Many peers of ours, in one process, that only do one thing: swarms without a node."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
 
 from edge import log
 from edge.budget import Budget
 from edge.crypto import Ed25519Key
+from edge.swarm.connection import Connection
+from edge.swarm.dialer import Dialer
 from edge.swarm.limits import Limits
 from edge.swarm.swarm import Swarm
 from edge.units import KIB, MIB
+from edge.wire import hivemind, packed
 from edge.wire.multiaddr import Multiaddr
+from tests.dht.nodes import called
 from tests.relay.hosts import Reserver
 
 
@@ -41,7 +48,40 @@ class Reservers:
         await asyncio.gather(*[each.swarm.stop() for each in self._reservers])
 
     def _add(self) -> None:
-        limits = Limits()
-        limits.buffer_size = 128 * KIB
-        swarm = Swarm(Ed25519Key.generate(), limits, Budget(64 * MIB, 0))
-        self._reservers.append(Reserver(swarm, [self._relay]))
+        self._reservers.append(Reserver(_swarm(), [self._relay]))
+
+
+def _swarm() -> Swarm:
+    limits = Limits()
+    limits.buffer_size = 128 * KIB
+    return Swarm(Ed25519Key.generate(), limits, Budget(64 * MIB, 0))
+
+
+@contextlib.asynccontextmanager
+async def connected(count: int, to: str) -> AsyncIterator[list[Connection]]:
+    """A connection to a node from each of `count` peers."""
+    address = Multiaddr.from_string(to)
+    node = address.peer_id()
+    assert node is not None
+    swarms = [_swarm() for _ in range(count)]
+    try:
+        yield [await Dialer(swarm).connect(node, [address], trusted=True) for swarm in swarms]
+    finally:
+        await asyncio.gather(*[swarm.stop() for swarm in swarms])
+
+
+async def store_records(connection: Connection, count: int, size: int, expiration: float) -> int:
+    """Store records of `size` bytes in a node's DHT, all of them other ones; how many it took."""
+    peer = str(connection.shared.identity.peer_id)
+    names = [f"{peer}.{number}" for number in range(count)]
+    request = hivemind.StoreRequest(
+        keys=[hashlib.sha1(packed.dumps(name)).digest() for name in names],
+        subkeys=[packed.dumps(peer)] * count,
+        values=[packed.dumps(name.encode().ljust(size)) for name in names],
+        expirations=[expiration] * count,
+        in_cache=[0] * count,
+    )
+    frame = await called(connection, hivemind.STORE_ID, request.encode())
+    assert frame.unary_response is not None
+    response = hivemind.StoreResponse.decode(frame.unary_response.response or b"")
+    return sum(response.store_ok)

@@ -19,7 +19,7 @@ from cross.targets import TARGETS
 from openwrt.package import ipk, recipe
 from qemu_tests.emulated import build
 from qemu_tests.malta import GuestError, Malta, image
-from qemu_tests.reservers import Reservers
+from qemu_tests.reservers import Reservers, connected, store_records
 from tests.counterparts.base import Setup, asynchronous, until
 from tests.counterparts.go_peer import P2pd
 
@@ -30,6 +30,8 @@ ARCH = "mipsel_24kc"
 LARGEST_IPK = 3_000_000  # bytes
 LARGEST_IDLE = 16 * MIB  # resident, with 64 reserved peers
 SLOTS = 64
+PEERS, WRITERS, RECORDS = 200, 8, 1000
+RECORD_SIZE = 680  # bytes: a record of KwaaiNet's with all there is
 PATIENCE = 180.0  # seconds for what takes a few: the machine that emulates may be busy
 CONFIG = """
 config kwaainet 'main'
@@ -42,6 +44,9 @@ config node 'node'
 config relay 'relay'
 	option service 'yes'
 	option max_reservations_per_ip '256'
+
+config dht 'dht'
+	option enabled 'yes'
 """
 OLDER_LAYOUT = """cd /etc/kwaainet && mv data/* . && rmdir data &&
 chown kwaainet:kwaainet . && chmod 0700 . && cd / &&
@@ -123,6 +128,7 @@ async def story(package: ipk.Ipk, directory: Path) -> None:
         await router.run("ifconfig eth0 up")
         await relays_within_its_limits(router, node)
         await survives_a_jump_of_the_clock_and_a_full_flash(router, node)
+        await keeps_records_within_its_limits(router, node)
         await reloads(router, node)
         await comes_back(router, node)
         await is_upgraded(router, node)
@@ -150,6 +156,24 @@ async def survives_a_jump_of_the_clock_and_a_full_flash(router: Malta, node: Nod
     await router.run("! cat /dev/zero >/etc/kwaainet/data/ballast")
     await circuit_carries(node, MIB)
     await router.run("umount /etc/kwaainet/data")
+
+
+async def keeps_records_within_its_limits(router: Malta, node: Node) -> None:
+    """As many as it is meant for; idle peers may have to give way to what is in use."""
+    expiration = float(await router.run("date +%s")) + 3600
+    per_peer = RECORDS // WRITERS
+    async with connected(WRITERS, node.at()) as writers:
+        for writer in writers:
+            assert await store_records(writer, per_peer, RECORD_SIZE, expiration) == per_peer
+        async with connected(PEERS - WRITERS, node.at()):
+            memory, report = await node.memory(), await node.status()
+    held, stay = report["dht"]["records"]["records"], report["connections"]["open"]
+    resident, most = memory["VmRSS"] / MIB, memory["VmHWM"] / MIB
+    print(f"{held} records, {PEERS} peers, of which {stay} stay: ", end="")
+    print(f"{resident:.1f} MiB resident, {most:.1f} at most")
+    assert held == RECORDS
+    assert memory["VmHWM"] <= report["memory"]["limit"]
+    await never_out_of_memory(router)
 
 
 async def reloads(router: Malta, node: Node) -> None:

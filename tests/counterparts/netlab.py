@@ -87,6 +87,11 @@ class NetLab:
         """Run a command on `host`; its standard output."""
         return _run(*self.within(host), *command)
 
+    def open_port(self, gateway: str, port: int) -> None:
+        """Have the firewall of a home let TCP connections in that are for the gateway itself."""
+        rule = f'insert rule ip home in iifname "wan" tcp dport {port} accept'
+        self.run(gateway, "nft", *rule.split())
+
     def _space(self, host: str) -> str:
         return f"{self._name}-{host}"
 

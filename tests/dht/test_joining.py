@@ -51,6 +51,7 @@ async def test_a_bootstrap_that_was_restarted_is_met_again(tmp_path: Path) -> No
 @asynchronous(90)
 async def test_with_its_bootstrap_dead_a_node_is_back_through_saved_peers(tmp_path: Path) -> None:
     with NetLab() as lab:
+        lab.open_port(GATEWAY, 4001)
         async with (
             EdgeNode(at(lab, RELAY)) as boot,
             EdgeNode(at(lab, GATEWAY), ["--peer", await boot.direct()]) as other,

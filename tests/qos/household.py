@@ -23,6 +23,7 @@ from tests.counterparts.ours_peer import OurPeer
 
 SERVER, ROUTER, HOUSEHOLD = RELAY, GATEWAY, PEER  # the lab's hosts as they serve here
 MIB = 1 << 20
+PORT = 4001
 HOOKS = Path(__file__).parents[2] / "openwrt/files/etc/kwaainet/qos.d"
 _FLOW = Path(__file__).parent / "flow.py"
 _ENDLESS = 1 << 40
@@ -34,8 +35,12 @@ def router(
     options: Sequence[str] = (),
     make: Callable[[Setup, list[str]], EdgeNode] = EdgeNode,
 ) -> EdgeNode:
-    """The node on the home's router, with the hooks that are shipped. `make`: from its options."""
-    listen = f"/ip4/{ADDRESSES[ROUTER]}/tcp/4001"
+    """The node on the home's router, with the hooks that are shipped. `make`: from its options.
+
+    The router's firewall lets its peers in, as `open_port` has it on OpenWrt.
+    """
+    lab.open_port(ROUTER, PORT)
+    listen = f"/ip4/{ADDRESSES[ROUTER]}/tcp/{PORT}"
     setup = Setup(listen=[listen], within=lab.within(ROUTER))
     return make(setup, ["--qos-hooks", str(HOOKS), *options])
 
@@ -46,7 +51,7 @@ def count_code_points(lab: NetLab, *codes: int) -> Callable[[], list[int]]:
     chain = "{ type filter hook input priority 0; }"
     lab.run(SERVER, "nft", "add", "chain", "ip", "seen", "in", chain)
     for code in codes:
-        rule = f"add rule ip seen in ip saddr {ADDRESSES[ROUTER]} tcp sport 4001 ip dscp {code}"
+        rule = f"add rule ip seen in ip saddr {ADDRESSES[ROUTER]} tcp sport {PORT} ip dscp {code}"
         lab.run(SERVER, "nft", *rule.split(), "counter")
 
     def counted() -> list[int]:
