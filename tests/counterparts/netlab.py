@@ -92,6 +92,11 @@ class NetLab:
         rule = f'insert rule ip home in iifname "wan" tcp dport {port} accept'
         self.run(gateway, "nft", *rule.split())
 
+    def refuse(self, gateway: str) -> None:
+        """Have the firewall of a home refuse what it drops otherwise."""
+        rule = 'insert rule ip home in iifname "wan" ct state new reject with tcp reset'
+        self.run(gateway, "nft", *rule.split())
+
     def _space(self, host: str) -> str:
         return f"{self._name}-{host}"
 
