@@ -24,6 +24,7 @@ from tests.qos.household import (
     ROUTER,
     count_code_points,
     give_internet,
+    open_port,
     router,
     saturated,
     until_hooked,
@@ -43,6 +44,7 @@ async def test_qos_hooks_and_marks_on_a_router(target: Target, built: Path) -> N
     """
     with NetLab() as lab:
         give_internet(lab)
+        open_port(lab)
         counted = count_code_points(lab, LE, CS1, PLAIN)
 
         def rules() -> tuple[str, str]:

@@ -35,11 +35,7 @@ def router(
     options: Sequence[str] = (),
     make: Callable[[Setup, list[str]], EdgeNode] = EdgeNode,
 ) -> EdgeNode:
-    """The node on the home's router, with the hooks that are shipped. `make`: from its options.
-
-    The router's firewall lets its peers in, as `open_port` has it on OpenWrt.
-    """
-    lab.open_port(ROUTER, PORT)
+    """The node on the home's router, with the hooks that are shipped. `make`: from its options."""
     listen = f"/ip4/{ADDRESSES[ROUTER]}/tcp/{PORT}"
     setup = Setup(listen=[listen], within=lab.within(ROUTER))
     return make(setup, ["--qos-hooks", str(HOOKS), *options])
@@ -60,6 +56,11 @@ def count_code_points(lab: NetLab, *codes: int) -> Callable[[], list[int]]:
         return [int(line.split("packets ")[1].split()[0]) for line in counters]
 
     return counted
+
+
+def open_port(lab: NetLab) -> None:
+    """The router's firewall lets the node's peers in, as the option of that name has it."""
+    lab.open_port(ROUTER, PORT)
 
 
 def give_internet(lab: NetLab) -> None:

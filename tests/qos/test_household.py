@@ -19,6 +19,7 @@ from tests.qos.household import (
     count_code_points,
     download,
     give_internet,
+    open_port,
     router,
     saturated,
     until_hooked,
@@ -42,6 +43,7 @@ def lab() -> Iterator[NetLab]:
     LAST.unlink(missing_ok=True)
     with NetLab() as lab:
         give_internet(lab)
+        open_port(lab)
         yield lab
 
 
