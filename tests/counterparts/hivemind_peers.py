@@ -1,30 +1,47 @@
 """hivemind 1.1.12 from PyPI: several nodes of its DHT in one process, each with its own p2pd.
 
 hivemind/peer.py is the process, hivemind/requirements.txt its pins, hivemind/standin.py what stands
-in for torch.
+in for torch, which takes seconds and memory in each process. hivemind/dht.py has the real one.
 """
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import json
 import sys
 import sysconfig
+from asyncio.subprocess import PIPE
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.counterparts import cache
-from tests.counterparts.base import Setup
+from tests.counterparts.base import PeerError, Setup
 from tests.counterparts.lines import LinesProcess
 
 _SOURCE = Path(__file__).parent / "hivemind"
 _REQUIREMENTS = _SOURCE / "requirements.txt"
-_SOURCE_ONLY = "varint,python-baseconv"
+_DEBIAN = "/usr/bin/python3"  # has torch and scipy, for which PyPI has no build without CUDA
+_SOURCE_ONLY = "varint,python-baseconv,prefetch-generator"
 
 
 def _install(target: Path) -> None:
     wheels = ("--only-binary", ":all:", "--no-binary", _SOURCE_ONLY)
     cache.pip("install", _REQUIREMENTS.read_text(), *wheels, "--target", target)
+
+
+async def with_torch(at: str) -> dict[str, Any]:
+    """What hivemind/dht.py prints of two `hivemind.DHT` that have joined through the peer `at`.
+
+    Fails unless Debian's Python is of the version that the tests run under.
+    """
+    command = (_DEBIAN, "-I", _SOURCE / "dht.py", HivemindPeers.install(), at)
+    done = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
+    said, complaints = await done.communicate()
+    if done.returncode:
+        raise PeerError(f"hivemind.DHT: exit {done.returncode}\n{complaints.decode()[-2000:]}")
+    return dict(json.loads(said))
 
 
 class HivemindPeers(LinesProcess):

@@ -9,7 +9,7 @@ import pytest
 from edge.wire.peerid import PeerId
 from tests.counterparts.base import PeerError, Setup, asynchronous, until, with_port
 from tests.counterparts.edge_node import EdgeNode
-from tests.counterparts.hivemind_peers import HivemindNode, HivemindPeers
+from tests.counterparts.hivemind_peers import HivemindNode, HivemindPeers, with_torch
 
 pytestmark = pytest.mark.peers
 
@@ -46,6 +46,16 @@ async def test_it_joins_through_ours_alone_and_stores_and_finds() -> None:
         ]
         assert (await ours.run("dht", "get", "plain")).startswith('[1, "x"]')
         assert (await ours.run("dht", "get", "dict", "--subkey", "b")).startswith('"b": "bb"')
+
+
+@asynchronous(60)
+async def test_its_dht_as_users_have_it_with_torch() -> None:
+    """`hivemind.DHT`, which runs a node in a process of its own: no stand-in for anything."""
+    async with EdgeNode(options=SERVES) as ours:
+        told = await with_torch(await ours.direct())
+        assert told["stored"] == [True] * 3
+        assert told["found"] == {"plain": [1, "x"], "dict": {"a": "aa", "b": "bb"}}
+        assert (await ours.status())["dht"]["served"]["store"] > 0
 
 
 @asynchronous(60)

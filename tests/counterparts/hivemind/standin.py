@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-_NAMES = ("torch", "numpy", "scipy", "prefetch_generator", "configargparse")
+_NAMES = ("torch", "numpy", "scipy")
 
 
 class _Meta(type):
