@@ -64,13 +64,11 @@ class HivemindPeers(LinesProcess):
         python = Path(sys.executable).resolve()
         return (python, "-I", _SOURCE / "peer.py", self.install(), _SOURCE)
 
-    async def node(
-        self, *initial_peers: str, contacts: Sequence[str] = (), strict: bool = True
-    ) -> HivemindNode:
+    async def node(self, *initial_peers: str, strict: bool = True) -> HivemindNode:
         """One more node that has joined; as in hivemind/peer.py."""
         name = f"n{next(self._names)}"
-        given = {"initial_peers": list(initial_peers), "contacts": list(contacts)}
-        about = await self.ask("start", name=name, strict=strict, **given)
+        peers = list(initial_peers)
+        about = await self.ask("start", name=name, initial_peers=peers, strict=strict)
         return HivemindNode(self, name, about)
 
 

@@ -27,6 +27,13 @@ async def knows(ours: EdgeNode, *nodes: HivemindNode) -> bool:
     return {node.peer_id for node in nodes} <= await known(ours)
 
 
+async def meet(nodes: list[HivemindNode]) -> bool:
+    """Whether the last of `nodes` has all others in its table, once it has looked for a record."""
+    *others, last = nodes
+    await last.ask("get", keys=["what nobody has stored"])
+    return {node.peer_id for node in others} <= set(await last.ask("table"))
+
+
 @asynchronous(60)
 async def test_it_joins_through_ours_alone_and_stores_and_finds() -> None:
     async with EdgeNode(options=SERVES) as ours, HivemindPeers() as process:
@@ -109,18 +116,17 @@ async def test_fifty_keys_and_a_restart_of_ours_in_the_middle(tmp_path: Path) ->
 async def test_eight_of_them_come_and_go_and_one_of_two_bootstraps_is_killed() -> None:
     """No record is lost that lives on at a node that is still there.
 
-    Ours do not tell hivemind's p2pd where its peers listen (that is libp2p's own DHT), so each is
-    given the addresses of those there are.
+    They know the addresses of ours only: where the others are, their p2pd finds through ours.
     """
     keys = KEYS[:20]
-    async with EdgeNode(options=SERVES) as first, HivemindPeers() as process:
+    options = [*SERVES, "--kad-ipfs", "yes"]  # the name that their p2pd has for its own DHT
+    async with EdgeNode(options=options) as first, HivemindPeers() as process:
         at = await first.direct()
-        async with EdgeNode(options=[*SERVES, "--peer", at]) as second:
+        async with EdgeNode(options=[*options, "--peer", at]) as second:
             boots = (at, await second.direct())
 
             async def join() -> HivemindNode:
-                contacts = [each.addrs[0] for each in alive]
-                node = await process.node(*boots, contacts=contacts)
+                node = await process.node(*boots)
                 alive.append(node)
                 return node
 
@@ -129,6 +135,7 @@ async def test_eight_of_them_come_and_go_and_one_of_two_bootstraps_is_killed() -
                 await join()
             for boot in (first, second):
                 await until(lambda boot=boot: knows(boot, *alive))  # type: ignore[misc]
+            await until(lambda: meet(alive))
             for node, part in zip(alive, (keys[:10], keys[10:]), strict=False):
                 assert all(await node.ask("store", keys=part, value="alive", ttl=600))
             for _ in range(2):  # the writers go, others come
@@ -144,3 +151,6 @@ async def test_eight_of_them_come_and_go_and_one_of_two_bootstraps_is_killed() -
                 return first.peer_id not in await known(second)
 
             await until(forgotten)
+            await second.kill()
+            await reader.ask("forget")
+            assert await reader.ask("get", keys=keys) == ["alive"] * len(keys)

@@ -28,14 +28,12 @@ from hivemind.p2p import P2P, PeerID  # noqa: E402
 nodes: dict[str, DHTNode] = {}
 
 
-async def start(
-    name: str, initial_peers: list[str], contacts: list[str], strict: bool
-) -> dict[str, Any]:
-    """A node that joins through `initial_peers`; its p2pd is connected to `contacts`, too.
+async def start(name: str, initial_peers: list[str], strict: bool) -> dict[str, Any]:
+    """A node that joins through `initial_peers`.
 
     `strict`: it fails unless an initial peer can dial it back.
     """
-    p2p = await P2P.create(initial_peers=initial_peers + contacts, tls=False)
+    p2p = await P2P.create(initial_peers=initial_peers, tls=False)
     nodes[name] = node = await DHTNode.create(
         p2p, initial_peers=initial_peers, strict=strict, ensure_bootstrap_success=strict
     )
