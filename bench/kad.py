@@ -41,7 +41,7 @@ from edge.wire.protobuf import delimited
 from tests.counterparts.cache import InstallError
 
 GOAL_MS, MUST_MS = 5.0, 15.0  # p99 beside the circuit
-_PAUSE = 0.01  # seconds from one request to the next
+PAUSE = 0.01  # seconds from one request to the next
 _SETTLE = 1.0  # seconds until the circuit carries what it can
 
 
@@ -100,16 +100,21 @@ async def find_node(connection: Connection, sought: PeerId) -> float:
 async def measure(connection: Connection, sought: PeerId, count: int) -> dict[str, float]:
     """The quantiles of `count` requests, in milliseconds."""
     times = []
-    with _first():
+    with first():
         for _ in range(count):
             times.append(await find_node(connection, sought))
-            await asyncio.sleep(_PAUSE)
-    times.sort()
+            await asyncio.sleep(PAUSE)
+    return quantiles(times)
+
+
+def quantiles(times: list[float]) -> dict[str, float]:
+    """Of `times`, in milliseconds."""
+    times, count = sorted(times), len(times)
     return {"p50_ms": times[count // 2], "p99_ms": times[count * 99 // 100], "most_ms": times[-1]}
 
 
 @contextlib.contextmanager
-def _first() -> Iterator[None]:
+def first() -> Iterator[None]:
     """Before the load, where this process may: only the relay is to delay the answers."""
     if not may_run_realtime():
         yield

@@ -192,9 +192,9 @@ def ours(name: str, command: Sequence[str]) -> Kind:
     return Kind(name, lambda place: start_node(command, place))
 
 
-def start_node(command: Sequence[str], place: Place) -> Relay:
+def start_node(command: Sequence[str], place: Place, *options: str) -> Relay:
     listen = ("--listen", _any_address(), "--data-dir", place.directory / "data")
-    relay = Relay([*command, "run", *listen, *OPEN_LIMITS], place)
+    relay = Relay([*command, "run", *listen, *OPEN_LIMITS, *options], place)
     relay.await_address(r"ready peer_id=(\S+) listen=(\S+)\n", r"\2/p2p/\1")
     return relay
 

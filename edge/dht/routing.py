@@ -2,7 +2,8 @@
 
 Kademlia's k-buckets (Maymounkov and Mazières, sections 2.2 and 4.1): a node that has answered stays
 before newcomers, which wait as replacements until it does not answer any more. So whoever floods
-the table with ids gets what nobody holds, and places in a bucket are few for one network.
+the table with ids gets what nobody holds, and places in a bucket are few for one address and the
+networks around it (edge.swarm.crowd): of the nodes nearest to any key, some are of other networks.
 
 A node id is what its peer says, or SHA-1 of the peer id, as KwaaiNet's and this node's are. A peer
 has one; it may not take one that another peer holds, but for its own SHA-1.
@@ -14,17 +15,19 @@ from __future__ import annotations
 
 import hashlib
 
+from edge.swarm.crowd import networks, within
 from edge.wire.hivemind import ID_SIZE, nearest_piece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from edge.budget import Pool
     from edge.wire.peerid import PeerId
 
 K = 20  # nodes of a bucket, and of an answer: hivemind's bucket_size
-MAX_PER_GROUP = 4  # nodes of a bucket, and replacements, that share an IP group
+MAX_PER_GROUP = 4  # nodes of a bucket, and replacements, that share an IP group,
+MAX_PER_NETWORK = K // 2  # and a network around it, which has some times as many up to this
 NODE = 1 << 10  # bytes that one takes
 
 
@@ -100,7 +103,7 @@ class RoutingTable:
         bucket.replacements.pop(peer, None)
         self._known[peer] = known
         self._holders[number] = peer
-        if len(bucket.nodes) < K and _has_room(bucket.nodes, known):
+        if len(bucket.nodes) < K and _crowded(bucket.nodes.values(), known) is None:
             bucket.nodes[peer] = known
             return None
         return self._wait(bucket, known)
@@ -113,7 +116,7 @@ class RoutingTable:
         bucket = self._bucket_of(node)
         self.remove(peer)
         for other in reversed(bucket.replacements.values()):
-            if len(bucket.nodes) < K and _has_room(bucket.nodes, other):
+            if len(bucket.nodes) < K and _crowded(bucket.nodes.values(), other) is None:
                 del bucket.replacements[other.peer]
                 bucket.nodes[other.peer] = other
                 return
@@ -189,17 +192,17 @@ class RoutingTable:
 
     def _wait(self, bucket: Bucket, node: Node) -> Node | None:
         """Have `node` wait for a place; returns who may lose one to it."""
-        waiting = bucket.replacements
-        waiting[node.peer] = node
-        others = [other for other in waiting.values() if other.group and other.group == node.group]
-        if len(others) > MAX_PER_GROUP:
+        others = list(bucket.replacements.values())
+        network = _crowded(others, node)
+        if network is not None:
+            self.remove(_first_of(others, network).peer)
+        elif len(others) >= K:
             self.remove(others[0].peer)
-        elif len(waiting) > K:
-            self.remove(next(iter(waiting)))
-        # One of its own group can lose it to nobody else.
-        same = [other for other in bucket.nodes.values() if other.group == node.group]
-        rivals = bucket.nodes.values() if _has_room(bucket.nodes, node) else same
-        return next(iter(rivals), None)
+        bucket.replacements[node.peer] = node
+        nodes = bucket.nodes.values()
+        network = _crowded(nodes, node)
+        # One of a crowded network can lose it to nobody else.
+        return _first_of(nodes, network) if network is not None else next(iter(nodes), None)
 
 
 def sha1_of(peer: PeerId) -> int:
@@ -221,7 +224,14 @@ def _distance(number: int, own: int) -> int:
     return (number ^ own).bit_length()
 
 
-def _has_room(nodes: dict[PeerId, Node], node: Node) -> bool:
-    if not node.group:
-        return True
-    return sum([other.group == node.group for other in nodes.values()]) < MAX_PER_GROUP
+def _crowded(nodes: Collection[Node], node: Node) -> bytes | None:
+    """The narrowest network around `node` that has all the places it may have among `nodes`."""
+    for network, times in networks(node.group):
+        most = min(MAX_PER_GROUP * times, MAX_PER_NETWORK)
+        if sum([within(other.group, network) for other in nodes]) >= most:
+            return network
+    return None
+
+
+def _first_of(nodes: Collection[Node], network: bytes) -> Node:
+    return next(other for other in nodes if within(other.group, network))

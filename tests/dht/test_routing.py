@@ -5,7 +5,15 @@ import hashlib
 import pytest
 
 from edge.budget import Budget
-from edge.dht.routing import MAX_PER_GROUP, NODE, K, RoutingTable, node_id_of, sha1_of
+from edge.dht.routing import (
+    MAX_PER_GROUP,
+    MAX_PER_NETWORK,
+    NODE,
+    K,
+    RoutingTable,
+    node_id_of,
+    sha1_of,
+)
 from edge.units import MIB
 from edge.wire.peerid import PeerId
 
@@ -80,7 +88,21 @@ def test_a_flood_of_ids_pushes_out_nobody_and_is_bounded() -> None:
     assert table.pool.used == 2 * K * NODE
 
 
-def test_one_network_has_few_places_in_a_bucket() -> None:
+@pytest.mark.parametrize("around", [bytes((5, 1, 1)), bytes.fromhex("20010db8000142")])
+def test_a_network_has_half_of_a_bucket_however_many_addresses_it_has(around: bytes) -> None:
+    table = Table()
+    for number in range(100):
+        group = around + bytes([number])
+        table.answered(table.at(FAR + number), peer(number), group, float(number))
+    assert len(table) == min(MAX_PER_NETWORK, 2 * MAX_PER_GROUP if len(around) == 7 else K)
+    assert table.pool.used == 2 * len(table) * NODE
+    rival = table.answered(table.at(FAR + 100), peer(100), around + b"x", 100.0)
+    assert rival is not None and rival.peer == peer(0)
+    table.answered(table.at(FAR + 200), peer(200), bytes((5, 1, 2, 1)), 0.0)
+    assert peer(200) in table
+
+
+def test_one_address_has_few_places_in_a_bucket() -> None:
     table = Table()
     for number in range(100):
         table.answered(table.at(FAR + number), peer(number), b"same", 0.0)
@@ -92,7 +114,7 @@ def test_one_network_has_few_places_in_a_bucket() -> None:
     assert peer(201) in table
 
 
-def test_private_networks_are_one_group_without_a_limit() -> None:
+def test_private_networks_have_no_limit() -> None:
     table = Table()
     for number in range(K):
         table.answered(table.at(FAR + number), peer(number), b"", 0.0)
