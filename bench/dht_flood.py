@@ -21,7 +21,7 @@ from typing import Any
 from bench import relays, report
 from bench.__main__ import OURS, RESULTS
 from bench.figures import Figures
-from bench.kad import PAUSE, first, quantiles
+from bench.kad import first, quantiles
 from edge.budget import Budget
 from edge.dht.unary import Lease, call
 from edge.dht.verbs import key_id
@@ -34,7 +34,9 @@ from tests.dht.flood import Flood, Junk
 
 JUNK = 100  # peers
 GOAL = 2.0  # times as long
-_SETTLE = 3.0  # seconds until all of them store
+OPTIONS = ("--dht-enabled", "yes", "--memory-limit", "64M")
+PAUSE = 0.1  # seconds from one find to the next: of the time, it needs less than its part
+_SETTLE = 5.0  # seconds until all of them store
 
 
 async def find(connection: Connection, key: bytes) -> float:
@@ -107,7 +109,7 @@ def main() -> int:
     os.sched_setaffinity(0, cores.load)
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         place = relays.Place(Path(scratch), cores.relay)
-        node = relays.start_node(OURS["kwaainet uncompiled"], place, "--dht-enabled", "yes")
+        node = relays.start_node(OURS["kwaainet uncompiled"], place, *OPTIONS)
         try:
             found = asyncio.run(figures(node, arguments.count))
         finally:

@@ -1,7 +1,8 @@
 """The DHT's server: what ping, store and find of other nodes are answered.
 
 Anybody may call. Who writes is the peer of the connection, whatever the request says; a request of
-many keys is worked on in slices, between which others have their turn.
+many keys is worked on in slices, one in each turn of the loop, and whose connection has cost least
+of late is next: who asks for little does not wait for a flood.
 
 Source: learning-at-home/hivemind dht/protocol.py
 """
@@ -9,11 +10,13 @@ Source: learning-at-home/hivemind dht/protocol.py
 from __future__ import annotations
 
 import asyncio
+import time
 from functools import partial
 
 from edge.dht.routing import K, RoutingTable, node_id_of
 from edge.dht.unary import COPIES, Lease, serve
 from edge.swarm.errors import LimitReached
+from edge.swarm.fair_queue import FairQueue
 from edge.wire import hivemind
 from edge.wire.hivemind import MAX_PAYLOAD, NodeInfo
 
@@ -54,8 +57,43 @@ if TYPE_CHECKING:
             """What is stored under `key`."""
 
 
-SLICE = 32  # keys that are worked on in one turn of the loop
+SLICE = 8  # keys that are worked on in one turn of the loop
 _RESULT = 64  # bytes of a result beyond its value and its nodes
+
+
+class Turn:
+    """A call on `connection` that waits for its turn in a FairQueue. `come`: done when it has."""
+
+    __slots__ = ("_connection", "come")
+
+    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
+        self._connection = connection
+        self.come: asyncio.Future[None] = loop.create_future()
+
+    @property
+    def cost(self) -> float:
+        """Seconds of the processor that its connection took of late."""
+        return self._connection.load.cost
+
+    def take_turn(self) -> None:
+        """Go on."""
+        if not self.come.done():
+            self.come.set_result(None)
+
+
+class Charge:
+    """What is done in the `with` block is charged to `connection`."""
+
+    __slots__ = ("_began", "_connection")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._began = time.thread_time()
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.load.cost += time.thread_time() - self._began
 
 
 class Server:
@@ -78,6 +116,8 @@ class Server:
         self._dial_back = dial_back
         self._introduce = introduce
         self._utc = utc
+        self._loop = asyncio.get_running_loop()
+        self._turns = FairQueue(self._loop, lambda: 0.0)
 
     def register(self, swarm: Swarm, pool: Pool, offered: Callable[[Connection], bool]) -> None:
         """Serve the protocols; `offered`: to whom."""
@@ -106,35 +146,53 @@ class Server:
     async def store(self, data: bytes, connection: Connection, _: Lease) -> bytes:
         """Store what the caller has sent; for each record, whether that was done."""
         self.served["store"] += 1
-        request = hivemind.StoreRequest.decode(data)
-        records, peer = request.records(), connection.peer
-        assert peer is not None
-        self._client.heard(connection, request.node_id)
+        await self._turn(connection)
+        with Charge(connection):
+            request = hivemind.StoreRequest.decode(data)
+            records, peer = request.records(), connection.peer
+            assert peer is not None
+            self._client.heard(connection, request.node_id)
         self.keys["store"] += len(records)
-        done = []
-        for i, (key, subkey, value, expiration, cached) in enumerate(records):
-            if i and i % SLICE == 0:
-                await asyncio.sleep(0)
-            done.append(self._records.store(key, subkey, value, expiration, cached, peer))
+        done: list[bool] = []
+        while len(done) < len(records):
+            if done:
+                await self._turn(connection)
+            with Charge(connection):
+                part = records[len(done) : len(done) + SLICE]
+                done += [self._records.store(*record, peer) for record in part]
         return hivemind.StoreResponse(store_ok=done, peer=self._introduce()).encode()
 
     async def find(self, data: bytes, connection: Connection, lease: Lease) -> bytes:
         """What is stored under each key, and the nodes nearest to it but for the caller."""
         self.served["find"] += 1
-        request = hivemind.FindRequest.decode(data)
-        self._client.heard(connection, request.node_id)
+        await self._turn(connection)
+        with Charge(connection):
+            request = hivemind.FindRequest.decode(data)
+            self._client.heard(connection, request.node_id)
         self.keys["find"] += len(request.keys)
-        results, size = [], 0
-        for i, key in enumerate(request.keys):
-            if i and i % SLICE == 0:
-                await asyncio.sleep(0)
-            result = self._result(key, connection.peer)
-            size += len(result)
+        results: list[bytes] = []
+        size = 0
+        while len(results) < len(request.keys):
+            if results:
+                await self._turn(connection)
+            with Charge(connection):
+                part = request.keys[len(results) : len(results) + SLICE]
+                found = [self._result(key, connection.peer) for key in part]
+            size += sum(map(len, found))
             if size > MAX_PAYLOAD - _RESULT:
                 raise LimitReached("the answer is longer than 4 MiB; ask for fewer keys")
-            lease.take(COPIES * len(result))
-            results.append(result)
+            lease.take(COPIES * sum(map(len, found)))
+            results += found
         return b"".join(results) + hivemind.FindResponse(peer=self._introduce()).encode()
+
+    async def _turn(self, connection: Connection) -> None:
+        """Wait until it is the turn of a call on `connection`."""
+        turn = Turn(connection, self._loop)
+        self._turns.read(turn)
+        try:
+            await turn.come
+        finally:
+            self._turns.forget(turn)
 
     def _result(self, key: bytes, asker: PeerId | None) -> bytes:
         nearest = self._table.nearest(int.from_bytes(key, "big"), K, but=asker)

@@ -1,11 +1,14 @@
 """What a node of the DHT answers: ours to ours, over real connections."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from edge.dht.routing import sha1_of
-from edge.dht.unary import CALL
+from edge.dht.server import SLICE
+from edge.dht.unary import CALL, Lease
 from edge.swarm.errors import StreamReset
 from edge.wire import hivemind, packed
 from edge.wire.hivemind import (
@@ -197,3 +200,31 @@ async def test_a_reload_ends_the_service_and_begins_it(tmp_path: Path) -> None:
         two.dht.configure(configured(tmp_path, "", dht_enabled="yes"))
         assert two.host.swarm.offers(hivemind.FIND_ID, connection)
         await until(lambda: two._has(one))
+
+
+@asynchronous(SECONDS)
+async def test_who_asks_for_little_does_not_wait_for_those_who_store_much(tmp_path: Path) -> None:
+    async with nodes(tmp_path, 3) as (one, two, three):
+        await two.meet(one)
+        await three.meet(one)
+        much, little = [
+            one.host.swarm.connection_to(each.host.swarm.peer_id) for each in (two, three)
+        ]
+        assert much is not None and little is not None
+        much.load.cost = little.load.cost + 1.0
+        server, done = one.dht.server, []
+
+        async def served(name: str, call: Callable[..., Awaitable[bytes]], *given: object) -> None:
+            with Lease(one.host.budget.pools["dht-calls"]) as lease:
+                await call(*given, lease)
+            done.append(name)
+
+        keys = [number.to_bytes(ID_SIZE, "big") for number in range(SLICE)]
+        values, expirations = [b"v"] * SLICE, [soon()] * SLICE
+        store = StoreRequest(keys=keys, values=values, expirations=expirations).encode()
+        find = FindRequest(keys=[KEY]).encode()
+        await asyncio.gather(
+            *[served("store", server.store, store, much) for _ in range(20)],
+            served("find", server.find, find, little),
+        )
+        assert done[0] == "find"
