@@ -162,7 +162,8 @@ async def test_names_are_judged_by_what_they_lead_to(names: Names) -> None:
     names.ips["printer.lan"] = ["192.168.1.9", "fe80::9"]
     names.ips["both.test"] = ["10.0.0.1", "8.8.8.8"]
     names.texts = lambda name: ["dnsaddr=/dns4/printer.lan/tcp/9", "dnsaddr=/ip4/127.0.0.1/tcp/9"]
-    assert "can be dialled now" in await lone.dial("/dns4/printer.lan/tcp/9", "/dnsaddr/x.test")
+    said = await lone.dial("/dns4/printer.lan/tcp/9", "/dnsaddr/x.test")
+    assert "can be dialled now: /dns4/printer.lan/tcp/9, /dnsaddr/x.test leads to none" in said
     assert not lone.tried
     assert await lone.dial("/dns4/both.test/tcp/9") == "/ip4/8.8.8.8/tcp/9: kept here"
     assert "/ip4/192.168.1.9" in await lone.dial("/dnsaddr/x.test", trusted=True)
