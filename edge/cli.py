@@ -135,6 +135,8 @@ def _flag(args: Arguments, word: str, rest: "Iterator[str]") -> None:
             raise ConfigError(f"--{name}: got nothing; expected {expected}")
     if name == "config":
         args.file = value
+    elif name in args.switches:
+        raise ConfigError(f"--{name}: given twice")
     elif name in switches:
         args.switches[name] = value
     else:

@@ -107,6 +107,7 @@ def test_output_cut_by_its_reader_is_no_traceback() -> None:
             ["ping", "x", "--count", "-1"],
             '--count: got "-1"; expected a whole number from 1 to 9999999',
         ),
+        (["dht", "get", "k", "--subkey", "a", "--subkey", "b"], "--subkey: given twice"),
         (["status", "--json=1"], '--json: got "1"; expected no value'),
         (["run", "--json"], "--json: not a flag of `kwaainet run`"),
         (["run", "extra"], 'kwaainet run: got "extra"; expected nothing'),

@@ -71,6 +71,8 @@ async def _get(dht: Dht, request: Status) -> Mapping[str, Any]:
     if result is None:
         return {"found": False}
     if result.type != FOUND_DICTIONARY:
+        if subkey is not None:
+            return {"found": False}
         value = _shown(_loaded(result.value or b""))
         return {"found": True, "value": value, "expires_in": _left(result.expiration)}
     entries = {}
@@ -104,6 +106,10 @@ def _text(request: Status, name: str) -> str:
     value = request.get(name)
     if not isinstance(value, str) or not value:
         raise DhtError(f'"{name}" is not a text')
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # bytes of a command line, or half of a pair in JSON
+        raise DhtError(f'"{name}" is not UTF-8') from None
     return value
 
 

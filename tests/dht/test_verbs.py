@@ -30,8 +30,9 @@ async def test_what_is_put_is_got() -> None:
         assert [line.partition("  ")[0] for line in both] == ['"one": "1"', '"two": "2"']
         one = await node.run("dht", "get", "dict", "--subkey", "two")
         assert one.startswith('"two": "2"')
-        with pytest.raises(PeerError):
-            await node.run("dht", "get", "nothing")
+        for nothing in (["nothing"], ["a key", "--subkey", "one"]):
+            with pytest.raises(PeerError):
+                await node.run("dht", "get", *nothing)
         assert (await node.run("dht", "peers")).split() == ["PEER", "NODE"]
         assert "serving" in await node.run("dht", "stats")
         status = await node.status()
@@ -52,6 +53,8 @@ async def test_a_request_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
         for verb, request in (
             ("dht-get", {}),
             ("dht-get", {"key": 1}),
+            ("dht-get", {"key": "\udcff"}),
+            ("dht-put", {"key": "k", "value": "\ud800", "ttl": 1}),
             ("dht-put", {"key": "k", "value": "v"}),
             ("dht-put", {"key": "k", "value": "v", "ttl": 0}),
             ("dht-put", {"key": "k", "value": "v", "ttl": 1e9}),
