@@ -136,7 +136,7 @@ class Dialer:
             raise DialError(refusal)
         candidates = await self._candidates(peer, addresses, effort)
         if not candidates:
-            names = ", ".join([str(each) for each in addresses if has_name(each)])
+            names = ", ".join([str(each) for each in addresses[:MAX_ADDRESSES] if has_name(each)])
             why = f": {names} leads to none" if names else ""
             raise DialError(f"no address of {peer} can be dialled now{why}")
         waiting: set[asyncio.Task[Connection]] = set()

@@ -87,7 +87,8 @@ async def test_what_we_put_is_got_there() -> None:
 
 
 @asynchronous(90)
-async def test_fifty_keys_and_a_restart_of_ours_in_the_middle(tmp_path: Path) -> None:
+async def test_fifty_keys_and_ours_is_killed_in_the_middle(tmp_path: Path) -> None:
+    """Records are kept in memory only: what their owners store again is there again."""
     setup = Setup(listen=(with_port("/ip4/127.0.0.1/tcp/0"),))
     data = tmp_path / "data"
     async with HivemindPeers() as process:
@@ -97,6 +98,7 @@ async def test_fifty_keys_and_a_restart_of_ours_in_the_middle(tmp_path: Path) ->
             assert all(await one.ask("store", keys=KEYS, value="before", ttl=300))
             await two.ask("forget")
             assert await two.ask("get", keys=KEYS) == ["before"] * len(KEYS)
+            await ours.kill()
         async with EdgeNode(setup, SERVES, data_dir=data) as ours:
 
             async def stored_again() -> bool:
