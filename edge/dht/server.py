@@ -1,8 +1,7 @@
 """The DHT's server: what ping, store and find of other nodes are answered.
 
 Anybody may call. Who writes is the peer of the connection, whatever the request says; a request of
-many keys is worked on in slices, one in each turn of the loop, and whose connection has cost least
-of late is next: who asks for little does not wait for a flood.
+many keys is worked on in slices, between which others have their turn (`edge/dht/turns.py`).
 
 Source: learning-at-home/hivemind dht/protocol.py
 """
@@ -10,13 +9,12 @@ Source: learning-at-home/hivemind dht/protocol.py
 from __future__ import annotations
 
 import asyncio
-import time
 from functools import partial
 
 from edge.dht.routing import K, RoutingTable, node_id_of
+from edge.dht.turns import Charge, Turns
 from edge.dht.unary import COPIES, Lease, serve
 from edge.swarm.errors import LimitReached
-from edge.swarm.fair_queue import FairQueue
 from edge.wire import hivemind
 from edge.wire.hivemind import MAX_PAYLOAD, NodeInfo
 
@@ -57,43 +55,9 @@ if TYPE_CHECKING:
             """What is stored under `key`."""
 
 
-SLICE = 8  # keys that are worked on in one turn of the loop
+SLICE = 8  # keys that are worked on before others that wait have their turn,
+LONG = 32  # and before the loop does what else there is
 _RESULT = 64  # bytes of a result beyond its value and its nodes
-
-
-class Turn:
-    """A call on `connection` that waits for its turn in a FairQueue. `come`: done when it has."""
-
-    __slots__ = ("_connection", "come")
-
-    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
-        self._connection = connection
-        self.come: asyncio.Future[None] = loop.create_future()
-
-    @property
-    def cost(self) -> float:
-        """Seconds of the processor that its connection took of late."""
-        return self._connection.load.cost
-
-    def take_turn(self) -> None:
-        """Go on."""
-        if not self.come.done():
-            self.come.set_result(None)
-
-
-class Charge:
-    """What is done in the `with` block is charged to `connection`."""
-
-    __slots__ = ("_began", "_connection")
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._began = time.thread_time()
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.load.cost += time.thread_time() - self._began
 
 
 class Server:
@@ -116,8 +80,7 @@ class Server:
         self._dial_back = dial_back
         self._introduce = introduce
         self._utc = utc
-        self._loop = asyncio.get_running_loop()
-        self._turns = FairQueue(self._loop, lambda: 0.0)
+        self._turns = Turns(asyncio.get_running_loop())
 
     def register(self, swarm: Swarm, pool: Pool, offered: Callable[[Connection], bool]) -> None:
         """Serve the protocols; `offered`: to whom."""
@@ -146,7 +109,7 @@ class Server:
     async def store(self, data: bytes, connection: Connection, _: Lease) -> bytes:
         """Store what the caller has sent; for each record, whether that was done."""
         self.served["store"] += 1
-        await self._turn(connection)
+        await self._turns.take(connection)
         with Charge(connection):
             request = hivemind.StoreRequest.decode(data)
             records, peer = request.records(), connection.peer
@@ -156,7 +119,7 @@ class Server:
         done: list[bool] = []
         while len(done) < len(records):
             if done:
-                await self._turn(connection)
+                await self._between(len(done), connection)
             with Charge(connection):
                 part = records[len(done) : len(done) + SLICE]
                 done += [self._records.store(*record, peer) for record in part]
@@ -165,7 +128,7 @@ class Server:
     async def find(self, data: bytes, connection: Connection, lease: Lease) -> bytes:
         """What is stored under each key, and the nodes nearest to it but for the caller."""
         self.served["find"] += 1
-        await self._turn(connection)
+        await self._turns.take(connection)
         with Charge(connection):
             request = hivemind.FindRequest.decode(data)
             self._client.heard(connection, request.node_id)
@@ -174,7 +137,7 @@ class Server:
         size = 0
         while len(results) < len(request.keys):
             if results:
-                await self._turn(connection)
+                await self._between(len(results), connection)
             with Charge(connection):
                 part = request.keys[len(results) : len(results) + SLICE]
                 found = [self._result(key, connection.peer) for key in part]
@@ -185,14 +148,10 @@ class Server:
             results += found
         return b"".join(results) + hivemind.FindResponse(peer=self._introduce()).encode()
 
-    async def _turn(self, connection: Connection) -> None:
-        """Wait until it is the turn of a call on `connection`."""
-        turn = Turn(connection, self._loop)
-        self._turns.read(turn)
-        try:
-            await turn.come
-        finally:
-            self._turns.forget(turn)
+    async def _between(self, done: int, connection: Connection) -> None:
+        """Let others go before, after a slice; `done`: keys of the request so far."""
+        if self._turns.waiting or done % LONG == 0:
+            await self._turns.take(connection)
 
     def _result(self, key: bytes, asker: PeerId | None) -> bytes:
         nearest = self._table.nearest(int.from_bytes(key, "big"), K, but=asker)

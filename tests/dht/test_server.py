@@ -227,4 +227,4 @@ async def test_who_asks_for_little_does_not_wait_for_those_who_store_much(tmp_pa
             *[served("store", server.store, store, much) for _ in range(20)],
             served("find", server.find, find, little),
         )
-        assert done[0] == "find"
+        assert "find" in done[:2]  # behind the one that nobody was there to wait with
