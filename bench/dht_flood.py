@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import relays, report
-from bench.__main__ import OURS, RESULTS
+from bench.__main__ import OURS, RESULTS, _named_command
 from bench.figures import Figures
 from bench.kad import first, quantiles
 from edge.budget import Budget
@@ -104,12 +104,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.dht_flood", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="finds of each kind")
     parser.add_argument("--share-cores", action="store_true", help="pin neither node nor load")
+    parser.add_argument(
+        "--ours",
+        type=_named_command,
+        metavar="NAME=COMMAND",
+        default=("", OURS["kwaainet uncompiled"]),
+    )
     arguments = parser.parse_args()
     cores = relays.Cores(arguments.share_cores)
     os.sched_setaffinity(0, cores.load)
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         place = relays.Place(Path(scratch), cores.relay)
-        node = relays.start_node(OURS["kwaainet uncompiled"], place, *OPTIONS)
+        node = relays.start_node(arguments.ours[1], place, *OPTIONS)
         try:
             found = asyncio.run(figures(node, arguments.count))
         finally:

@@ -18,8 +18,16 @@ if TYPE_CHECKING:
     from edge.swarm.connection import Connection
 
 
+AT_ONCE = (
+    0.001  # seconds of a turn of the loop, in which a turn of its own costs more than the call
+)
+
+
 class Charge:
-    """What is done in the `with` block is charged to `connection`."""
+    """What is done in the `with` block, which awaits nothing, is charged to `connection`.
+
+    By the clock, not by the thread's time, which takes a system call to ask for.
+    """
 
     __slots__ = ("_began", "_connection")
 
@@ -27,10 +35,10 @@ class Charge:
         self._connection = connection
 
     def __enter__(self) -> None:
-        self._began = time.thread_time()
+        self._began = time.perf_counter()
 
     def __exit__(self, *_: object) -> None:
-        self._connection.load.cost += time.thread_time() - self._began
+        self._connection.load.cost += time.perf_counter() - self._began
 
 
 class Turn:
@@ -60,13 +68,15 @@ class Turns:
         self.waiting = 0
         self._loop = loop
         self._queue = FairQueue(loop, lambda: 0.0)
-        self._taken = False  # in this turn of the loop
+        self._ends = 0.0  # until when calls go on at once in this turn of the loop
 
     async def take(self, connection: Connection) -> None:
         """Wait until it is the turn of a call on `connection`: at once where nobody waits."""
-        if not self.waiting and not self._taken:
-            self._taken = True
-            self._loop.call_soon(self._over)
+        now = time.perf_counter()
+        if not self.waiting and (not self._ends or now < self._ends):
+            if not self._ends:
+                self._ends = now + AT_ONCE
+                self._loop.call_soon(self._over)
             return
         turn = Turn(connection, self._loop)
         self.waiting += 1
@@ -78,4 +88,4 @@ class Turns:
             self._queue.forget(turn)
 
     def _over(self) -> None:
-        self._taken = False
+        self._ends = 0.0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.dht import turns
 from edge.dht.routing import sha1_of
 from edge.dht.server import SLICE
 from edge.dht.unary import CALL, Lease
@@ -203,7 +204,10 @@ async def test_a_reload_ends_the_service_and_begins_it(tmp_path: Path) -> None:
 
 
 @asynchronous(SECONDS)
-async def test_who_asks_for_little_does_not_wait_for_those_who_store_much(tmp_path: Path) -> None:
+async def test_who_asks_for_little_does_not_wait_for_those_who_store_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "AT_ONCE", 0.0)
     async with nodes(tmp_path, 3) as (one, two, three):
         await two.meet(one)
         await three.meet(one)
