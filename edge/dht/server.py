@@ -55,8 +55,8 @@ if TYPE_CHECKING:
             """What is stored under `key`."""
 
 
-SLICE = 8  # keys that are worked on before others that wait have their turn,
-LONG = 32  # and before the loop does what else there is
+SLICE = 8  # keys that are worked on before others that wait have their turn
+LONG = 32  # the same where nobody waits
 _RESULT = 64  # bytes of a result beyond its value and its nodes
 
 
@@ -119,9 +119,9 @@ class Server:
         done: list[bool] = []
         while len(done) < len(records):
             if done:
-                await self._between(len(done), connection)
+                await self._turns.take(connection)
             with Charge(connection):
-                part = records[len(done) : len(done) + SLICE]
+                part = records[len(done) : len(done) + self._slice]
                 done += [self._records.store(*record, peer) for record in part]
         return hivemind.StoreResponse(store_ok=done, peer=self._introduce()).encode()
 
@@ -137,9 +137,9 @@ class Server:
         size = 0
         while len(results) < len(request.keys):
             if results:
-                await self._between(len(results), connection)
+                await self._turns.take(connection)
             with Charge(connection):
-                part = request.keys[len(results) : len(results) + SLICE]
+                part = request.keys[len(results) : len(results) + self._slice]
                 found = [self._result(key, connection.peer) for key in part]
             size += sum(map(len, found))
             if size > MAX_PAYLOAD - _RESULT:
@@ -148,10 +148,10 @@ class Server:
             results += found
         return b"".join(results) + hivemind.FindResponse(peer=self._introduce()).encode()
 
-    async def _between(self, done: int, connection: Connection) -> None:
-        """Let others go before, after a slice; `done`: keys of the request so far."""
-        if self._turns.waiting or done % LONG == 0:
-            await self._turns.take(connection)
+    @property
+    def _slice(self) -> int:
+        """How many keys are worked on now."""
+        return SLICE if self._turns.waiting else LONG
 
     def _result(self, key: bytes, asker: PeerId | None) -> bytes:
         nearest = self._table.nearest(int.from_bytes(key, "big"), K, but=asker)
