@@ -271,14 +271,17 @@ class PortMapper:
         self._wake.set()
 
     def _on_restart(self) -> None:
-        """The gateway has lost what was mapped; it is not asked by all of its hosts at once."""
+        """The gateway has lost what was mapped; it is not asked by all of its hosts at once.
+
+        What it announces soon after it was asked again waits: it may have restarted in between.
+        """
         now = self._loop.time()
-        if now - self._restarted_at < _RESTARTS:
-            return
-        self._restarted_at = now
-        log.info("port-mapping-gateway-restarted", mappings=len(self._mappings))
-        self._backoff.clear()
+        soonest = self._restarted_at + _RESTARTS
+        if now >= soonest:
+            self._restarted_at = now
+            log.info("port-mapping-gateway-restarted", mappings=len(self._mappings))
+            self._backoff.clear()
         for mapping in self._mappings.values():
             lull = random.uniform(0, _LULL)  # noqa: S311 - no secret
-            mapping.renew_at = min(mapping.renew_at, now + lull)
+            mapping.renew_at = min(mapping.renew_at, max(now + lull, soonest))
         self._wake.set()

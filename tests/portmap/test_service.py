@@ -197,6 +197,30 @@ async def test_a_restart_renews_within_seconds_and_counts_once(
 
 
 @asynchronous(20)
+async def test_a_restart_soon_after_another_one_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway restarts again once it was asked anew: it is asked a little later."""
+    monkeypatch.setattr(service, "_LULL", 0.0)
+    async with running(tmp_path, monkeypatch) as one:
+        one.set("yes")
+        await one.there.requests.get()
+        await one.mapped()
+        time = asyncio.get_running_loop().time
+
+        async def renewed() -> bool:
+            (mapping,) = one.made._mappings.values()
+            return mapping.renew_at > time() + service._RESTARTS
+
+        one.made._on_restart()
+        await one.there.requests.get()
+        await until(renewed)
+        one.made._on_restart()
+        (mapping,) = one.made._mappings.values()
+        assert time() < mapping.renew_at <= time() + service._RESTARTS
+
+
+@asynchronous(20)
 async def test_another_gateway_is_asked_and_the_old_mapping_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
