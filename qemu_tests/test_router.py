@@ -41,12 +41,12 @@ config node 'node'
 	list listen '/ip4/0.0.0.0/tcp/4001'
 	option max_connections_per_ip '256'
 
+config dht 'dht'
+	option enabled 'yes'
+
 config relay 'relay'
 	option service 'yes'
 	option max_reservations_per_ip '256'
-
-config dht 'dht'
-	option enabled 'yes'
 """
 OLDER_LAYOUT = """cd /etc/kwaainet && mv data/* . && rmdir data &&
 chown kwaainet:kwaainet . && chmod 0700 . && cd / &&
