@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 
     from edge.swarm.connection import Connection
 
-
-AT_ONCE = (
-    0.001  # seconds of a turn of the loop, in which a turn of its own costs more than the call
-)
+# Seconds of a turn of the loop, in which a turn of its own costs more than the call.
+AT_ONCE = 0.001
 
 
 class Charge:
