@@ -35,7 +35,7 @@ def one(name: str, seconds: int) -> bool:
     if (_CORPUS / name).is_dir():
         command.append(str(_CORPUS / name))
     with tempfile.TemporaryDirectory() as seeds:
-        from tests.fuzz.targets import SEEDS
+        from tests.fuzz.seeds import SEEDS
 
         for number, seed in enumerate(SEEDS[name]):
             (Path(seeds) / str(number)).write_bytes(seed)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from edge.wire.peerid import PeerId
 from tests.fuzz.network import Network
-from tests.fuzz.targets import SEEDS, TARGETS
+from tests.fuzz.seeds import SEEDS
+from tests.fuzz.targets import TARGETS
 
 CORPUS = Path(__file__).parent / "corpus"
 

@@ -1,0 +1,180 @@
+"""Inputs that go deep, by the target (targets.py) that they are for: what fuzzing begins with."""
+
+from __future__ import annotations
+
+from edge.wire import (
+    autonat,
+    circuit,
+    dictionary,
+    envelope,
+    hivemind,
+    identify,
+    kad,
+    mdns,
+    multistream,
+    noise,
+    packed,
+    yamux,
+)
+from edge.wire.multiaddr import Multiaddr
+from edge.wire.peerid import PublicKey
+from edge.wire.protobuf import delimited
+from edge.wire.upgrade import Upgrade
+from tests.fuzz.targets import ADDRESS, IDENTITY, KEY, MESSAGES, OWN_RECORDS, PEER, VOUCHED
+
+
+def _line(text: str) -> bytes:
+    return multistream.encode_line(text)
+
+
+def _frame(kind: int, flags: int, stream: int, length: int, body: bytes = b"") -> bytes:
+    return bytes((0, kind, 0, flags)) + stream.to_bytes(4, "big") + length.to_bytes(4, "big") + body
+
+
+_IDENTIFY = identify.Identify(
+    protocol_version="ipfs/0.1.0",
+    agent_version="kwaainet",
+    public_key=PublicKey(type=1, data=KEY.public).encode(),
+    listen_addrs=[ADDRESS.bytes],
+    observed_addr=ADDRESS.bytes,
+    protocols=["/ipfs/id/1.0.0", circuit.HOP_ID],
+    signed_peer_record=envelope.seal_peer_record(KEY, 1, [ADDRESS]),
+).encode()
+_DIAL = autonat.Message1(
+    type=autonat.Message1.DIAL,
+    dial=autonat.Dial(peer=autonat.PeerInfo(id=PEER.bytes, addrs=[ADDRESS.bytes])),
+).encode()
+_RESERVED = circuit.HopMessage(
+    type=2,
+    status=circuit.OK,
+    reservation=circuit.Reservation(
+        expire=1_900_000_000,
+        addrs=[ADDRESS.bytes],
+        voucher=envelope.seal_voucher(KEY, PEER, 1_900_000_000),
+    ),
+    limit=circuit.Limit(duration=120, data=1 << 17),
+).encode()
+_FOUND = kad.KadMessage(
+    type=kad.FIND_NODE,
+    key=PEER.bytes,
+    closer=[kad.Peer(id=PEER.bytes, addrs=[ADDRESS.bytes], connection=kad.CONNECTED)],
+    providers=[kad.Peer(id=PEER.bytes)],
+).encode()
+_SESSION = (
+    _frame(yamux.WINDOW_UPDATE, yamux.SYN, 1, 0)
+    + _frame(yamux.DATA, 0, 1, 5, b"hello")
+    + _frame(yamux.PING, yamux.SYN, 0, 7)
+    + _frame(yamux.DATA, yamux.SYN, 3, 3, b"abc")
+    + _frame(yamux.WINDOW_UPDATE, yamux.ACK, 2, 65536)
+    + _frame(yamux.DATA, yamux.FIN, 3, 0)
+    + _frame(yamux.WINDOW_UPDATE, yamux.RST, 1, 0)
+    + _frame(yamux.GO_AWAY, 0, 0, 0)
+)
+# Opcodes of a program are twice the step's number, plus the peer's. Both reserve, the second
+# asks for a circuit to the first, which accepts; data goes both ways, then one side stops reading.
+_RESERVE = bytes((8, 0, 0, 1, yamux.SYN | yamux.FIN, 0))
+_CIRCUIT = (
+    _RESERVE
+    + bytes((18,))
+    + bytes((9, 1, 0, 3, yamux.SYN, 4))
+    + b"more"
+    + bytes((18, 18))
+    + bytes((10, 0, 3))
+    + b"yes"
+    + bytes((2, 18, 5, 3, 0, 5))
+    + b"12345"
+    + bytes((4, 4, 0, 3))
+    + b"abc"
+    + bytes((16, 0, 5, 3, 0, 5))
+    + b"67890"
+    + bytes((16, 1, 18, 5, 3, yamux.FIN, 0))
+)
+
+SEEDS: dict[str, list[bytes]] = {
+    "messages": [
+        bytes((MESSAGES.index(autonat.Message1),)) + _DIAL,
+        bytes((MESSAGES.index(circuit.HopMessage),)) + _RESERVED,
+        bytes((MESSAGES.index(identify.Identify),)) + _IDENTIFY,
+        bytes((MESSAGES.index(noise.Payload),)) + IDENTITY.payload,
+        bytes((MESSAGES.index(envelope.Envelope),)) + envelope.seal_voucher(KEY, PEER, 1),
+    ],
+    "dht_requests": [
+        hivemind.StoreRequest(
+            keys=[bytes(20)] * 2,
+            subkeys=[hivemind.PLAIN, hivemind.DICTIONARY],
+            values=[b"value", b""],
+            expirations=[1.7e9, 1.8e9],
+            in_cache=[0, 1],
+            peer=hivemind.NodeInfo(node_id=bytes(20)),
+        ).encode(),
+        hivemind.FindRequest(keys=[bytes(20)] * 3).encode(),
+    ],
+    "multiaddr": [
+        ADDRESS.with_peer(PEER).via_circuit(PEER).bytes,
+        Multiaddr.from_string("/dns4/a.test/tcp/1").bytes,
+        Multiaddr.from_string("/ip6/fe80::1/udp/1/quic-v1/webtransport").bytes,
+    ],
+    "names": [
+        str(ADDRESS.with_peer(PEER)).encode(),
+        str(PEER).encode(),
+        b"/ip6zone/eth0/ip6/fe80::1/tcp/1",
+        b"2001:db8::1.2.3.4",
+        b"bafzaajaiaejcal72gwuz2or47oyxxn6b3rkwdmmkrxgkjxzy3rqt5kczyn7lcm3l",
+    ],
+    "peer_ids": [PEER.bytes, b"\x12\x20" + bytes(32)],
+    "signatures": [b"\x01\x04" + KEY.public + bytes(64), b"\x00\x05" + bytes(100)],
+    "envelopes": [
+        envelope.seal_peer_record(KEY, 1, [ADDRESS]),
+        envelope.seal_voucher(KEY, PEER, 1_900_000_000),
+    ],
+    "packed_values": [
+        VOUCHED,
+        packed.dumps({"a": [1, 2.5, None, b"x", {"b": True}]}),
+        packed.dumps(str(PEER)),
+        dictionary.pack([(b"\xa1a", b"\x01", 1.9e9), (b"\x07", b"", 1.9e9)], 1.9e9),
+        b"\xdd\xff\xff\xff\xff" * 3,
+        packed.dumps("[owner:ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAA]"),
+    ],
+    "stored_records": [
+        bytes((200, 0, 0, 9, 200, 0, 2, 99, 130, 1, 5, 8, 7, 1, 1, 0)),
+        bytes(range(256)),
+        bytes((90, 3, 2, 200, 91, 3, 3, 201, 92, 3, 0, 202)) * 8,
+    ],
+    "kad_messages": [_FOUND, _FOUND + b"\x1a\x03abc\x50\x0a"],
+    "dns_answers": [b"\x01\xc0\x0c\x00\x10\x00\x01\x00\x00\x00\x3c\x00\x04\x03abc"],
+    "gateways": [
+        bytes.fromhex("0281000000000e1000000007") + bytes(24) + b"\x06" + bytes(23),
+        bytes.fromhex("00820000000000070fa11f4100000e10"),
+        b"HTTP/1.1 200 OK\r\nLOCATION: http://192.168.1.1:5000/rootDesc.xml\r\n\r\n",
+    ],
+    "mdns_messages": [
+        mdns.response(OWN_RECORDS),
+        mdns.query(mdns.SERVICE, [(OWN_RECORDS[0].data, 4000)]),
+    ],
+    "negotiation": [
+        b"\x07" + multistream.HEADER + _line("/none") + _line("/a"),
+        b"\xff" + multistream.HEADER + _line("na") + _line("b") + b"rest",
+    ],
+    "delimited_messages": [b"\x02\x05hello\x00\x01x\x81\x01"],
+    "identify_streams": [b"\xff" + delimited(_IDENTIFY), b"\x10" + delimited(_IDENTIFY) * 2],
+    "upgrades": [
+        b"\xff" + Upgrade(IDENTITY, True).start(),
+        b"\x09" + multistream.HEADER + _line(noise.PROTOCOL_ID) + b"\x00\x30" + bytes(48),
+    ],
+    "noise_payloads": [IDENTITY.payload],
+    "noise_frames": [b"\x00\x00\x10" + bytes(range(64)), b"\x05\x01\x10" + bytes(range(64))],
+    "yamux_frames": [b"\xff" + _SESSION, b"\x05" + _SESSION],
+    "connections": [b"\xff" + _SESSION, b"\x0b" + _SESSION],
+    "network": [
+        _CIRCUIT,
+        _RESERVE + bytes((12, 1, 0, 2)) + b"ab" + bytes((1, 18)),
+        bytes((2, 0, 1, 2, 2, 3, 4, 1, 0, 32)) + bytes(32) + bytes((18, 4, 3, 0, 64)) + bytes(64),
+    ],
+    "uci_files": [b"config node 'main'\n\toption listen \"a b\"\n\tlist peer 'x'\\''y' # z\n"],
+    "toml_files": [b'[node]\nlisten = ["/ip4/0.0.0.0/tcp/1", 2]\n[[peer]]\na.b = {c = """x"""}\n'],
+    "peer_stores": [f"{PEER} 1700000000 0 1 kwaainet {ADDRESS}".encode()],
+    "status_requests": [
+        b'{"verb": "ping", "address": "/ip4/1.2.3.4/tcp/1", "count": 3}',
+        b'{"verb": "connect", "address": "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"}',
+    ],
+}
