@@ -21,38 +21,14 @@ from edge.wire.hivemind import MAX_PAYLOAD, NodeInfo
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
 
     from edge.budget import Pool
     from edge.dht.client import Client
     from edge.dht.dialback import DialBack
+    from edge.dht.storage import Storage
     from edge.swarm.connection import Connection
     from edge.swarm.swarm import Swarm
     from edge.wire.peerid import PeerId
-
-    class Found(Protocol):
-        """What is stored under a key. `kind`: FOUND_REGULAR or FOUND_DICTIONARY."""
-
-        kind: int
-        value: bytes
-        expiration: float
-
-    class Records(Protocol):
-        """Where records are kept: edge.dht.storage."""
-
-        def store(
-            self,
-            key: bytes,
-            subkey: bytes,
-            value: bytes,
-            expiration: float,
-            cached: bool,
-            writer: PeerId,
-        ) -> bool:
-            """Whether it is stored now."""
-
-        def find(self, key: bytes) -> Found | None:
-            """What is stored under `key`."""
 
 
 SLICE = 8  # keys that are worked on before others that wait have their turn
@@ -66,7 +42,7 @@ class Server:
     def __init__(
         self,
         table: RoutingTable,
-        records: Records,
+        records: Storage,
         client: Client,
         dial_back: DialBack,
         introduce: Callable[[], NodeInfo],
