@@ -14,6 +14,7 @@ from functools import partial
 
 from edge import lock, log
 from edge.autonat.service import AutonatService
+from edge.cache.service import CacheService
 from edge.config.errors import ConfigError
 from edge.config.load import diff
 from edge.config.schema import Node as NodeSection
@@ -75,6 +76,7 @@ class Node:
             self.relay,
             KadService(self.host),
             DhtService(self.host),
+            CacheService(self.host),
         ]
         self.status = StatusService(self.host, self.services, locked=self._lock >= 0)
         self._ends = AsyncExitStack()

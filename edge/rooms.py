@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ROOMS = (  # in the order in which `kwaainet status` shows them
     "tiers",
     "relay",
+    "cache",
     "kad",
     "dht",
     "autonat",

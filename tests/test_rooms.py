@@ -12,7 +12,7 @@ EDGE = Path(__file__).parents[1] / "edge"
 # Modules that know no room.
 BASE = {
     *("again", "allowance", "atomic", "budget", "clock", "commands", "lock", "log", "machine"),
-    *("networks", "process", "slim", "text", "threads", "units", "version", "view", "zone"),
+    *("networks", "process", "slim", "text", "threads", "units", "url", "version", "view", "zone"),
 }
 SERVICE = {"host", "swarm", "wire", "crypto", "config"} | BASE
 MAY_IMPORT = {
@@ -20,8 +20,10 @@ MAY_IMPORT = {
     "wire": {"crypto"},
     "swarm": {"wire", "crypto"} | BASE,
     "http": BASE,
+    "models": {"wire"} | BASE,
     "config": {"wire"} | BASE,
     **dict.fromkeys(ROOMS, SERVICE),
+    "cache": SERVICE | {"http", "models"},
     "status": SERVICE | {"http", "rooms"},
 }
 MODULES = {

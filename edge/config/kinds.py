@@ -557,6 +557,65 @@ class Names(_List):
         raise RefusedError(value, self.item_expected())
 
 
+class Url(_String):
+    """The address of an HTTP origin, in canonical form."""
+
+    kind = "URL"
+    placeholder = "URL"
+
+    def expected(self) -> str:
+        return "an address such as https://huggingface.co or http://192.168.1.2:8080/files"
+
+    def check(self, value: object) -> str:
+        from edge.url import Url as Parsed
+
+        try:
+            return str(Parsed.parse(value if isinstance(value, str) else ""))
+        except ValueError:
+            raise self.refuse(value) from None
+
+
+class PathName(_String):
+    """One part of a path, which names an origin of its own."""
+
+    TAKEN = ("api", "datasets", "spaces", "models", "v2", "metrics", "health")
+    kind = "name"
+    placeholder = "NAME"
+
+    def __init__(self, reload: str, help_text: str) -> None:
+        super().__init__(None, reload, help_text)
+
+    def expected(self) -> str:
+        return "a name of 1 to 32 letters, digits, - and _, none of " + ", ".join(self.TAKEN)
+
+    def check(self, value: object) -> str:
+        named = isinstance(value, str) and 0 < len(value) <= 32 and value not in self.TAKEN
+        if named and _NAME.issuperset(str(value).lower()):
+            return str(value)
+        raise self.refuse(value)
+
+
+class Hosts(_List):
+    """Hosts with ports, 443 where none is said; `*.` before a name stands for all below it."""
+
+    kind = "list of host"
+    placeholder = "HOST:PORT"
+
+    def item_expected(self) -> str:
+        return "a host such as cdn.example.org, *.example.org or 192.168.1.2:8080"
+
+    def check_item(self, value: object) -> str:
+        from edge.url import host_and_port
+
+        text = value if isinstance(value, str) else ""
+        star = "*." if text.startswith("*.") else ""
+        try:
+            host, port = host_and_port(text[len(star) :], 443)
+        except ValueError:
+            raise RefusedError(value, self.item_expected()) from None
+        return f"{star}[{host}]:{port}" if ":" in host else f"{star}{host}:{port}"
+
+
 class Interfaces(_List):
     kind = "list of interface"
     placeholder = "NAME"

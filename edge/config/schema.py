@@ -17,6 +17,7 @@ from edge.config.kinds import (
     Choices,
     Days,
     Duration,
+    Hosts,
     Integer,
     Interface,
     Interfaces,
@@ -26,11 +27,13 @@ from edge.config.kinds import (
     Networks,
     Option,
     Path,
+    PathName,
     PeerIdOf,
     PeerIds,
     Size,
     TimeOfDay,
     TimeZone,
+    Url,
 )
 from edge.log import escape
 from edge.networks import NETWORKS
@@ -230,6 +233,57 @@ class Autonat(Section):
         "Ask peers to dial back, to find out whether this node is reachable.")
 
 
+class Cache(Section):
+    NAME = "cache"
+    HELP = "Cache of model files: pulled through over HTTP, shared in pieces with peers."
+
+    gateway = Bool(False, SOFT,
+        "Serve the Hugging Face hub and other origins to the local network, through the cache.")
+    gateway_listen = Addresses(("/ip4/0.0.0.0/tcp/8421", "/ip6/::/tcp/8421"), LISTEN, SOFT,
+        "Listen addresses of the gateway; clients of other than local networks are refused.")
+    gateway_names = Names((), SOFT,
+        "Names by which the gateway may be asked for, besides IP addresses and localhost.")
+    gateway_networks = Networks((), SOFT,
+        "IP ranges whose clients are served, besides private and link-local ones.")
+    cors = Bool(False, SOFT,
+        "Let pages of any site read through the gateway what is public (CORS).")
+    directory = Path(HARD,
+        "Directory of the cached files: on flash, a USB disk or a RAM disk.",
+        auto="cache in the data directory")
+    size = Size(0, 4 * MIB, 1024 * TIB, SOFT,
+        "Maximum disk space; auto: [tier] cache_size. The disk's last 5 percent stay free.",
+        unit="bytes", zero="auto")
+    max_written = Size(0, MIB, TIB, SOFT,
+        "Maximum bytes written per day; auto: size on raw flash (jffs2, ubifs), else unlimited.",
+        unit="bytes per day", zero="auto")
+    fragments = Choice("auto", ("auto", "yes", "no"), SOFT,
+        "Share cached files in pieces with peers; auto: while the cache holds any.")
+    trusted = PeerIds((), SOFT,
+        "Peers whose attestation of a file suffices; else two must agree.")
+    hub = Url("https://huggingface.co", SOFT,
+        "Address of the hub.")
+    storage_hosts = Hosts(("*.huggingface.co:443", "*.hf.co:443", "*.xethub.hf.co:443"), SOFT,
+        "Hosts to which the hub may redirect downloads; they are never sent tokens.")
+    registry = Url("https://registry.ollama.ai", SOFT,
+        "Address of the registry of Ollama models.")
+    registry_hosts = Hosts(("*.r2.cloudflarestorage.com:443",), SOFT,
+        "Hosts to which the registry may redirect downloads.")
+    whole_files = Bool(False, SOFT,
+        "Fetch a whole file when a range of it is asked for.")
+
+
+class Origin(Section):
+    NAME = "origin"
+    MANY = True
+    HELP = "HTTP origin that the gateway serves below /NAME/. One section per origin."
+    EXAMPLE = '''name = "mirror"
+url = "https://mirror.example.org/models"'''
+
+    name = PathName(SOFT, "First part of the path under which the gateway serves the origin.")
+    url = Url(None, SOFT, "Address of the origin.")
+    hosts = Hosts((), SOFT, "Hosts to which the origin may redirect downloads.")
+
+
 class Qos(Section):
     NAME = "qos"
     HELP = "Yielding to other traffic on the line: packet marks, rate limits, back-off and hooks."
@@ -411,8 +465,8 @@ class Status(Section):
 
 
 SECTIONS: tuple[type[Section], ...] = (
-    *(Node, Relay, Kad, Dht, Autonat, Dcutr, Qos, Tier, Adapt, Mdns, Portmap, Status),
-    *(Peer, Schedule, Wake),
+    *(Node, Relay, Cache, Kad, Dht, Autonat, Dcutr, Qos, Tier, Adapt, Mdns, Portmap, Status),
+    *(Peer, Origin, Schedule, Wake),
 )
 REPEATED = tuple(section for section in SECTIONS if section.MANY)
 

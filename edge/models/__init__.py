@@ -1,0 +1,1 @@
+"""Files of models: which tensors they hold, and which bytes a block of a model needs."""
