@@ -51,8 +51,6 @@ def session(host: str, roots: str = "") -> TlsSession:
     `roots`: the file of certificates that are trusted; "": that in SSL_CERT_FILE, ROOTS, or the
     system's own. Raises TlsError if there are none.
     """
-    try:
-        from edge.http.small import session as made
-    except ImportError:
-        from edge.http.openssl import session as made
-    return made(host, roots)
+    from edge.http import openssl
+
+    return openssl.session(host, roots)
