@@ -16,8 +16,12 @@ ROOTS = "/etc/ssl/certs/ca-certificates.crt"
 
 class TlsError(HttpError):
     """No TLS with that host; one line that names the cause: the clock, the ca-bundle, the issuer,
-    the name, or what the peer said.
+    the name, or what the peer said. `kind`: that cause in one word (edge/http/verdict.py).
     """
+
+    def __init__(self, text: str, kind: str = "protocol") -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class TlsSession(Protocol):
