@@ -21,7 +21,7 @@ from edge.cache.pull.conditions import parse_content_range
 from edge.cache.pull.source import ChangedError, OriginError
 from edge.http.errors import HttpError
 from edge.units import KIB, MIB
-from edge.wire.merkle import PIECE
+from edge.wire.merkle import PIECE, piece_hash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from edge.http.client import Response
 
 CHUNK = 64 * KIB
-RINGS = (MIB, PIECE)  # bytes of the ring: the least holds the last piece, which is held back
+RINGS = (MIB, PIECE + CHUNK)  # bytes of the ring; the last piece, which is held back, fits
 NEAR = MIB  # bytes ahead of what has come, for which a reader waits
 AHEAD = 32 * MIB  # bytes that are fetched before the fastest reader takes them
 _NEARLY = 8 * MIB  # left of what is fetched to the end though nobody waits any more
@@ -80,7 +80,7 @@ class Flight:
 
     @property
     def cost(self) -> int:
-        """Bytes of memory at most: the ring, a piece that comes, one that is written."""
+        """Bytes of memory at most."""
         return cost(self._size)
 
     @property
@@ -132,7 +132,9 @@ class Flight:
         return max([reader.position for reader in self.readers], default=self.start)
 
     def _worth_finishing(self) -> bool:
-        return self.greedy or (self.kept and self.head > self.start and self.end - self.head <= _NEARLY)
+        return self.greedy or (
+            self.kept and self.head > self.start and self.end - self.head <= _NEARLY
+        )
 
     def _tell(self) -> None:
         for reader in self.readers:
@@ -148,8 +150,10 @@ class Flight:
     async def _run(self) -> None:
         try:
             await self._fetch()
-        except (OriginError, HttpError) as error:
+        except OriginError as error:
             self.failure = error
+        except HttpError as error:
+            self.failure = OriginError(502, f"the origin failed: {error}")
         except Exception as error:  # noqa: BLE001 - whatever it is, readers must not wait for ever
             log.error("fetch-failed", error=f"{type(error).__name__}: {error}")
             self.failure = OriginError(500, "the cache failed")
@@ -174,10 +178,10 @@ class Flight:
                         return
                 finally:
                     response.close()
-            except HttpError as error:
+            except (HttpError, OriginError) as error:
                 wait, tries = (_FIRST_WAIT, 0) if self.head > before else (wait * 2, tries + 1)
-                if not self.answered or tries >= _TRIES:
-                    raise OriginError(502, f"the origin failed: {error}") from None
+                if not (self.answered and _passes(error) and tries < _TRIES):
+                    raise error
                 self.group.count("resumed")
                 await asyncio.sleep(min(wait, _LONGEST_WAIT))
         await self._finish()
@@ -210,6 +214,8 @@ class Flight:
             elif not await self._take(data):
                 return False
             await self.group.pace.spend(len(data))
+        if response.status == 200 and response.length is None and await response.read(1):
+            raise ChangedError(502, "the origin's file is longer than it was")
         return True
 
     def _skip(self, response: Response) -> int:
@@ -265,7 +271,7 @@ class Flight:
         if self._writer is not None:
             if await self._writer.piece(data):
                 return
-            if not self.group.file.store.trouble:
+            if await self._is_wrong(data, end):
                 self.fail(OriginError(502, "the origin sends other bytes than the file has"))
                 return
             await self._pass_through(end - len(data))
@@ -283,6 +289,12 @@ class Flight:
             if await check.catch_up(self.group.file, position):
                 self.check = check
 
+    async def _is_wrong(self, data: bytes, end: int) -> bool:
+        """Whether the piece that ends at `end` is not the one that the tree of the file has."""
+        size = self.group.size
+        row = await self.group.file.row((end - 1) // PIECE, 1)
+        return row is not None and bytes(row) != piece_hash(data, size <= PIECE)
+
     async def _finish(self) -> None:
         if self._keeping is not None:
             await self._keeping
@@ -296,7 +308,13 @@ class Flight:
         return self.check.right
 
 
+def _passes(error: Exception) -> bool:
+    """Whether it may be otherwise soon."""
+    if isinstance(error, OriginError):
+        return error.status > 500 and not isinstance(error, ChangedError)
+    return True
+
+
 def cost(ring: int) -> int:
     """Bytes of memory that a flight with such a ring takes at most."""
-    return ring + 2 * PIECE
-
+    return ring + PIECE  # one that is written; what comes is in the ring

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from edge.budget import Pool
     from edge.cache.pull.pace import Pace
     from edge.cache.pull.source import Source
-    from edge.cache.store.file import File, Writer
+    from edge.cache.store.file import File
 
+PAUSED = "this node fetches nothing now, by its schedule or settings; what it keeps, it serves"
 MAX_FLIGHTS = 32  # of all files
 _PATIENCE = 5.0  # seconds to wait for a place among them, or for memory
 
@@ -36,6 +37,12 @@ class Shared:
     def count(self, what: str, number: int = 1) -> None:
         """`number` more of `what`."""
         self.counters[what] = self.counters.get(what, 0) + number
+
+    def refuse_pause(self) -> None:
+        """Raises OriginError while nothing may be fetched."""
+        if self.allowance.paused or not self.allowance.admits:
+            self.count("refused_paused")
+            raise OriginError(503, PAUSED)
 
     def ring(self) -> int:
         """Bytes of the ring of another flight, which are leased with it; 0: there is no room."""
@@ -97,24 +104,28 @@ class Group:
         if not self.users and not self.flights:
             self._left(self)
 
+    @property
+    def near(self) -> int:
+        """Bytes ahead of a flight for which a reader waits."""
+        return self.size if self.linear else NEAR
+
     def flight_at(self, position: int) -> Flight | None:
         """One that has the byte at `position`, or will soon."""
-        near = self.size if self.linear else NEAR
-        covering = [flight for flight in self.flights if flight.covers(position, near)]
+        covering = [flight for flight in self.flights if flight.covers(position, self.near)]
         return max(covering, key=lambda flight: flight.has(position), default=None)
 
-    async def fly(self, source: Source, position: int, end: int) -> Flight:
-        """A flight from `position` on, up to what is kept or comes already, at most to `end`.
+    async def fly(self, source: Source, position: int, end: int) -> tuple[Flight, bool]:
+        """A flight that brings the byte at `position`, and whether it is a new one: up to what is
+        kept or comes already, at most to `end`.
 
         Raises OriginError where nothing may be fetched now.
         """
         while True:
-            if not self.shared.allowance.admits or self.shared.allowance.paused:
-                self.shared.count("refused_paused")
-                raise OriginError(503, "this node fetches nothing now, by its schedule or settings")
-            flight = self.flight_at(position) or self._launch(source, position, end)
+            self.shared.refuse_pause()
+            known = self.flight_at(position)
+            flight = known or self._launch(source, position, end)
             if flight is not None:
-                return flight
+                return flight, known is None
             await self.shared.vacancy()
 
     async def settle(self) -> bool:
@@ -141,16 +152,13 @@ class Group:
         gaps = self.file.missing(low, high)
         gap_end = next((b for a, b in gaps if a <= position < b), high)
         high = min([gap_end, *[f.start for f in self.flights if f.kept and f.start > position]])
-        writer = self.file.writer(low, high) if not self.linear or not gaps else self._all(low, high)
+        writer = self.file.writer(low, high)
         if writer is None:
             low, high = position, min(end, gap_end)
         flight = Flight(self, source, low, high, writer, ring)
         self.shared.flights.add(flight)
         self.flights.append(flight)
         return flight
-
-    def _all(self, low: int, high: int) -> Writer | None:
-        return self.file.writer(low, high)
 
     # --- what flights do ---
 
