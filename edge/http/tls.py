@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from edge.http.errors import HttpError
+from edge import slim
+from edge.http.errors import OriginError
 
 ROOTS = "/etc/ssl/certs/ca-certificates.crt"
 
 
-class TlsError(HttpError):
+class TlsError(OriginError):
     """No TLS with that host; one line that names the cause: the clock, the ca-bundle, the issuer,
     the name, or what the peer said. `kind`: that cause in one word (edge/http/verdict.py).
     """
@@ -55,6 +56,11 @@ def session(host: str, roots: str = "") -> TlsSession:
     `roots`: the file of certificates that are trusted; "": that in SSL_CERT_FILE, ROOTS, or the
     system's own. Raises TlsError if there are none.
     """
-    from edge.http import openssl
+    slim.allow_ssl()
+    try:
+        from edge.http import openssl
+    except ImportError:
+        from edge.http import small
 
+        return small.session(host, roots)
     return openssl.session(host, roots)
