@@ -83,9 +83,9 @@ class Connection:
         return self._phase
 
     def abort(self) -> None:
-        """Let go of the client, and of what the kernel still holds for it."""
-        with suppress(OSError):
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        """Let go of the client; of what the kernel still holds for it, too, if it takes nothing."""
+        if self._outlet.sending:
+            self._reset()
         self.close()
 
     def close(self) -> None:
@@ -112,7 +112,7 @@ class Connection:
         if exchange.cut_short:
             self._server.count("cut")
             if not exchange.framed:
-                self.abort()
+                self._reset()  # as its end would look like that of the body
             return False
         if not exchange.keep:
             await self._linger()
@@ -183,6 +183,10 @@ class Connection:
         self._inlet.buffer.clear()
         while await self._inlet.more():
             self._inlet.buffer.clear()
+
+    def _reset(self) -> None:
+        with suppress(OSError):
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
     def _gone(self) -> None:
         exchange = self._exchange
