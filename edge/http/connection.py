@@ -20,8 +20,21 @@ from edge.http.request import Request, is_named, parse
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Awaitable, Callable
+    from typing import Protocol
 
-    from edge.http.server import HttpServer
+    from edge.http.limits import Limits
+
+    class Server(Protocol):
+        """What a connection has to know of its server."""
+
+        limits: Limits
+        names: frozenset[str]
+        names_option: str
+        handler: Callable[[Request, Exchange], Awaitable[None]]
+
+        def count(self, what: str) -> None: ...
+
 
 _LINGER = 2.0  # seconds in which what was still sent is taken and thrown away
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close(2) sends RST
@@ -46,7 +59,7 @@ class Connection:
 
     def __init__(
         self,
-        server: HttpServer,
+        server: Server,
         loop: asyncio.AbstractEventLoop,
         sock: socket.socket,
         client: tuple[str, int],
