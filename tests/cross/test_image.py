@@ -193,7 +193,7 @@ for name in ("typing", "dataclasses"):
 import h11
 server, client = h11.Connection(h11.SERVER), h11.Connection(h11.CLIENT)
 server.receive_data(client.send(h11.Request(method="GET", target="/", headers=[("Host", "a")])))
-server.receive_data(client.send(h11.EndOfMessage()) or b"")
+client.send(h11.EndOfMessage())
 print(server.next_event().target.decode())
 client.receive_data(server.send(h11.Response(status_code=200, headers=[("X", "y")])))
 client.receive_data(server.send(h11.Data(data=b"body")) + server.send(h11.EndOfMessage()))
