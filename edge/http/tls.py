@@ -1,0 +1,58 @@
+"""TLS for the client's connections to origins, as a value: bytes in, bytes out, no socket.
+
+`session` chooses what does the work: the interpreter's ssl module, or mbedTLS in the static binary
+(edge/http/small). Either is loaded with the first origin that is asked by https. Certificates are
+verified and the name is checked; neither can be turned off.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from edge.http.errors import HttpError
+
+ROOTS = "/etc/ssl/certs/ca-certificates.crt"
+
+
+class TlsError(HttpError):
+    """No TLS with that host; one line that names the cause: the clock, the ca-bundle, the issuer,
+    the name, or what the peer said.
+    """
+
+
+class TlsSession(Protocol):
+    """The client's side of one connection. All may raise TlsError."""
+
+    def handshake(self) -> bool:
+        """Go on with the handshake as far as what was fed allows; True once it is done.
+
+        What is to be sent then waits in `outgoing`.
+        """
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take what the socket brought; b"": it was closed."""
+
+    def read(self, size: int) -> bytes | None:
+        """At most `size` bytes of what the peer sent; None: feed more. b"": it has ended, properly.
+
+        Raises TlsError if the connection was closed without saying so in TLS.
+        """
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Encrypt all of `data`, which is small; it then waits in `outgoing`."""
+
+    def outgoing(self) -> bytes:
+        """What is to be sent now; b"" if nothing is. To be asked after each of the other calls."""
+
+
+def session(host: str, roots: str = "") -> TlsSession:
+    """A session with `host`, a name or an IP address without brackets, of TLS 1.2 or newer.
+
+    `roots`: the file of certificates that are trusted; "": that in SSL_CERT_FILE, ROOTS, or the
+    system's own. Raises TlsError if there are none.
+    """
+    try:
+        from edge.http.small import session as made
+    except ImportError:
+        from edge.http.openssl import session as made
+    return made(host, roots)
