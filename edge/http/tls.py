@@ -16,8 +16,12 @@ ROOTS = "/etc/ssl/certs/ca-certificates.crt"
 
 class TlsError(HttpError):
     """No TLS with that host; one line that names the cause: the clock, the ca-bundle, the issuer,
-    the name, or what the peer said.
+    the name, or what the peer said. `kind`: that cause in one word (edge/http/verdict.py).
     """
+
+    def __init__(self, text: str, kind: str = "protocol") -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class TlsSession(Protocol):
@@ -51,8 +55,6 @@ def session(host: str, roots: str = "") -> TlsSession:
     `roots`: the file of certificates that are trusted; "": that in SSL_CERT_FILE, ROOTS, or the
     system's own. Raises TlsError if there are none.
     """
-    try:
-        from edge.http.small import session as made
-    except ImportError:
-        from edge.http.openssl import session as made
-    return made(host, roots)
+    from edge.http import openssl
+
+    return openssl.session(host, roots)
