@@ -1,15 +1,16 @@
 """What a path of the hub asks for, as a value.
 
-Paths are read as they were sent, part by part: a revision may hold slashes (refs/pr/1), which
-clients send as %2F. The target that goes upstream is made anew from the parts, so that one file has
-one address, and nothing of a path is passed on that was not understood.
+A revision may hold slashes (refs/pr/1), which clients send as %2F: a path comes in parts, each of
+them decoded. The target that goes upstream is made anew from them, so that one file has one
+address, and nothing is passed on that was not understood.
 
 Source: the clients' own requests (huggingface_hub, @huggingface/hub, hf-hub, llama.cpp)
 """
 
 from __future__ import annotations
 
-MAX_TARGET = 4096  # bytes
+_TOKENS = frozenset({"xet-read-token", "xet-write-token"})
+_VERBS = frozenset({"tree", "revision", "paths-info", "refs", "commits", "treesize", *_TOKENS})
 _KINDS = ("models", "datasets", "spaces")
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
 _IN_FILES = _PLAIN | frozenset("!$&'()*+,;=:@")  # a part of a path may hold these as they are
@@ -23,10 +24,6 @@ XET = "xet"  # a token for the storage that would be asked past us
 GIT = "git"
 WRITE = "write"
 UNKNOWN = "unknown"
-
-
-class RouteError(Exception):
-    """The target is no path of the hub; the text is for whoever sent it."""
 
 
 class Route:
@@ -69,15 +66,10 @@ class Route:
         return f"{prefix}/{quoted(name, _PLAIN | {'/'})}/{self.verb}/{where[0]}/{where[1]}"
 
 
-def route(method: str, target: str) -> Route:
-    """What `target`, a path with its query as it was sent, asks for. Raises RouteError."""
-    if len(target) > MAX_TARGET or not target.startswith("/"):
-        raise RouteError("not a path, or too long")
-    raw, _, query = target.partition("?")
-    query = _clean_query(query)
-    parts = [unquoted(part) for part in raw[1:].split("/")]
-    if any(_is_bad(part) for part in parts):
-        raise RouteError("a path with empty parts, dots for a directory, or what no name holds")
+def route(method: str, parts: list[str], query: str = "") -> Route:
+    """What is asked for: `parts` of a path, each decoded once and none a dot, and its query."""
+    if "" in parts:
+        return Route(UNKNOWN)
     if _is_git(parts):
         return Route(GIT)
     if parts[0] == "api":
@@ -90,23 +82,6 @@ def is_commit(revision: str) -> bool:
     return len(revision) == 40 and _HEX.issuperset(revision)
 
 
-def unquoted(part: str) -> str:
-    """`part` with its %XX decoded once. Raises RouteError."""
-    if "%" not in part:
-        return part
-    pieces = part.split("%")
-    data = bytearray(pieces[0].encode("utf-8", "surrogateescape"))
-    for piece in pieces[1:]:
-        if not _HEX.issuperset(piece[:2].lower()) or len(piece) < 2:
-            raise RouteError("a % without two digits")
-        data.append(int(piece[:2], 16))
-        data += piece[2:].encode("utf-8", "surrogateescape")
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise RouteError("a path that is not UTF-8") from None
-
-
 def quoted(text: str, safe: frozenset[str] = _PLAIN) -> str:
     """`text` with all but `safe` as %XX."""
     if safe.issuperset(text):
@@ -114,19 +89,6 @@ def quoted(text: str, safe: frozenset[str] = _PLAIN) -> str:
     return "".join(
         char if char in safe else "".join(f"%{byte:02X}" for byte in char.encode()) for char in text
     )
-
-
-def _is_bad(part: str) -> bool:
-    steps = part.split("/")
-    hidden = any(ord(char) < 32 or char in "\x7f\\" for char in part)
-    return hidden or any(step in ("", ".", "..") for step in steps)
-
-
-def _clean_query(query: str) -> str:
-    """`query`, if a request's head can hold it."""
-    if any(not 32 < ord(char) < 127 for char in query):
-        raise RouteError("a query with what has to be encoded")
-    return query
 
 
 def _is_git(parts: list[str]) -> bool:
@@ -145,7 +107,7 @@ def _api(method: str, parts: list[str], query: str) -> Route:
     target = "/" + "/".join(quoted(part, _IN_FILES) for part in parts)
     target += f"?{query}" if query else ""
     verb = rest[0] if rest else ""
-    if any(part.startswith("xet-") and part.endswith("-token") for part in rest):
+    if not _TOKENS.isdisjoint(parts):
         return Route(XET, repo)
     if parts[1:2] == ["resolve-cache"] and len(parts) > 5:
         return _cached_file(method, parts, query)
@@ -164,8 +126,7 @@ def _repo_of_api(parts: list[str]) -> tuple[str, list[str]]:
     """The repository that a path of the API is about ("" if about none), and what follows it."""
     if len(parts) < 3 or parts[1] not in _KINDS:
         return "", []
-    verbs = ("tree", "revision", "paths-info", "refs", "commits", "xet-read-token")
-    one = len(parts) == 3 or parts[3] in (*verbs, "xet-write-token", "treesize", "resolve")
+    one = len(parts) == 3 or parts[3] in _VERBS
     name = parts[2:3] if one else parts[2:4]
     return "/".join([parts[1], *name]), parts[2 + len(name) :]
 
