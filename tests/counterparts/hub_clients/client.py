@@ -27,7 +27,9 @@ def snapshot(**options: Any) -> dict[str, str]:
     """SHA-256 by path."""
     root = Path(huggingface_hub.snapshot_download(**options))
     return {
-        str(path.relative_to(root)): told(path) for path in sorted(root.rglob("*")) if path.is_file()
+        str(path.relative_to(root)): told(path)
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
     }
 
 
