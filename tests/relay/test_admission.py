@@ -9,10 +9,11 @@ import pytest
 
 from edge.config.schema import Relay
 from edge.relay import admission
-from edge.relay.admission import Admission, Network
+from edge.relay.admission import Admission
 from edge.swarm.addresses import OwnAddresses
 from edge.swarm.connection import Connection
 from edge.swarm.places import FOREIGN, LISTED, OWN
+from edge.wire.network import Network
 from edge.wire.identify import IdentifyInfo
 from edge.wire.ip import parse_ip4, parse_ip6
 from edge.wire.multiaddr import Multiaddr
