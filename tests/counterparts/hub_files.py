@@ -118,7 +118,9 @@ class Repository:
         return digits
 
     def revision(self, name: str) -> str | None:
-        """The commit that a branch or the commit's own digits mean."""
+        """The commit that a branch, HEAD or the commit's own digits mean."""
+        if name == "HEAD":
+            name = "main"
         return self.branches.get(name) or (name if name in self.revisions else None)
 
     def files(self, revision: str = "main") -> dict[str, File]:
