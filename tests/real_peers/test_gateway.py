@@ -244,8 +244,12 @@ async def answers(url: str) -> bool:
 
 
 async def has_begun(directory: Path) -> bool:
-    """Whether the store has written a piece."""
-    return any(entry.stat().st_size > 1 << 20 for entry in directory.glob("*"))
+    """Whether the store has written some pieces."""
+    return _size(directory) > 1 << 20
+
+
+def _size(directory: Path) -> int:
+    return sum(entry.stat().st_size for entry in directory.rglob("*") if entry.is_file())
 
 
 def field(head: str, name: str) -> str:
