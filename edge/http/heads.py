@@ -71,6 +71,9 @@ def fault(head: bytes, max_headers: int) -> str:
         return "there is a control character"
     if head.count(b"\r\n") > max_headers + 2:
         return "there are too many header fields"
+    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    if len(lengths) > 1 or any(b"," in line for line in lengths):  # h11 makes one of equal ones
+        return "Content-Length is not one number"
     return ""
 
 
