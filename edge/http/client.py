@@ -10,6 +10,7 @@ Source: RFC 9112 section 9, RFC 9110 section 9.2.2
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from functools import partial
 
@@ -123,7 +124,7 @@ class HttpClient:
         if not link.quiet:
             raise OriginError(f"{link.name}: it spoke before it was asked")
         await link.send(data)
-        return await answer(link, side, self.limits, partial(self._done, key))
+        return await answer(link, side, method, self.limits, partial(self._done, key))
 
     # --- connections ---
 
@@ -144,7 +145,7 @@ class HttpClient:
             except OriginError as error:
                 failure = error
             except OSError as error:
-                failure = OriginError(f"{url.authority}: {error.strerror}")
+                failure = OriginError(f"{url.authority}: {os.strerror(error.errno or 0)}")
         self.counters["failed"] += 1
         raise failure
 

@@ -20,10 +20,10 @@ from edge.config.uci_syntax import UciSyntaxError
 from edge.config.uci_syntax import parse as parse_uci
 from edge.dht import protected, validation
 from edge.http import heads
+from edge.http import request as http_request
+from edge.http import response as http_response
 from edge.http.errors import OriginError, RequestError
 from edge.http.limits import ClientLimits
-from edge.http.request import parse
-from edge.http.response import answer
 from edge.mdns.found import near
 from edge.mdns.talk import Talk
 from edge.status.errors import StatusError
@@ -249,7 +249,7 @@ def http_requests(data: bytes) -> None:
     if end < 0:
         return
     with contextlib.suppress(RequestError):
-        request, _ = parse(data[:end], ("192.0.2.1", 1), 64)
+        request, _ = http_request.parse(data[:end], ("192.0.2.1", 1), 64)
         assert request.path.startswith("/") and "//" not in request.path
         assert ".." not in request.path.split("/")
         assert 0 <= request.length <= heads.MAX_LENGTH
@@ -283,7 +283,9 @@ def http_answers(data: bytes) -> None:
     limits.max_head = 1024
 
     async def asked() -> None:
-        response = await answer(origin, side, limits, lambda _, keep: done.append(keep))
+        response = await http_response.answer(
+            origin, side, "GET", limits, lambda _, keep: done.append(keep)
+        )
         count = 0
         while part := await response.read(64):
             assert len(part) <= 64

@@ -21,15 +21,23 @@ from edge.http.request import Request
 from edge.http.server import CLIENT, HttpServer
 from edge.units import MIB
 from tests.counterparts.base import asynchronous
+from tests.http.origins import until
 
 SIZE = 24 * MIB + 123
 
 
+class Big:
+    """A file of SIZE bytes, and what is in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.data = os.urandom(MIB) * 24 + os.urandom(123)
+        path.write_bytes(self.data)
+
+
 @pytest.fixture(scope="module")
-def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("http") / "big"
-    path.write_bytes(os.urandom(MIB) * 24 + os.urandom(123))
-    return path
+def big(tmp_path_factory: pytest.TempPathFactory) -> Big:
+    return Big(tmp_path_factory.mktemp("http") / "big")
 
 
 class Site:
@@ -110,9 +118,9 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def serving(
-    big: Path, limits: Limits | None = None, budget: Budget | None = None
+    big: Big, limits: Limits | None = None, budget: Budget | None = None
 ) -> AsyncIterator[tuple[HttpServer, Site, int]]:
-    site = Site(big)
+    site = Site(big.path)
     pool = None if budget is None else budget.pool("http", 0.5)
     server = HttpServer(site, limits, pool)
     server.configure([("127.0.0.1", 0)])
@@ -160,20 +168,20 @@ async def curl(port: int, path: str, *options: str) -> tuple[int, bytes]:
 
 @pytest.mark.parametrize("http", ["--http1.1", "--http1.0"])
 @asynchronous(60)
-async def test_files_and_chunks_arrive_whole(big: Path, http: str) -> None:
+async def test_files_and_chunks_arrive_whole(big: Big, http: str) -> None:
     async with serving(big) as (server, _, port):
-        assert await curl(port, "/file", http) == (0, big.read_bytes())
+        assert await curl(port, "/file", http) == (0, big.data)
         status, found = await curl(port, "/chunks", http)
-        expected = b"first" + big.read_bytes()[5 : 5 + MIB] + b"x" * 300000
+        expected = b"first" + big.data[5 : 5 + MIB] + b"x" * 300000
         assert (status, found) == (0, expected)
         assert server.counters["requests"] == 2
 
 
 @asynchronous(60)
-async def test_a_connection_serves_one_request_after_the_other(big: Path) -> None:
+async def test_a_connection_serves_one_request_after_the_other(big: Big) -> None:
     async with serving(big) as (server, _, port):
         urls = [f"http://127.0.0.1:{port}/{name}" for name in ("file", "chunks", "nothing")]
-        status, out = await curl(
+        status, _ = await curl(
             port, "/small?a=b", "-o", "/dev/null", *urls, "-w", "%{num_connects}"
         )
         assert (status, server.counters["connections"]) == (0, 1)
@@ -181,7 +189,7 @@ async def test_a_connection_serves_one_request_after_the_other(big: Path) -> Non
 
 
 @asynchronous(60)
-async def test_pipelined_requests_are_answered_in_their_order(big: Path) -> None:
+async def test_pipelined_requests_are_answered_in_their_order(big: Big) -> None:
     """gunicorn PR 3727: the second of two that came together was lost, and the client waited."""
     async with serving(big) as (_, _, port):
         first = get("/small?1")
@@ -193,17 +201,17 @@ async def test_pipelined_requests_are_answered_in_their_order(big: Path) -> None
 
 
 @asynchronous(60)
-async def test_pipelined_behind_a_large_answer(big: Path) -> None:
+async def test_pipelined_behind_a_large_answer(big: Big) -> None:
     async with serving(big) as (_, _, port):
         found = await exchanged(port, get("/file") + get("/small", "Connection: close"))
         _, _, rest = found.partition(b"\r\n\r\n")
-        assert rest[:SIZE] == big.read_bytes()
+        assert rest[:SIZE] == big.data
         assert rest[SIZE:].startswith(b"HTTP/1.1 200 OK\r\n")
         assert rest.endswith(b"small")
 
 
 @asynchronous(60)
-async def test_head_has_the_length_and_no_body(big: Path) -> None:
+async def test_head_has_the_length_and_no_body(big: Big) -> None:
     async with serving(big) as (_, _, port):
         requests = [get(path, method="HEAD") for path in ("/file", "/chunks", "/small")]
         found = await exchanged(port, b"".join(requests) + get("/nothing", "Connection: close"))
@@ -216,7 +224,7 @@ async def test_head_has_the_length_and_no_body(big: Path) -> None:
 
 
 @asynchronous(60)
-async def test_http_1_0_ends_with_the_connection(big: Path) -> None:
+async def test_http_1_0_ends_with_the_connection(big: Big) -> None:
     async with serving(big) as (_, _, port):
         found = await exchanged(port, get("/cut", version="1.0"))
         assert found.endswith(b"<reset>")  # its end would be that of the body
@@ -226,7 +234,7 @@ async def test_http_1_0_ends_with_the_connection(big: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/short", "/long", "/cut", "/shrunk"])
 @asynchronous(60)
-async def test_a_body_that_is_not_whole_looks_like_it(big: Path, path: str) -> None:
+async def test_a_body_that_is_not_whole_looks_like_it(big: Big, path: str) -> None:
     async with serving(big) as (server, _, port):
         assert (await curl(port, path, "-o", "/dev/null"))[0] in (18, 56)
         assert server.counters["cut"] == 1
@@ -238,14 +246,14 @@ async def test_a_body_that_is_not_whole_looks_like_it(big: Path, path: str) -> N
     [("/forgets", b"500"), ("/refuses", b"403"), ("/nothing", b"204"), ("/small", b"200")],
 )
 @asynchronous(60)
-async def test_every_request_has_an_answer(big: Path, path: str, status: bytes) -> None:
+async def test_every_request_has_an_answer(big: Big, path: str, status: bytes) -> None:
     async with serving(big) as (_, _, port):
         assert (await exchanged(port, get(path, "Connection: close"))).split(b" ")[1] == status
 
 
 @pytest.mark.parametrize("path", ["/fails", "/injects"])
 @asynchronous(60)
-async def test_a_handler_that_fails_ends_its_client_alone(big: Path, path: str) -> None:
+async def test_a_handler_that_fails_ends_its_client_alone(big: Big, path: str) -> None:
     async with serving(big) as (_, _, port):
         found = await exchanged(port, get(path))
         assert b"evil" not in found and b"a bug" not in found
@@ -256,7 +264,7 @@ async def test_a_handler_that_fails_ends_its_client_alone(big: Path, path: str) 
 
 
 @asynchronous(60)
-async def test_a_body_is_read_when_it_is_wanted(big: Path) -> None:
+async def test_a_body_is_read_when_it_is_wanted(big: Big) -> None:
     async with serving(big) as (_, _, port):
         assert (await curl(port, "/echo", "-d", "hello"))[1] == b"hello"
         waits = ["-d", "x" * 1000, "-H", "Expect: 100-continue", "--expect100-timeout", "30"]
@@ -265,7 +273,7 @@ async def test_a_body_is_read_when_it_is_wanted(big: Path) -> None:
 
 
 @asynchronous(60)
-async def test_what_nobody_read_is_no_request(big: Path) -> None:
+async def test_what_nobody_read_is_no_request(big: Big) -> None:
     """Else a body could hold a request that another program on the way has not seen."""
     async with serving(big) as (server, _, port):
         inner = get("/small")
@@ -275,9 +283,9 @@ async def test_what_nobody_read_is_no_request(big: Path) -> None:
 
 
 @asynchronous(60)
-async def test_a_large_body_that_is_refused_does_not_hide_the_answer(big: Path) -> None:
+async def test_a_large_body_that_is_refused_does_not_hide_the_answer(big: Big) -> None:
     async with serving(big) as (_, _, port):
-        status, out = await curl(port, "/echo", "-H", "Expect:", "--data-binary", f"@{big}")
+        status, out = await curl(port, "/echo", "-H", "Expect:", "--data-binary", f"@{big.path}")
         assert b"more than 1000" in out or status in (55, 56)
 
 
@@ -308,9 +316,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 @asynchronous(60)
 @pytest.mark.usefixtures("quick")
-async def test_who_takes_his_time_is_let_go(
-    big: Path, said: bytes, reason: str, bound: str
-) -> None:
+async def test_who_takes_his_time_is_let_go(big: Big, said: bytes, reason: str, bound: str) -> None:
     async with serving(big, limits(**{bound: 0.3})) as (server, _, port):
         await exchanged(port, said)
         assert server.counters[reason] == 1
@@ -318,7 +324,7 @@ async def test_who_takes_his_time_is_let_go(
 
 @asynchronous(60)
 @pytest.mark.usefixtures("quick")
-async def test_a_head_in_drops_does_not_extend_its_time(big: Path) -> None:
+async def test_a_head_in_drops_does_not_extend_its_time(big: Big) -> None:
     async with serving(big, limits(head_timeout=0.5)) as (server, _, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         ended = asyncio.ensure_future(reader.read())
@@ -331,23 +337,22 @@ async def test_a_head_in_drops_does_not_extend_its_time(big: Path) -> None:
 
 @asynchronous(60)
 @pytest.mark.usefixtures("quick")
-async def test_who_reads_too_slowly_is_cut_and_costs_nothing(big: Path) -> None:
+async def test_who_reads_too_slowly_is_cut_and_costs_nothing(big: Big) -> None:
     async with serving(big, limits(least_speed=MIB, speed_window=0.5)) as (server, site, port):
         with socket.socket() as slow:
             slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             slow.connect(("127.0.0.1", port))
             slow.sendall(get("/file"))
-            while not site.failed:
-                await asyncio.sleep(0.05)
+            await until(lambda: site.failed)
             assert server.counters["slow"] == 1
             found = await exchanged(port, get("/file", "Connection: close"))
-            assert found.endswith(big.read_bytes()[-123:])
+            assert found.endswith(big.data[-123:])
 
 
 @asynchronous(60)
-async def test_a_client_that_leaves_is_noticed_while_its_answer_is_waited_for(big: Path) -> None:
+async def test_a_client_that_leaves_is_noticed_while_its_answer_is_waited_for(big: Big) -> None:
     async with serving(big) as (_, site, port):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(get("/waits") + get("/small"))  # with another one behind it
         await site.waiting.wait()
         writer.close()
@@ -355,18 +360,17 @@ async def test_a_client_that_leaves_is_noticed_while_its_answer_is_waited_for(bi
 
 
 @asynchronous(60)
-async def test_a_client_that_leaves_in_the_middle_ends_its_answer_alone(big: Path) -> None:
-    async with serving(big) as (server, site, port):
+async def test_a_client_that_leaves_in_the_middle_ends_its_answer_alone(big: Big) -> None:
+    async with serving(big) as (_, site, port):
         with socket.create_connection(("127.0.0.1", port)) as gone:
             gone.sendall(get("/file"))
             assert await asyncio.to_thread(gone.recv, 1000)
-        while not site.failed:
-            await asyncio.sleep(0.01)
+        await until(lambda: site.failed)
         assert (await curl(port, "/small"))[1] == b"small"
 
 
 @asynchronous(60)
-async def test_clients_in_all_and_of_one_address_are_bounded(big: Path) -> None:
+async def test_clients_in_all_and_of_one_address_are_bounded(big: Big) -> None:
     async with serving(big, limits(max_clients=3, max_clients_per_ip=2)) as (server, _, port):
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
         assert await exchanged(port, b"") == b""
@@ -379,13 +383,12 @@ async def test_clients_in_all_and_of_one_address_are_bounded(big: Path) -> None:
         assert server.counters["clients"] == 1
         for _, writer in [*held, *other]:
             writer.close()
-        while server.clients:
-            await asyncio.sleep(0.01)
+        await until(lambda: not (server.clients))
         assert (await curl(port, "/small"))[1] == b"small"
 
 
 @asynchronous(60)
-async def test_a_network_that_is_not_admitted(big: Path) -> None:
+async def test_a_network_that_is_not_admitted(big: Big) -> None:
     async with serving(big) as (server, _, port):
         server.admits = lambda ip: ip != "127.0.0.1"
         assert await exchanged(port, get("/small")) in (b"", b"<reset>")
@@ -393,7 +396,7 @@ async def test_a_network_that_is_not_admitted(big: Path) -> None:
 
 
 @asynchronous(60)
-async def test_memory_of_clients_is_leased(big: Path) -> None:
+async def test_memory_of_clients_is_leased(big: Big) -> None:
     budget = Budget(64 * MIB, 60 * MIB)
     async with serving(big, budget=budget) as (server, _, port):
         pool = budget.pools["http"]
@@ -411,7 +414,7 @@ async def test_memory_of_clients_is_leased(big: Path) -> None:
 
 @pytest.mark.slow
 @asynchronous(120)
-async def test_a_thousand_connections(big: Path) -> None:
+async def test_a_thousand_connections(big: Big) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
     try:
@@ -433,7 +436,7 @@ async def test_a_thousand_connections(big: Path) -> None:
 
 @asynchronous(60)
 async def test_without_file_descriptors_it_waits_and_goes_on(
-    big: Path, monkeypatch: pytest.MonkeyPatch
+    big: Big, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(big) as (server, _, port):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -447,8 +450,7 @@ async def test_without_file_descriptors_it_waits_and_goes_on(
                         spare.append(os.dup(0))
                 client.setblocking(False)
                 await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", port))
-                while not server.counters.get("file_descriptors"):
-                    await asyncio.sleep(0.01)
+                await until(lambda: server.counters.get("file_descriptors"))
             finally:
                 for fd in spare:
                     os.close(fd)
