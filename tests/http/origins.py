@@ -101,7 +101,7 @@ class Authority:
         extensions = self.folder / f"{stem}.ext"
         extensions.write_text(extension + "\n")
         database = self.folder / f"{stem}.db"
-        database.mkdir()
+        database.mkdir(exist_ok=True)
         (database / "index").touch()
         config = database / "config"
         config.write_text(
