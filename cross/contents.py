@@ -10,11 +10,11 @@ from cross import packages
 ROOT = Path(__file__).parents[1]
 IMAGE = Path(__file__).parent / "image"
 
-# What of edge/ no router uses: the ciphers and the probe of other platforms, a module of types, and
-# UPnP, whose library is not there.
+# What of edge/ no router uses: the ciphers, the TLS and the probe of other platforms, a module of
+# types, and UPnP, whose library is not there.
 _LEFT_OUT = {
     *("edge.crypto.native", "edge.crypto.interface", "edge.tiers.probe.ps"),
-    *("edge.portmap.igd", "edge.wire.ssdp"),
+    *("edge.portmap.igd", "edge.wire.ssdp", "edge.http.openssl"),
 }
 
 # CPython's built-in modules. Others that it was built with are not linked.

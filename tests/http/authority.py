@@ -59,7 +59,9 @@ def root(subject="Root", kind="p256", key=None, **terms):
     """An authority that signs itself."""
     key = key or new_key(kind)
     itself = Certified(kind, key, None)
-    return Certified(kind, key, _certificate(subject, key, itself, issuer=subject, ca=True, **terms))
+    return Certified(
+        kind, key, _certificate(subject, key, itself, issuer=subject, ca=True, **terms)
+    )
 
 
 def _name(text):
