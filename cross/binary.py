@@ -1,4 +1,4 @@
-"""The binary of a target: bytecode, C extensions, CPython and the libraries linked into one file."""
+"""The binary of a target: bytecode, C extensions, CPython and libraries linked into one file."""
 
 from __future__ import annotations
 

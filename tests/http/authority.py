@@ -81,7 +81,10 @@ def _certificate(
         .not_valid_before(now + days[0] * DAY)
         .not_valid_after(now + days[1] * DAY)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
+    by_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(by.key.public_key())
+    builder = builder.add_extension(by_key, critical=False)
     if not ca:
         names = [_san(name) for name in names or [subject]]
         usages = [usage or ExtendedKeyUsageOID.SERVER_AUTH]
@@ -106,23 +109,21 @@ class Server:
 
     def __init__(self, certified, folder, *, versions=None, ciphers=None, curve=None):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if ciphers:
+            context.set_ciphers(ciphers)
         context.load_cert_chain(*certified.files(folder))
         context.set_alpn_protocols(["h2", "http/1.1"])
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
-        context.sni_callback = self._named
+        names = self.names = []
+        context.sni_callback = lambda connection, name, context: names.append(name)
         if versions:
             context.minimum_version = context.maximum_version = versions
-        if ciphers:
-            context.set_ciphers(ciphers)
         if curve:
             context.set_ecdh_curve(curve)
-        self.name, self.error = None, None
+        self.error = None
         self.to_server, self.to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self.to_server, self.to_client, server_side=True)
         self.ready = False
-
-    def _named(self, connection, name, context):
-        self.name = name
 
     def step(self):
         """Go on with the handshake; what fails here shows at the client, too."""
