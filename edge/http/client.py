@@ -40,7 +40,7 @@ _AGAIN = frozenset({"GET", "HEAD"})
 class HttpClient:
     """`allow(ip, host, port)`: whether that address, of 4 or 16 bytes, may be connected to.
 
-    `new_socket`: told of each socket before it connects. `roots`: see edge.http.tls.session.
+    `new_socket`: told of each socket before it connects. `roots`: see edge.http.secure.session.
     `counters`: connections made and used again, and failures.
     """
 
@@ -163,7 +163,7 @@ class HttpClient:
         self._links.add(link)
         self.counters["connections"] += 1
         if url.scheme == "https":
-            from edge.http.tls import session
+            from edge.http.secure import session
 
             try:
                 await link.secure(session(url.host, self._roots))

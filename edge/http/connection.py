@@ -20,8 +20,21 @@ from edge.http.request import Request, is_named, parse
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Awaitable, Callable
+    from typing import Protocol
 
-    from edge.http.server import HttpServer
+    from edge.http.limits import Limits
+
+    class Server(Protocol):
+        """What a connection has to know of its server."""
+
+        limits: Limits
+        names: frozenset[str]
+        names_option: str
+        handler: Callable[[Request, Exchange], Awaitable[None]]
+
+        def count(self, what: str) -> None: ...
+
 
 _LINGER = 2.0  # seconds in which what was still sent is taken and thrown away
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close(2) sends RST
@@ -46,7 +59,7 @@ class Connection:
 
     def __init__(
         self,
-        server: HttpServer,
+        server: Server,
         loop: asyncio.AbstractEventLoop,
         sock: socket.socket,
         client: tuple[str, int],
@@ -83,9 +96,9 @@ class Connection:
         return self._phase
 
     def abort(self) -> None:
-        """Let go of the client, and of what the kernel still holds for it."""
-        with suppress(OSError):
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        """Let go of the client; of what the kernel still holds for it, too, if it takes nothing."""
+        if self._outlet.sending:
+            self._reset()
         self.close()
 
     def close(self) -> None:
@@ -112,7 +125,7 @@ class Connection:
         if exchange.cut_short:
             self._server.count("cut")
             if not exchange.framed:
-                self.abort()
+                self._reset()  # as its end would look like that of the body
             return False
         if not exchange.keep:
             await self._linger()
@@ -183,6 +196,10 @@ class Connection:
         self._inlet.buffer.clear()
         while await self._inlet.more():
             self._inlet.buffer.clear()
+
+    def _reset(self) -> None:
+        with suppress(OSError):
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
     def _gone(self) -> None:
         exchange = self._exchange

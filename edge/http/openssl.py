@@ -69,7 +69,7 @@ class OpensslSession:
 
 
 def session(host: str, roots: str = "") -> OpensslSession:
-    """See edge.http.tls.session."""
+    """See edge.http.secure.session."""
     path = roots or os.environ.get("SSL_CERT_FILE") or ROOTS
     if not os.path.exists(path):
         path = (None if roots else ssl.get_default_verify_paths().cafile) or path

@@ -1,15 +1,13 @@
 """TLS for the client's connections to origins, as a value: bytes in, bytes out, no socket.
 
-`session` chooses what does the work: the interpreter's ssl module, or mbedTLS in the static binary
-(edge/http/small). Either is loaded with the first origin that is asked by https. Certificates are
-verified and the name is checked; neither can be turned off.
+The interpreter's ssl module does the work (openssl.py), or mbedTLS in the static binary (small);
+secure.py chooses. Certificates are verified and the name is checked; neither can be turned off.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from edge import slim
 from edge.http.errors import OriginError
 
 ROOTS = "/etc/ssl/certs/ca-certificates.crt"
@@ -48,19 +46,3 @@ class TlsSession(Protocol):
 
     def outgoing(self) -> bytes:
         """What is to be sent now; b"" if nothing is. To be asked after each of the other calls."""
-
-
-def session(host: str, roots: str = "") -> TlsSession:
-    """A session with `host`, a name or an IP address without brackets, of TLS 1.2 or newer.
-
-    `roots`: the file of certificates that are trusted; "": that in SSL_CERT_FILE, ROOTS, or the
-    system's own. Raises TlsError if there are none.
-    """
-    slim.allow_ssl()
-    try:
-        from edge.http import openssl
-    except ImportError:
-        from edge.http import small
-
-        return small.session(host, roots)
-    return openssl.session(host, roots)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def session(host: str, roots: str = "") -> "TlsSession":
-    """See edge.http.tls.session."""
+    """See edge.http.secure.session."""
     path = roots or os.environ.get("SSL_CERT_FILE") or ROOTS
 
     def error(kind: str, number: int) -> "TlsError":
