@@ -1,7 +1,7 @@
 """Why there is no TLS with a host, in one line, whichever library has found out.
 
-A wrong clock looks like a certificate that is not valid yet, which is what most routers see at their
-start. So the clock is named where it is before this program was made.
+A wrong clock looks like a certificate that is not valid yet, which is what most routers see at
+their start. So the clock is named where it is before this program was made.
 """
 
 import time

@@ -105,15 +105,18 @@ def _san(name):
 
 
 class Server:
-    """A TLS server of OpenSSL, whose bytes the test carries. `piece`: so many at once."""
+    """A TLS server of OpenSSL, whose bytes the test carries. `keys`: where its keys are written."""
 
-    def __init__(self, certified, folder, *, versions=None, ciphers=None, curve=None):
+    def __init__(self, certified, folder, *, versions=None, ciphers=None, curve=None, keys=None):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if ciphers:
             context.set_ciphers(ciphers)
         context.load_cert_chain(*certified.files(folder))
         context.set_alpn_protocols(["h2", "http/1.1"])
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+        if keys:
+            context.keylog_filename = str(keys)
+            context.num_tickets = 0
         names = self.names = []
         context.sni_callback = lambda connection, name, context: names.append(name)
         if versions:

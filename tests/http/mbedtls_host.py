@@ -14,7 +14,6 @@ from pathlib import Path
 from cross import mbedtls, sources
 from tests.counterparts import cache
 
-SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 NAME = "edge.http.small._tls"
 _OURS = ("_tls.c", "_roots.h", "_mbedtls.h")
 _STRICT = ("-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror")

@@ -5,6 +5,7 @@ Python that runs the tests, and those of the ssl module.
 import contextlib
 import ctypes
 import gc
+import re
 import socket
 import ssl
 import subprocess
@@ -14,6 +15,9 @@ import authority
 import mbedtls_host
 import pytest
 from authority import KINDS, Server, carry, read_all, shake_hands
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -207,6 +211,7 @@ def test_a_wrong_clock_is_named(session, roots, days, tmp_path, monkeypatch):
     assert time.strftime("%Y-%m-%d", time.gmtime()) in str(error)
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1")
 def test_old_versions_are_refused(session, roots, tmp_path):
     server = Server(GOOD, tmp_path, versions=ssl.TLSVersion.TLSv1_1, ciphers="ALL:@SECLEVEL=0")
     assert refused(session, roots(ROOT), server).kind in ("alert", "protocol")
@@ -342,6 +347,99 @@ def test_what_waits_is_bounded(roots):
     client.feed(bytes(200 * 1024))
     with pytest.raises(ValueError, match="too much"):
         client.feed(bytes(100 * 1024))
+
+
+# Records that OpenSSL would not write
+
+
+class Writer:
+    """Writes records of TLS 1.3 in the server's place, under its key (RFC 8446, 5.2 and 7.3)."""
+
+    def __init__(self, folder):
+        log = folder / "keys"
+        self.server = Server(GOOD, folder, versions=V13, keys=log)
+        self.log, self.sequence = log, 0
+
+    def record(self, content, kind=23):
+        [secret] = re.findall(r"SERVER_TRAFFIC_SECRET_0 \w+ (\w+)", self.log.read_text())
+        key, iv = (_expanded(bytes.fromhex(secret), name, size) for name, size in KEY_AND_IV)
+        nonce = bytes(a ^ b for a, b in zip(iv, self.sequence.to_bytes(12), strict=True))
+        self.sequence += 1
+        head = b"\x17\x03\x03" + (len(content) + 17).to_bytes(2)
+        return head + ChaCha20Poly1305(key).encrypt(nonce, content + bytes([kind]), head)
+
+
+KEY_AND_IV = ((b"key", 32), (b"iv", 12))
+
+
+def _expanded(secret, label, size):
+    label = b"tls13 " + label
+    info = size.to_bytes(2) + bytes([len(label)]) + label + b"\0"
+    return HKDFExpand(hashes.SHA256(), size, info).derive(secret)
+
+
+@pytest.fixture
+def writer(roots, tmp_path):
+    """Its record(), and a session that has shaken hands with its server."""
+    made, client = Writer(tmp_path), SMALL.session(HOST, roots(ROOT))
+    shake_hands(client, made.server)
+    return made.record, client
+
+
+def test_empty_records_are_no_end(writer):
+    record, client = writer
+    for empty in range(4):
+        client.feed(b"".join(record(b"") for _ in range(empty)) or record(b""))
+        client.feed(record(b"something"))
+        assert client.read(100) == b"something"
+        assert client.read(100) is None
+
+
+def test_only_empty_records_are_refused(writer):
+    record, client = writer
+    client.feed(b"".join(record(b"") for _ in range(100)))
+    with pytest.raises(TlsError):
+        client.read(100)
+
+
+def test_the_longest_record_and_a_longer_one(writer):
+    record, client = writer
+    client.feed(record(bytes(16384)))
+    assert client.read(1 << 20) == bytes(16384)
+    client.feed(record(bytes(16385)))
+    with pytest.raises(TlsError):
+        client.read(1 << 20)
+
+
+@pytest.mark.parametrize("kind", [0, 20, 22, 24, 255])
+def test_records_of_another_kind(writer, kind):
+    record, client = writer
+    client.feed(record(b"\0\0\0\0\0\0\0\0", kind))
+    with pytest.raises(TlsError):
+        client.read(100)
+
+
+def test_warnings_are_passed_over_and_what_follows_is_read(writer):
+    record, client = writer
+    client.feed(record(b"\x01\x5a", 21) + record(b"something"))  # user_canceled
+    assert client.read(100) == b"something"
+
+
+def test_a_fatal_alert_is_told_by_its_number(writer):
+    record, client = writer
+    client.feed(record(b"\x02\x28", 21))
+    with pytest.raises(TlsError, match="alert 40") as raised:
+        client.read(100)
+    assert raised.value.kind == "alert"
+
+
+def test_a_record_that_is_repeated(writer):
+    record, client = writer
+    once = record(b"something")
+    client.feed(once + once)
+    assert client.read(100) == b"something"
+    with pytest.raises(TlsError):
+        client.read(100)
 
 
 # OpenSSL's own program, for what the ssl module cannot be made to send
