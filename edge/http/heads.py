@@ -55,6 +55,11 @@ class Headers:
         return len(self._fields)
 
 
+def encoded(fields: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """For h11, as `Headers.of` has decoded them. Raises UnicodeError."""
+    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in fields]
+
+
 def end(received: bytearray, searched: int = 0) -> int:
     """Where the head ends, the empty line included; -1: not yet. `searched`: bytes seen before."""
     found = received.find(_END, max(0, searched - len(_END) + 1))

@@ -222,6 +222,7 @@ async def _head(link: Link, buffer: bytearray, limits: ClientLimits) -> bytes:
         buffer += data
     head = bytes(buffer[:end])
     del buffer[:end]
+    link.measure()
     return head
 
 

@@ -91,6 +91,12 @@ class Site:
     async def injects(self, request: Request, exchange: Exchange) -> None:
         await exchange.answer(200, [("X", "y\r\nSet-Cookie: evil")])
 
+    async def latin(self, request: Request, exchange: Exchange) -> None:
+        await exchange.answer(200, [("X", request.headers.get("x") or "")])
+
+    async def chinese(self, request: Request, exchange: Exchange) -> None:
+        await exchange.answer(200, [("X", "\u4e2d")])
+
     async def short(self, request: Request, exchange: Exchange) -> None:
         await exchange.head(200, [], 10)
         await exchange.data(b"short")
@@ -251,7 +257,14 @@ async def test_every_request_has_an_answer(big: Big, path: str, status: bytes) -
         assert (await exchanged(port, get(path, "Connection: close"))).split(b" ")[1] == status
 
 
-@pytest.mark.parametrize("path", ["/fails", "/injects"])
+@asynchronous(60)
+async def test_values_beyond_ascii_pass_as_they_came(big: Big) -> None:
+    async with serving(big) as (_, _, port):
+        request = get("/latin", "X: @@", "Connection: close").replace(b"@@", b"caf\xc3\xa9")
+        assert b"\r\nX: caf\xc3\xa9\r\n" in await exchanged(port, request)
+
+
+@pytest.mark.parametrize("path", ["/fails", "/injects", "/chinese"])
 @asynchronous(60)
 async def test_a_handler_that_fails_ends_its_client_alone(big: Big, path: str) -> None:
     async with serving(big) as (_, _, port):
