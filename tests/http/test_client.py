@@ -144,6 +144,7 @@ CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 )  # fmt: skip
 @asynchronous(60)
 async def test_bodies(parts: list[bytes], length: int | None, body: bytes, well: bool) -> None:
+    """squid PR 528: chunks without the last one were taken, and kept, as a whole body."""
     async with origin(says(*parts)) as port, asking() as client:
         for most in (3, 65536):
             response = await client.request("GET", url(port), "/")
