@@ -172,12 +172,15 @@ class Extent:
 
 
 class Growing:
-    """A segment that is being written. `room`: pieces reserved for it; `dead`: it will not be."""
+    """A segment that is being written. `most`: pieces that it may come to; `room`: that room is
+    reserved for; `dead`: nothing comes of it.
+    """
 
     __slots__ = (
         "dead",
         "first",
         "handle",
+        "most",
         "room",
         "row",
         "sealing",
@@ -187,10 +190,11 @@ class Growing:
         "writer",
     )
 
-    def __init__(self, serial: int, first: int, room: int) -> None:
+    def __init__(self, serial: int, first: int, most: int) -> None:
         self.serial = serial
         self.first = first
-        self.room = room
+        self.most = most
+        self.room = 0
         self.row = bytearray()
         self.handle: Handle | None = None
         self.writer: Writer | None = None
@@ -202,6 +206,11 @@ class Growing:
     def count(self) -> int:
         """Pieces that are in it."""
         return len(self.row) // HASH
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing can follow."""
+        return self.count >= self.most
 
     @property
     def end(self) -> int:
@@ -465,13 +474,14 @@ class Writer:
         if file.has(piece):
             self._leave()
             return await growth.look_past(file, data, piece)
-        if self._growing is None or self._growing.end != piece or self._growing.dead:
+        growing = self._growing
+        if growing is None or growing.end != piece or growing.dead or growing.count == growing.room:
             self._leave()
             self._growing = await growth.begin(self, file, piece, self._end)
         growing = self._growing
         if growing is None or not await growth.write(file, growing, data, expected):
             return False
-        if growing.count == growing.room:
+        if growing.full:
             self._growing, growing.writer = None, None
             growth.seal(file, growing)
         return True

@@ -51,27 +51,25 @@ class Growth:
 
     async def begin(self, writer: Writer, file: File, piece: int, end: int) -> Growing | None:
         """A segment to write `piece` and those after it to, up to `end`. None: no room."""
-        room = min(file.next_taken(piece), end) - piece
+        free = file.next_taken(piece) - piece
         for growing in file.growing:
             if growing.end == piece and growing.writer is None and not growing.sealing:
-                more = min(room, self._store.index.per_segment - growing.count)
+                more = min(free, end - piece, growing.most - growing.count)
                 if more > 0 and self._reserve(writer, file, growing, growing.count + more):
                     growing.writer = writer
                     return growing
-        return await self._begin_segment(
-            writer, file, piece, min(room, self._store.index.per_segment)
-        )
+        most = min(free, self._store.index.per_segment)
+        growing = Growing(self._store.next_serial(), piece, most)
+        growing.writer = writer
+        return await self._begin_segment(file, growing, min(most, end - piece))
 
-    async def _begin_segment(
-        self, writer: Writer, file: File, piece: int, room: int
-    ) -> Growing | None:
+    async def _begin_segment(self, file: File, growing: Growing, room: int) -> Growing | None:
         if self.count >= MAX_GROWING:
             self.seal_idle(0.0)
         if self._store.trouble or self.count >= 2 * MAX_GROWING or not self._room.slot_free():
             return None
-        growing = Growing(self._store.next_serial(), piece, 0)
-        growing.writer = writer
-        if not self._reserve(writer, file, growing, room):
+        writer = growing.writer
+        if writer is None or not self._reserve(writer, file, growing, room):
             self._store.refuse("room")
             return None
         self.count += 1
@@ -80,11 +78,11 @@ class Growth:
         header = layout.Header(
             growing.serial,
             file.size,
-            piece,
+            growing.first,
             self._store.index.flags[file.at],
             self._store.index.names(file.at),
         )
-        size = layout.segment_size(file.size, piece, room)
+        size = layout.segment_size(file.size, growing.first, room)
         try:
             handle, self._store.space.free = await self._store.worker.do(
                 partial(begin, self._store.shelf, header, size)
@@ -172,7 +170,7 @@ class Growth:
     def park(self, file: File, growing: Growing) -> None:
         """Its writer has left: it is sealed soon, unless another goes on with it."""
         growing.since = self._store.loop.time()
-        if growing.count == growing.room or growing.handle is None:
+        if growing.full or growing.handle is None:
             self.seal(file, growing)
 
     def seal_idle(self, patience: float) -> None:
