@@ -12,11 +12,7 @@ from edge.cache.store import space
 from edge.cache.store.space import HOUR, HOURS, Space
 from edge.units import MIB
 from edge.wire.merkle import PIECE
-from tests.cache.store.stores import content, keep, opened, read, run, sha256, write
-
-
-def on_disk(directory: Path) -> int:
-    return sum(one.stat().st_size for one in directory.iterdir())
+from tests.cache.store.stores import content, keep, on_disk, opened, read, run, sha256, write
 
 
 def test_the_oldest_goes_and_the_quota_holds_at_every_moment(tmp_path: Path) -> None:
