@@ -249,7 +249,7 @@ class File:
     `at`: its row in the index; -1 when the file is no longer kept and this is of no use any more.
     """
 
-    __slots__ = ("__weakref__", "_slots", "at", "growing", "running", "size", "store")
+    __slots__ = ("__weakref__", "_slots", "at", "growing", "running", "size", "store", "writers")
 
     def __init__(self, store: Keeper, at: int, size: int) -> None:
         self.store = store
@@ -257,6 +257,7 @@ class File:
         self.size = size
         self.growing: list[Growing] = []
         self.running: Running | None = None
+        self.writers = 0
         self._slots: list[int] | None = None
 
     # --- what it is ---
@@ -440,10 +441,10 @@ class File:
 class Writer:
     """Writes pieces in their order, from `first` to `end`. Close it in any case."""
 
-    __slots__ = ("_end", "_file", "_growing", "_next", "closed", "index", "promised")
+    __slots__ = ("_end", "_growing", "_next", "closed", "file", "index", "promised")
 
     def __init__(self, file: File, first: int, end: int, promised: int) -> None:
-        self._file = file
+        self.file = file
         self._next = first
         self._end = end
         self._growing: Growing | None = None
@@ -453,7 +454,7 @@ class Writer:
 
     async def piece(self, data: bytes | bytearray | memoryview) -> bool:
         """Keep the next piece. False: it is not what it has to be, or there is no room any more."""
-        file, piece = self._file, self._next
+        file, piece = self.file, self._next
         length = layout.span(file.size, piece, 1)
         if self.closed or piece >= self._end or len(data) != length:
             return False
@@ -467,7 +468,7 @@ class Writer:
         return done
 
     async def _keep(self, data: bytes | bytearray | memoryview, piece: int) -> bool:
-        file, growth = self._file, self._file.store.growth
+        file, growth = self.file, self.file.store.growth
         expected = await file.expected(piece)
         if file.at < 0:
             return False
@@ -491,12 +492,12 @@ class Writer:
         if not self.closed:
             self.closed = True
             self._leave()
-            self._file.store.growth.left(self)
+            self.file.store.growth.left(self)
 
     def _leave(self) -> None:
         if self._growing is not None:
             self._growing.writer = None
-            self._file.store.growth.park(self._file, self._growing)
+            self.file.store.growth.park(self.file, self._growing)
         self._growing = None
 
 

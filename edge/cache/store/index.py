@@ -23,7 +23,7 @@ MAX_FILES = 1 << 12
 LEAST_SEGMENT = 16  # pieces: 4 MiB, where the quota has room for as many segments
 MOST_SEGMENT = 1 << 13  # pieces: 2 GiB, as FAT has no files of 4
 MOST_QUOTA = MAX_SEGMENTS // 2 * MOST_SEGMENT * PIECE
-PARTS = 256  # of a segment, at most
+PARTS = 128  # of a segment, at most
 SEGMENT_COST = 25 + PARTS // 8  # bytes of a slot, with parts for the longest
 FILE_COST = 23 + layout.MAX_NAMES * layout.NAME + 16
 NONE = 0xFFFF
@@ -70,7 +70,8 @@ class Index:
         self.names_at = bytearray()
         self._free_slots, self._free_rows = array("H"), array("H")
         self._table = array("H", [NONE]) * 64
-        self._in_table = 0
+        self._in_table = 0  # places that are or were used
+        self._named = 0  # names
         self.tick = 0
         self.files = self.segments = 0
         self.bytes = 0  # on the disk, of the segments
@@ -188,6 +189,7 @@ class Index:
         return -1
 
     def _enter(self, name: bytes, at: int) -> None:
+        self._named += 1
         if (self._in_table + 1) * 2 > len(self._table):
             self._rebuild()
             return  # with this name, which stands in its row
@@ -202,19 +204,20 @@ class Index:
         self._in_table += 1
 
     def _rebuild(self) -> None:
-        entries = [(name, at) for at in self.rows() for name in self.names(at)]
-        size = 64
-        while size < len(entries) * 4:
+        size = len(self._table)
+        while size < self._named * 4:
             size *= 2
         self._table = array("H", [NONE]) * size
         self._in_table = 0
-        for name, at in entries:
-            self._put(name, at)
+        for at in self.rows():
+            for name in self.names(at):
+                self._put(name, at)
 
     def _remove_name(self, name: bytes) -> None:
         place = self._place(name)
         if place >= 0:
             self._table[place] = _GONE
+            self._named -= 1
 
     # --- segments ---
 
@@ -257,8 +260,12 @@ class Index:
         return slot < len(self.owner) and self.owner[slot] != NONE
 
     def cut(self, slot: int, count: int) -> None:
-        """Of the segment, only the first `count` pieces are right; 0: it is gone."""
+        """Of the segment, only the first `count` pieces are right; 0: it is gone.
+
+        What comes in their place is to be checked, so the file is no longer right as a whole.
+        """
         at = self.owner[slot]
+        self.flags[at] &= ~layout.WHOLE
         size, first = self.size[at], self.first[slot]
         self.kept[at] -= layout.span(size, first, self.count[slot])
         self.kept[at] += layout.span(size, first, count)

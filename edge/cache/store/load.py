@@ -233,7 +233,7 @@ def _take_out(there: array[int], serial: int, size: int) -> bool:
 
 
 def _adopt(found: Loaded, serial: int) -> bool:
-    """Whether the segment, of which no record tells, is whole and of use."""
+    """Whether the segment, of which no record tells, is whole and of use, and has room."""
     index = found.index
     try:
         handle = found.shelf.open(serial, SEGMENT)
@@ -241,6 +241,8 @@ def _adopt(found: Loaded, serial: int) -> bool:
         count = len(read_row(handle, serial)) // HASH
         size = layout.segment_size(header.size, header.first, count)
         if header.serial != serial or os.fstat(handle.fd).st_size != size:
+            return False
+        if index.bytes + size + found.log.length > found.space.quota:
             return False
     except (LayoutError, OSError):
         return False

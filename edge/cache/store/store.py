@@ -296,6 +296,7 @@ class Store:
         if file is not None:
             for growing in list(file.growing):
                 self.growth.abandon(file, growing)
+            self.growth.busy.pop(at, None)
             file.at = -1
             file.moved()
         index.remove_file(at)
@@ -397,7 +398,6 @@ class Store:
                 at = piece * HASH
                 self.wrong[file.at, first + piece] = row[at : at + HASH]
         self.drop(slot, count)
-        file.set_flag(layout.WHOLE, False)
 
     async def unreadable(self, file: File, slot: int, error: OSError) -> None:
         """One segment cannot be read: it is lost, or everything is."""
