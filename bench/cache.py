@@ -198,7 +198,7 @@ def gateway(command: Sequence[str], on: bool = True) -> Start:
 def running(start: Start, scratch: Path, cores: Cores, origin: int) -> Iterator[tuple[Relay, int]]:
     """A server with nothing in its cache, and its port; its directory is removed at the end."""
     directory = Path(tempfile.mkdtemp(dir=scratch))
-    [port] = relays.free_ports(1)
+    port = relays.free_ports(2)[1]  # a node listens for peers at the first
     server = start(Place(directory, cores.relay), port, origin)
     try:
         yield server, port
