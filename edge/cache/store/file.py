@@ -9,17 +9,18 @@ from typing import Protocol
 from edge.cache import names as naming
 from edge.cache.store import layout
 from edge.cache.store.shelf import Handle, Shelf
+from edge.crypto import digests
 from edge.wire.merkle import HASH, PIECE, piece_hash, pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from typing import Any
 
     from edge.cache.store.index import Index
     from edge.cache.store.policy import Policy
     from edge.cache.store.space import Space
     from edge.cache.store.worker import Worker
+    from edge.crypto.digests import Hasher
 
 
 class Keeper(Protocol):
@@ -224,11 +225,9 @@ class Running:
     __slots__ = ("_hash", "position")
 
     def __init__(self, kind: int, size: int) -> None:
-        self._hash: Any
+        self._hash: Hasher = digests.new()
         if kind == naming.GIT_SHA1:
             self._hash = hashlib.sha1(b"blob %d\0" % size)  # noqa: S324 - git's name of it
-        else:
-            self._hash = hashlib.sha256()
         self.position = 0
 
     def feed(self, data: bytes | bytearray | memoryview, at: int) -> None:
@@ -239,8 +238,7 @@ class Running:
 
     def digest(self) -> bytes:
         """Of all that came."""
-        found: bytes = self._hash.digest()
-        return found
+        return self._hash.digest()
 
 
 class File:

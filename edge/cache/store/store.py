@@ -179,6 +179,11 @@ class Store:
         return not self.trouble
 
     @property
+    def quota(self) -> int:
+        """Bytes that the store may take."""
+        return self.space.quota
+
+    @property
     def log_bytes(self) -> int:
         """Bytes of the logs."""
         return self._book.length
