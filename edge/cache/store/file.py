@@ -16,8 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
 
+    from edge.cache.policy import Policy
     from edge.cache.store.index import Index
-    from edge.cache.store.policy import Policy
     from edge.cache.store.space import Space
     from edge.cache.store.worker import Worker
     from edge.crypto.digests import Hasher
@@ -33,6 +33,7 @@ class Keeper(Protocol):
     loop: asyncio.AbstractEventLoop
     policy: Policy
     trouble: str
+    most_segments: int
     evicted: int
     repaired: int
     kept: int
@@ -247,7 +248,17 @@ class File:
     `at`: its row in the index; -1 when the file is no longer kept and this is of no use any more.
     """
 
-    __slots__ = ("__weakref__", "_slots", "at", "growing", "running", "size", "store", "writers")
+    __slots__ = (
+        "__weakref__",
+        "_hit",
+        "_slots",
+        "at",
+        "growing",
+        "running",
+        "size",
+        "store",
+        "writers",
+    )
 
     def __init__(self, store: Keeper, at: int, size: int) -> None:
         self.store = store
@@ -257,6 +268,7 @@ class File:
         self.running: Running | None = None
         self.writers = 0
         self._slots: list[int] | None = None
+        self._hit = -1  # the segment that was asked for last
 
     # --- what it is ---
 
@@ -348,7 +360,9 @@ class File:
         handle = self.store.opened(slot)
         if not run or handle is None:
             return None
-        index.touch(slot)
+        if slot != self._hit:  # what is read bit by bit is asked for once
+            self._hit = slot
+            self.store.policy.hit(slot)
         return self._extent(handle, first, piece - first + run, offset)
 
     def _extent(self, handle: Handle, first: int, count: int, offset: int) -> Extent | None:

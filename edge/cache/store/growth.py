@@ -245,6 +245,7 @@ class Growth:
         slot = index.add_segment(file.at, growing.serial, growing.first, growing.count)
         assert slot >= 0  # slot_free made one
         index.set_verified(slot, 0, growing.count, True)
+        self._store.policy.kept(slot)
         self._store.hold(slot, handle)
         file.moved()
         data = layout.span(file.size, growing.first, growing.count)

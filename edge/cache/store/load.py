@@ -51,7 +51,7 @@ def load(directory: str, quota: int, max_written: int) -> Loaded:
         directory, Index(tables.pieces_for(quota)), Space(quota, max_written), _lock(directory)
     )
     try:
-        reading = _Reading(found)
+        reading = Reading(found)
         known = found.log.read(reading.take)
         if reading.longest > found.index.per_segment:
             found.index.widen(tables.rounded(reading.longest))
@@ -107,7 +107,7 @@ def _lock(directory: str) -> Handle:
     return handle
 
 
-class _Reading:
+class Reading:
     """Brings the records of a log into an index. One that does not fit is passed over."""
 
     def __init__(self, found: Loaded) -> None:
@@ -181,13 +181,13 @@ class _Reading:
 
 
 _TAKE: dict[int, Callable[..., None]] = {
-    layout.SEGMENT: _Reading._segment,
-    layout.CUT: _Reading._cut,
-    layout.DROP: _Reading._drop,
-    layout.FORGET: _Reading._forget,
-    layout.HOUR: _Reading._hour,
-    layout.SERIAL: _Reading._serial,
-    layout.ROW: _Reading._row,
+    layout.SEGMENT: Reading._segment,
+    layout.CUT: Reading._cut,
+    layout.DROP: Reading._drop,
+    layout.FORGET: Reading._forget,
+    layout.HOUR: Reading._hour,
+    layout.SERIAL: Reading._serial,
+    layout.ROW: Reading._row,
 }
 
 

@@ -55,7 +55,8 @@ def test_a_terabyte_takes_two_megabytes_more() -> None:
         "from edge.machine import resident\n"
         "Index(1).add_file(1, 0, [name(1)])\n"
         "before = resident()\n"
-        "index = full(TIB)\n"
+        "from edge.cache.policy import Policy\n"
+        "index, policy = full(TIB), Policy(MAX_SEGMENTS)\n"
         "print(resident() - before, sum(index.kept))\n"
     )
     command = [sys.executable, "-c", script]

