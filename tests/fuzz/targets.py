@@ -15,6 +15,12 @@ from collections.abc import Callable
 import h11
 
 from edge import crypto
+from edge.cache.store import layout
+from edge.cache.store.index import Index
+from edge.cache.store.journal import frames
+from edge.cache.store.load import Loaded, Reading, snapshot
+from edge.cache.store.notes import take as take_note
+from edge.cache.store.space import Space
 from edge.config.toml_lines import lines
 from edge.config.uci_syntax import UciSyntaxError
 from edge.config.uci_syntax import parse as parse_uci
@@ -499,6 +505,34 @@ def stored_records(data: bytes) -> None:
     assert kept.pool.used == 0
 
 
+def cache_directories(data: bytes) -> None:
+    """What a cache finds on its disk. The first byte: what the rest stands for."""
+    found = Loaded("", Index(2), Space(1 << 30, 0), None)
+    reading, bodies = Reading(found), [one[1] for one in frames(_slices(data[1:]), 0, 0)]
+    for body in [*bodies, *data[1:].split(b"\xfe\xfe")]:
+        reading.take(0, body)
+        take_note({}, 0, body)
+        with contextlib.suppress(layout.LayoutError):
+            head = layout.Header.decode(body[: layout.HEADER].ljust(layout.HEADER, b"\0"))
+            assert layout.Header.decode(head.encode()).names == head.names
+        layout.sealed_count(body[-layout.SEAL :], 1)
+    index = found.index
+    for at in list(index.rows()):
+        index.untangle(at)
+        assert index.kept[at] <= index.size[at]
+        assert all(index.find(name) == at for name in index.names(at))
+    again = Loaded("", Index(2), Space(1 << 30, 0), None)
+    copying = Reading(again)
+    for record in snapshot(index, found.space, found.serial):
+        copying.take(0, record)
+    assert again.index.bytes == index.bytes
+    assert again.index.segments == index.segments
+
+
+def _slices(data: bytes) -> Callable[[int, int], bytes]:
+    return lambda length, at: data[at : at + length]
+
+
 def peer_stores(data: bytes) -> None:
     body = b"kwaainet-peers 1\n" + data + b"\n"
     for stored in (data, body + f"checksum {binascii.crc32(body):08x}\n".encode()):
@@ -528,6 +562,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         envelopes,
         packed_values,
         stored_records,
+        cache_directories,
         kad_messages,
         dns_answers,
         gateways,
