@@ -1,7 +1,7 @@
 """The gateway: whose request it is, whom it is for, and what is refused before anybody is asked.
 
-Paths lead to the hub, but for /v2/ (Ollama's registry) and the names of configured origins. There is
-no way through it to any other host.
+Paths lead to the hub, but for /v2/ (Ollama's registry) and the names of configured origins. There
+is no way through it to any other host.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Plain HTTP origins that the owner has configured, each below a name of its own.
 
-What a file is, its origin's answer to HEAD says (to a GET of one byte where it knows no HEAD): size,
-entity tag, date. That is believed for a minute; after that the origin is asked again, and while it
+What a file is, its origin's answer to HEAD says (to a GET of one byte where it knows no HEAD):
+size, entity tag, date. That is believed for a minute; after that the origin is asked again, and while it
 cannot be, what is kept is served as it was. A file is another one when its entity tag is, or its
 date and size where it has no strong tag. One whose origin tells neither is passed through and not
 kept.
@@ -196,7 +196,7 @@ class PlainOrigin:
         return response
 
     async def ask(self, method: str, target: str, headers: list[tuple[str, str]]) -> Response:
-        """The answer, after redirects to hosts that are configured. Raises OriginError, HttpError."""
+        """The answer, after redirects to configured hosts. Raises OriginError, HttpError."""
         url, path = self.url, self.url.path + target
         fields = [("Accept-Encoding", "identity"), ("User-Agent", "kwaainet-edge"), *headers]
         for _ in range(_HOPS):

@@ -74,7 +74,7 @@ class Response:
         if coded and self.length is not None:
             raise RequestError(502, "both Content-Length and Transfer-Encoding")
         self._framing = _KNOWN
-        if side.their_state is h11.DONE or self.length == 0:
+        if side.next_event() is not h11.NEED_DATA or self.length == 0:  # as of HEAD
             self._left = 0
             self._finish(True)
         elif coded:

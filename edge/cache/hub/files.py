@@ -124,9 +124,8 @@ class Files:
 
     def name(self, route: Route, version: Version) -> bytes:
         """Of the content, for the store."""
-        linked = Version(version.commit, version.etag, True)
-        found = linked if route.verb == "raw" else version  # what raw shows of a file may be less
-        return found.name(f"{self.origin.url}{route.at(version.commit or route.revision)}")
+        where = f"{self.origin.url}{route.at(version.commit or route.revision)}"
+        return version.name(where, hashed=route.verb == "resolve")  # raw may show less of a file
 
     async def fetch(
         self, route: Route, asker: Asker, version: Version, start: int, end: int | None
@@ -139,7 +138,8 @@ class Files:
             self._refused(refusal, asker, route)
             raise
         told = versions.plain_etag(response.headers.get("etag") or "")
-        if told and not version.linked and told != version.etag:
+        at_hub = response.headers.get("x-repo-commit") is not None  # a storage has tags of its own
+        if at_hub and told != version.etag:
             response.close()
             raise ChangedError(502, "the file has changed")
         return response

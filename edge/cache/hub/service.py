@@ -133,7 +133,8 @@ class Hub:
         if file.kept:
             headers.append(STALE)
         if hidden:
-            await exchange.head(200, [*headers, ("Accept-Ranges", "bytes")], None)
+            known = [("ETag", file.etag), ("Accept-Ranges", "bytes")]
+            await exchange.head(200, [*known, *headers], None)
             return
         await self._puller.deliver(request, exchange, file, headers)
 

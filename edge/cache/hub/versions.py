@@ -27,9 +27,9 @@ _HEX = frozenset("0123456789abcdef")
 
 
 class Version:
-    """`commit`: of the revision. `etag`: of the content, without quotes. `linked`: whether it is a
-    large file. `size`: bytes, None where the hub does not tell. `kind`, `disposition`: the headers
-    Content-Type and Content-Disposition. An empty text stands for what was not told.
+    """`commit`: of the revision. `etag`: of the content, without quotes. `linked`: whether the hub
+    told it as that of what it links to. `size`: bytes, None where the hub does not tell. `kind`,
+    `disposition`: the headers Content-Type and Content-Disposition. "" stands for what was not told.
     """
 
     __slots__ = ("commit", "disposition", "etag", "kind", "linked", "size")
@@ -90,20 +90,18 @@ class Version:
             [_FORM, self.commit, self.etag, self.linked, self.size, self.kind, self.disposition]
         )
 
-    def name(self, where: str) -> bytes:
-        """How the store knows it; `where`: an address, where no hash is told."""
-        if self.linked and _is_hex(self.etag, 64):
+    def name(self, where: str, hashed: bool = True) -> bytes:
+        """How the store knows it: by the hash that its tag is or, where it is none, by `where`."""
+        if hashed and self.linked and _is_hex(self.etag, 64):
             return names.name(names.SHA256, bytes.fromhex(self.etag))
-        if not self.linked and _is_hex(self.etag, 40):
+        if hashed and _is_hex(self.etag, 40):
             return names.name(names.GIT_SHA1, bytes.fromhex(self.etag))
         digest = hashlib.sha256(f"{where}\n{self.etag}".encode()).digest()
         return names.name(names.ORIGIN, digest)
 
     def headers(self, sized: bool = True) -> list[tuple[str, str]]:
-        """What a client is told beside what every answer with a range has."""
-        found = [("ETag", f'"{self.etag}"')]
-        if self.commit:
-            found.append(("X-Repo-Commit", self.commit))
+        """What a client is told beside entity tag, length and range."""
+        found = [("X-Repo-Commit", self.commit)] if self.commit else []
         if self.linked:
             found.append(("X-Linked-Etag", f'"{self.etag}"'))
             if sized and self.size is not None:

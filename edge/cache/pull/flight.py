@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from edge.cache.pull.group import Group
     from edge.cache.pull.source import Source
     from edge.cache.store.file import Writer
-    from edge.http.client import Response
+    from edge.http.response import Response
 
 CHUNK = 64 * KIB
 RINGS = (MIB, PIECE + CHUNK)  # bytes of the ring; the last piece, which is held back, fits
@@ -181,7 +181,7 @@ class Flight:
             except (HttpError, OriginError) as error:
                 wait, tries = (_FIRST_WAIT, 0) if self.head > before else (wait * 2, tries + 1)
                 if not (self.answered and _passes(error) and tries < _TRIES):
-                    raise error
+                    raise
                 self.group.count("resumed")
                 await asyncio.sleep(min(wait, _LONGEST_WAIT))
         await self._finish()

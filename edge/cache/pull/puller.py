@@ -1,7 +1,7 @@
 """Answers GET and HEAD for files of origins: from the store, else pulled through it.
 
-What it tells of a file is what its Source says; what it sends is the bytes of that version or, where
-they cannot be had, a connection that is cut.
+What it tells of a file is what its Source says; what it sends is the bytes of that version or,
+where they cannot be had, a connection that is cut.
 
 Source: RFC 9110 sections 8.8, 13, 14 and 15.3 to 15.6
 """
@@ -23,10 +23,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from edge.allowance import Allowance
     from edge.budget import Pool
     from edge.cache.pull.source import Source
     from edge.cache.store.store import Store
-    from edge.host import Host
     from edge.http.exchange import Exchange
     from edge.http.request import Request
 
@@ -41,14 +41,14 @@ class Puller:
     `counters`: hits and misses (files asked for), bytes from origins, to clients and saved.
     """
 
-    def __init__(self, host: Host, store: Store, pool: Pool) -> None:
+    def __init__(self, allowance: Allowance, store: Store, pool: Pool) -> None:
         self.whole_files = False
-        self.shared = Shared(host.allowance, pool, Pace(host.allowance))
+        self.shared = Shared(allowance, pool, Pace(allowance))
         self._store = store
         self._pool = pool
         self._groups: dict[bytes, Group] = {}
         self._fills: dict[bytes, asyncio.Task[None]] = {}
-        host.allowance.changed.append(self._follow_allowance)
+        allowance.changed.append(self._follow_allowance)
 
     @property
     def counters(self) -> dict[str, int]:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from edge.http.client import Response
+    from edge.http.response import Response
 
 
 class OriginError(Exception):

@@ -108,7 +108,8 @@ class StandIn:
             await self._linked(exchange, repo, path, data, told)
         elif not cached and revision != "main":
             target = f"/api/resolve-cache/models/{repo}/{COMMIT}/{path}?etag=x"
-            await exchange.answer(307, [*told, *small(data), ("Location", target)])
+            linked = ("X-Linked-ETag", small(data)[0][1]), ("X-Linked-Size", str(len(data)))
+            await exchange.answer(307, [*told, *linked, ("Location", target)])
         else:
             await send(exchange, data, [*told, *small(data)])
 
@@ -228,6 +229,7 @@ class Passing:
         self, request: Request, exchange: Exchange, source: Source, headers: Fields
     ) -> None:
         self.sources.append(source)
+        headers = [("ETag", source.etag), *headers]
         if request.method == "HEAD":
             await exchange.head(200, headers, source.size)
             return

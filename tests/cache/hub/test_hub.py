@@ -64,7 +64,6 @@ def test_a_small_file_is_known_by_its_git_hash() -> None:
             assert body == SMALL
             assert response.headers.get("etag") == f'"{git.hexdigest()}"'
             assert response.headers.get("x-repo-commit") == COMMIT
-            assert response.headers.get("x-linked-etag") is None
             assert hub.puller.sources[-1].name == names.name(names.GIT_SHA1, git.digest())
             assert hub.puller.sources[-1].size == len(SMALL)
 
@@ -172,6 +171,17 @@ def test_the_hub_is_asked_once_for_all_who_wait() -> None:
         for response, _ in await asyncio.gather(*waiting):
             assert response.status == 200
         assert hub.origin.count("HEAD", "model.bin") == 1
+
+    run(test)
+
+
+def test_the_connection_to_the_hub_is_used_again() -> None:
+    async def test(hub: Behind) -> None:
+        await hub.ask(RESOLVE + "model.bin", "HEAD")
+        before = hub.client.counters["connections"]
+        for path in ("config.json", "README.md", "absent"):
+            await hub.ask(RESOLVE + path, "HEAD")
+        assert hub.client.counters["connections"] == before
 
     run(test)
 
