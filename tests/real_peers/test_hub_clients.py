@@ -103,7 +103,7 @@ async def test_huggingface_hub_by_its_file_system(which: str) -> None:
                     "length": 100_001,
                 },
                 {"do": "folder", "path": "org/bert"},
-                {"do": "copied", "path": "org/bert/README.md", "to": "readme"},
+                {"do": "copied", "path": "org/bert/README.md", "to": str(user.home / "readme")},
                 {"do": "folder", "path": "org/bert/onnx"},
             )
         data = BERT.files()["model.safetensors"].data()
