@@ -1,10 +1,10 @@
 """Plain HTTP origins that the owner has configured, each below a name of its own.
 
 What a file is, its origin's answer to HEAD says (to a GET of one byte where it knows no HEAD):
-size, entity tag, date. That is believed for a minute; after that the origin is asked again, and while it
-cannot be, what is kept is served as it was. A file is another one when its entity tag is, or its
-date and size where it has no strong tag. One whose origin tells neither is passed through and not
-kept.
+size, entity tag, date. That is believed for a minute; after that the origin is asked again, and
+while it cannot be, what is kept is served as it was. A file is another one when its entity tag is,
+or its date and size where it has no strong tag. One whose origin tells neither is passed through
+and not kept.
 
 Credentials do not go through: what a plain origin gives, it gives to everybody.
 

@@ -25,9 +25,9 @@ from edge.wire.merkle import PIECE, piece_hash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from edge.cache.pull.group import Group
+    from edge.cache.pull.pace import Pace
     from edge.cache.pull.source import Source
-    from edge.cache.store.file import Writer
+    from edge.cache.store.file import File, Writer
     from edge.http.response import Response
 
 CHUNK = 64 * KIB
@@ -45,6 +45,28 @@ class Reader(Protocol):
 
     def wake(self) -> None:
         """There is more, or an end."""
+
+
+class Group(Protocol):
+    """The file that is fetched, and its other flights. `linear`: one flight has to bring it all."""
+
+    name: bytes
+    size: int
+    file: File
+    pace: Pace
+    linear: bool
+
+    def count(self, what: str) -> None:
+        """One more of `what`."""
+
+    def fetched(self, length: int) -> None:
+        """`length` bytes came from the origin."""
+
+    def has_beyond(self, flight: Flight) -> bool:
+        """Whether what comes after the head of `flight` is kept, or brought by another."""
+
+    def released(self, flight: Flight) -> None:
+        """`flight` has ended, or a reader has left it."""
 
 
 class Flight:
@@ -165,7 +187,7 @@ class Flight:
                 self._writer.close()
             self.done = True
             self._tell()
-            self.group.landed(self)
+            self.group.released(self)
 
     async def _fetch(self) -> None:
         wait, tries = _FIRST_WAIT, 0

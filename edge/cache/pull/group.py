@@ -181,10 +181,6 @@ class Group:
             if other is not flight
         ) or not self.file.missing(head, min(head + PIECE, self.size))
 
-    def landed(self, flight: Flight) -> None:
-        """`flight` has ended."""
-        self.released(flight)
-
     def released(self, flight: Flight) -> None:
         """Forget `flight` if it has ended and nobody reads from its ring."""
         if flight.done and not flight.readers and flight in self.flights:

@@ -1,4 +1,4 @@
-"""A gateway of one file, its store and its client, in front of an origin that does as it is told."""
+"""A gateway of one file, its store and client, in front of an origin that does as it is told."""
 
 import asyncio
 import contextlib
@@ -47,7 +47,9 @@ class Asked:
         if self.start is not None:
             status = "206 Partial Content"
             more += f"Content-Range: bytes {start}-{end - 1}/{len(body)}\r\n"
-        await self.send(f"HTTP/1.1 {status}\r\n{more}Content-Length: {end - start}\r\n\r\n".encode())
+        await self.send(
+            f"HTTP/1.1 {status}\r\n{more}Content-Length: {end - start}\r\n\r\n".encode()
+        )
         for at in range(start, min(end, start + most if most is not None else end), 1 << 16):
             stop = min(at + (1 << 16), end, start + most if most is not None else end)
             await self.send(body[at:stop])
@@ -264,7 +266,7 @@ def content(size: int, seed: int = 1) -> bytes:
 async def until(happened: Callable[[], object]) -> None:
     """Wait for what a test waits for."""
     async with asyncio.timeout(PATIENCE):
-        while not happened():
+        while not happened():  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.01)
 
 
