@@ -111,7 +111,7 @@ class HubStandIn:
         """From now on, nobody but the process `pid` may ask hub and storage: see `guard`."""
 
         def look(asked: Asked) -> None:
-            if not owner(asked.client, pid):
+            if not owner(asked.client, asked.server, pid):
                 self._guests.append(asked)
 
         self.hub.before = self.storage.before = look
