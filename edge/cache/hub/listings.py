@@ -64,7 +64,7 @@ class Listings:
             return
         refused = self._recent.get(one.key)
         if isinstance(refused, Refusal):
-            raise refused
+            raise refused.again()
         found = kept.find(self._notes, one.key)
         if found is not None and self._is_good(one, refused is not None):
             await self._send_kept(one, found, exchange)
@@ -92,7 +92,7 @@ class Listings:
                 await self._send_kept(one, stand_in, exchange, STALE)
                 return
             if refusal.status == 404:
-                self._recent.put(one.key, _MISSING, refusal)
+                self._recent.put(one.key, _MISSING, refusal.again())
             raise refusal from None
         try:
             await self._settle(one, found, response, exchange)

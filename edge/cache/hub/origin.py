@@ -48,6 +48,10 @@ class Refusal(OriginError):
         message = printable(found.get("x-error-message")) or "the hub refuses"
         return cls(response.status, message, printable(found.get("x-error-code")), told)
 
+    def again(self) -> Refusal:
+        """The same without a past: one that is kept and raised holds what it passed through."""
+        return Refusal(self.status, str(self), self.code, self.headers)
+
     @property
     def passing(self) -> bool:
         """Whether the hub cannot answer now: what was kept may stand in for it."""
