@@ -198,7 +198,10 @@ class Files:
 
     async def _head(self, route: Route, asker: Asker) -> Version:
         answers = await self.origin.head(asker, route.target)
-        return Version.of([(status, dict(headers)) for status, headers in answers])
+        version = Version.of([(status, dict(headers)) for status, headers in answers])
+        if version.size is None:  # clients cannot do without, and a range cannot be answered
+            version.size = await self.origin.size(asker, route.at(version.commit or route.revision))
+        return version
 
     def _refused(self, refusal: Refusal, asker: Asker, route: Route) -> None:
         """The hub has said no, of which the file's absence is no part."""

@@ -165,7 +165,12 @@ class Listings:
 
         async def portions() -> AsyncGenerator[bytes, None]:
             for number in range(found.portions):
-                yield self._notes.get(kept.portion(one.key, number)) or b""
+                data = found.portion(self._notes, one.key, number)
+                if data is None:
+                    self._notes.delete(one.key)
+                    raise Refusal(502, "what was kept is damaged")
+                yield data
+                await asyncio.sleep(0)  # others may go on
 
         await self._pour(one, portions(), exchange, None)
 

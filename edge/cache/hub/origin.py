@@ -10,6 +10,7 @@ Source: RFC 9110 sections 10.2.2 and 15.4
 from __future__ import annotations
 
 from edge.cache.hub import links, rights
+from edge.cache.pull.conditions import parse_content_range
 from edge.cache.pull.source import ChangedError, OriginError
 from edge.http.errors import HttpError
 from edge.url import Url
@@ -114,6 +115,17 @@ class Origin:
                 return await self._stored(location, headers)
             target = moved
         raise Refusal(502, "the hub redirects in a circle")
+
+    async def size(self, asker: Asker, target: str) -> int | None:
+        """The size of a file by the answer to a request for its first byte. Raises OriginError."""
+        response = await self.fetch(asker, target, 0, 1)
+        response.close()
+        if response.status == 200:
+            return response.length
+        try:
+            return parse_content_range(response.headers.get("content-range") or "")[2]
+        except ValueError:
+            return None
 
     async def ask(
         self,

@@ -24,8 +24,7 @@ from edge.cache.hub.origin import Asker, Origin, Refusal, printable
 from edge.cache.hub.remembered import Remembered
 from edge.cache.hub.routes import quoted
 from edge.cache.hub.service import refuse
-from edge.cache.pull.conditions import parse_content_range
-from edge.cache.pull.source import OriginError
+from edge.cache.pull.source import ChangedError, OriginError
 from edge.http.errors import HttpError
 from edge.units import MIB
 from edge.url import Url
@@ -280,7 +279,9 @@ class Registry:
             try:
                 async with asyncio.timeout(_WAIT if size is None else _PATIENCE):
                     size = await self._proven(name, digest, target, asker, size)
-            except (Refusal, TimeoutError) as error:
+            except ChangedError:
+                raise Refusal(404, "the blob is not there") from None
+            except (OriginError, TimeoutError) as error:
                 refusal = error if isinstance(error, Refusal) else Refusal(504, "no answer in time")
                 self._refused(refusal, asker, name)
                 if size is None or not refusal.passing or not self._rights.before(asker.who, scope):
@@ -305,27 +306,11 @@ class Registry:
         if size is None and response.status == 200:
             size = response.length
         if size is None:
-            size = await self._total(asker, target)
-        self._rights.prove(asker.who, self._scope(name))
-        self._notes.put(self._key(b"blob", name, digest), size.to_bytes(8, "big"))
-        return size
-
-    async def _total(self, asker: Asker, target: str) -> int:
-        """The size that an answer with its first byte tells."""
-        try:
-            response = await self._origin.fetch(asker, target, 0, 1)
-        except Refusal:
-            raise
-        except OriginError:
-            raise Refusal(404, "the blob is not there") from None
-        response.close()
-        try:
-            told = parse_content_range(response.headers.get("content-range") or "")[2]
-        except ValueError:
-            told = None
-        size = told if response.status == 206 else response.length
+            size = await self._origin.size(asker, target)
         if size is None:
             raise Refusal(502, "the registry does not tell the size of the blob")
+        self._rights.prove(asker.who, self._scope(name))
+        self._notes.put(self._key(b"blob", name, digest), size.to_bytes(8, "big"))
         return size
 
     async def _stays(self, exchange: Exchange, blob: Blob, headers: list[tuple[str, str]]) -> bool:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
 
 from edge.allowance import Allowance
 from edge.budget import Budget
@@ -36,10 +35,9 @@ class Through:
         budget = Budget(256 * MIB, 0)
         self.store = Store(budget.pool("store", 0.3), loop)
         self._directory = directory
-        host = SimpleNamespace(allowance=Allowance())
         pool = budget.pool("cache", 0.5)
         self.client = HttpClient(loop, ClientLimits(), lambda *_: True)
-        self.puller = Puller(host, self.store, pool)
+        self.puller = Puller(Allowance(), self.store, pool)
         parts = (self.client, self.store.notes, self.puller, pool, self.clock.now, self.clock.utc)
         self.hub, self.registry = Hub(*parts), Registry(*parts)
         self.gateway = Gateway("test", self.hub.serve, self.registry.serve)
