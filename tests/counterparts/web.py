@@ -10,7 +10,7 @@ import contextlib
 import gzip
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote
@@ -60,12 +60,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """`ranged`: a Range is kept, as for content. `tag`: the ETag that If-Range is compared with."""
+    """`ranged`: a Range is kept, as for content. `coded`: by gzip, and chunked."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body = field(default_factory=lambda: Bytes(b""))
     ranged: bool = False
+    coded: bool = False
 
 
 @dataclass
@@ -184,10 +185,11 @@ class WebHost:
             headers["Accept-Ranges"] = "bytes"
             status, start, end = _range(asked, headers, answer.body.size, fault.whole)
         pieces = _pieces(answer.body, start, end)
-        if fault.coded:
+        coded = fault.coded or answer.coded
+        if coded:
             headers["Content-Encoding"] = "gzip"
             pieces = iter([gzip.compress(b"".join(pieces), 1)])
-        chunked = fault.chunked or fault.coded
+        chunked = fault.chunked or coded
         if chunked:
             headers["Transfer-Encoding"] = "chunked"
         else:
@@ -225,7 +227,7 @@ def _faulty(answer: Answer, fault: Fault) -> Answer:
     if fault.tag:
         headers["ETag"] = fault.tag
     body = _Flipped(answer.body, fault.flip) if fault.flip >= 0 else answer.body
-    return Answer(answer.status, headers, body, answer.ranged)
+    return replace(answer, headers=headers, body=body)
 
 
 async def _read(

@@ -148,6 +148,58 @@ async def test_a_gated_repository_is_for_who_may_read_it(which: str) -> None:
 
 
 @asynchronous(60)
+async def test_a_right_outlives_the_hub_and_opens_for_nobody_else() -> None:
+    wanted = {"do": "file", "repo_id": "org/gated", "filename": "model.safetensors"}
+    async with gateway() as (hub, ours):
+        with Python(ours.url) as user:
+            fetched = await user.step(**wanted, token=GOOD_TOKEN)
+        await hub.offline()
+        with Python(ours.url) as user:  # with a cache of its own, as each has
+            stranger, none = await user.steps({**wanted, "token": OTHER_TOKEN}, wanted)
+            assert isinstance(stranger, Failed)
+            assert isinstance(none, Failed)
+            assert await user.step(**wanted, token=GOOD_TOKEN) == fetched
+
+
+@pytest.mark.parametrize(
+    "repository",
+    [model("gpt2"), model("org/data", "datasets"), model("org/demo", "spaces")],
+    ids=lambda each: each.kind,
+)
+@asynchronous(60)
+async def test_every_kind_of_repository(repository: Repository) -> None:
+    async with gateway(repository) as (_, ours):
+        for which in (NEWEST, OLD):
+            with Python(ours.url, which) as user:
+                of = {"repo_id": repository.name, "repo_type": repository.kind.removesuffix("s")}
+                assert await user.step("snapshot", **of) == sums(repository)
+
+
+@asynchronous(60)
+async def test_an_address_that_has_expired_is_asked_for_again() -> None:
+    data = BERT.files()["model.safetensors"].data()
+    async with gateway() as (hub, ours):
+        with Command(ours.url) as user:
+            await user.run("curl", "-sSfL", "-r", "0-99", "-o", "a", ours.url + PLACE)
+            hub.later = 2 * 3600
+            hub.lasts = 4 * 3600
+            await user.run("curl", "-sSfL", "-r", "2000000-", "-o", "b", ours.url + PLACE)
+            assert await told(user.home / "a") == digest(data[:100])
+            assert await told(user.home / "b") == digest(data[2_000_000:])
+
+
+@pytest.mark.parametrize("host", ["hub", "storage"])
+@asynchronous(60)
+async def test_a_host_that_is_out_of_order_for_a_while(host: str) -> None:
+    async with gateway() as (hub, ours):
+        hub.faults.append(Fault(host, times=3, status=503))
+        with Command(ours.url) as user:
+            again = ("--retry", "6", "--retry-delay", "1", "--retry-all-errors")
+            await user.run("curl", "-sSfL", *again, "-o", "a", ours.url + PLACE)
+            assert await told(user.home / "a") == sums(BERT)["model.safetensors"]
+
+
+@asynchronous(60)
 async def test_errors_are_the_hubs() -> None:
     async with gateway() as (_, ours):
         with Python(ours.url) as user:
