@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
-from tests.counterparts.base import Setup, free_port
+from tests.counterparts.base import Setup, free_port, until
 from tests.counterparts.edge_node import EdgeNode
 from tests.counterparts.hub import HubStandIn
 
@@ -13,7 +14,7 @@ class EdgeGateway(EdgeNode):
     """`url` is what its users have as HF_ENDPOINT. The cache is in `data_dir`."""
 
     def __init__(self, hub: HubStandIn, *options: str, data_dir: Path | None = None) -> None:
-        port = free_port()
+        self._port = port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._hub = hub
         of_cache = {
@@ -32,3 +33,9 @@ class EdgeGateway(EdgeNode):
         await super().start()
         assert self.process is not None
         self._hub.only(self.process.pid)
+        await until(self._listens)
+
+    async def _listens(self) -> bool:
+        """Whether the gateway does, which it begins to once its store is open."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._port)) == 0
