@@ -116,6 +116,14 @@ _CIRCUIT = (
 )
 
 SEEDS: dict[str, list[bytes]] = {
+    "hub_listings": [
+        b'\x05[{"path":"a","xetHash":"ab","url":"https://hub/a"}, {"xetHash": null, "size": 1}]\n',
+    ],
+    "hub_heads": [
+        b'607a\n"ab"\n"' + b"ab" * 32 + b'"\n5\n6',
+        b'<https://hub/a?cursor=b>; rel="next", <https://hub/x>; rel="xet-auth"',
+        b'{"config":{"digest":"sha256:' + b"ab" * 32 + b'","size":1},"layers":[]}',
+    ],
     "messages": [
         bytes((MESSAGES.index(autonat.Message1),)) + _DIAL,
         bytes((MESSAGES.index(circuit.HopMessage),)) + _RESERVED,

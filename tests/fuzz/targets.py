@@ -15,6 +15,12 @@ from collections.abc import Callable
 import h11
 
 from edge import crypto
+from edge.cache.hub import links
+from edge.cache.hub.pages import PageError, Pages
+from edge.cache.hub.registry import Manifest
+from edge.cache.hub.rewriter import HELD, RewriteError, Rewriter
+from edge.cache.hub.versions import Version
+from edge.cache.pull.source import OriginError
 from edge.cache.store import layout
 from edge.cache.store.index import Index
 from edge.cache.store.journal import frames
@@ -105,6 +111,48 @@ def pieces(data: bytes) -> list[bytes]:
     """`data` in pieces, as its first byte says."""
     step = data[0] + 1 if data else 1
     return [data[i : i + step] for i in range(1, len(data), step)]
+
+
+# --- the hub's answers ---
+
+
+def hub_listings(data: bytes) -> None:
+    """JSON that is changed as it passes, and pages that become one."""
+
+    def changed(portions: list[bytes]) -> bytes | None:
+        rewriter = Rewriter("https://hub", "http://us")
+        try:
+            out = [rewriter.feed(portion) for portion in portions] + [rewriter.end()]
+        except RewriteError:
+            return None
+        return b"".join(out)
+
+    portions = pieces(data)
+    found = changed(portions)
+    assert found == changed([data[1:]]) or len(data) > HELD
+    assert found is None or b'{"xetHash":1' not in found
+    pages = Pages()
+    with contextlib.suppress(PageError):
+        for portion in portions:
+            pages.feed(portion)
+        pages.turn()
+
+
+def hub_heads(data: bytes) -> None:
+    """What the hub tells of a file, what was written down of it, and a registry's manifest."""
+    text = data.decode("latin-1")
+    told = ("x-repo-commit", "etag", "x-linked-etag", "x-linked-size", "content-length")
+    with contextlib.suppress(OriginError):
+        version = Version.of([(200, dict(zip(told, text.split("\n"), strict=False)))])
+        again = Version.decode(version.encode())
+        assert again is not None
+        assert again.name("x") == version.name("x")
+    Version.decode(data)
+    links.at_hub(text, "https://hub")
+    for address, _ in links.links(links.our_link(text, "https://hub", "", "http://us")):
+        assert address.startswith("http://us/")
+    with contextlib.suppress(OriginError):
+        Manifest(data, "", 0).sizes()
 
 
 # --- codecs ---
@@ -553,6 +601,8 @@ def status_requests(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
+        hub_listings,
+        hub_heads,
         messages,
         dht_requests,
         multiaddr,
