@@ -20,7 +20,7 @@ from edge.cache.hub.pages import PageError, Pages
 from edge.cache.hub.registry import Manifest
 from edge.cache.hub.rewriter import HELD, RewriteError, Rewriter
 from edge.cache.hub.versions import Version
-from edge.cache.pull.source import OriginError
+from edge.cache.pull.source import OriginError as FileError
 from edge.cache.store import layout
 from edge.cache.store.index import Index
 from edge.cache.store.journal import frames
@@ -142,7 +142,7 @@ def hub_heads(data: bytes) -> None:
     """What the hub tells of a file, what was written down of it, and a registry's manifest."""
     text = data.decode("latin-1")
     told = ("x-repo-commit", "etag", "x-linked-etag", "x-linked-size", "content-length")
-    with contextlib.suppress(OriginError):
+    with contextlib.suppress(FileError):
         version = Version.of([(200, dict(zip(told, text.split("\n"), strict=False)))])
         again = Version.decode(version.encode())
         assert again is not None
@@ -151,7 +151,7 @@ def hub_heads(data: bytes) -> None:
     links.at_hub(text, "https://hub")
     for address, _ in links.links(links.our_link(text, "https://hub", "", "http://us")):
         assert address.startswith("http://us/")
-    with contextlib.suppress(OriginError):
+    with contextlib.suppress(FileError):
         Manifest(data, "", 0).sizes()
 
 
