@@ -30,8 +30,9 @@ async def main():
     async with Node(load(None, dict({environ}), {{}})):
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        print(*sorted(name for name, it in sys.modules.items() if it and (name.split(".")[0] in ("h11", "ssl", "_ssl")
-            or name.startswith(("edge.cache.", "edge.http")))))
+        loaded = {{name for name, it in sys.modules.items() if it}}
+        ours = {{name for name in loaded if name.startswith(("edge.cache.", "edge.http"))}}
+        print(*sorted(ours | loaded & {{"h11", "ssl", "_ssl"}}))
 
 asyncio.run(main())
 """

@@ -23,7 +23,7 @@ from edge.units import MIB
 from edge.url import Url
 from edge.wire.merkle import PIECE
 
-PATIENCE = 30.0  # seconds after which a test has failed
+PATIENCE = 120.0  # seconds after which a test has failed
 Answer = Callable[["Asked"], Awaitable[None]]
 
 
