@@ -65,11 +65,15 @@ def read(cursor: Cursor) -> Table:
         raise ModelError(f"a header of {length} bytes; {MAX_HEADER} are read at most")
     table.start = 8 + length
     tokens = _Tokens(_text(cursor, length))
+    described = False
     for name in tokens.members():
-        if name == _METADATA:
-            tokens.skip_texts()
-        else:
+        if name != _METADATA:
             _add(table, name, *_entry(tokens))
+        elif described:
+            raise ModelError(f"two values for {_METADATA}")
+        else:
+            tokens.skip_texts()
+            described = True
     tokens.finish()
     _refuse_holes(table)
     table.finish()
