@@ -18,10 +18,10 @@ from edge.models.table import (
     HAS_OUTPUT,
     HEAD,
     MAX_BLOCKS,
-    MAX_TENSORS,
     OTHER,
     Table,
     shown,
+    too_many,
 )
 
 TYPE_CHECKING = False
@@ -55,13 +55,13 @@ _EMBEDDINGS = (b"token_embd", b"token_types", b"position_embd", b"per_layer_toke
 _HEADS = (b"output.", b"output_norm", b"cls.", b"cls_")
 
 
-def read(cursor: Cursor) -> Table:
-    """Raises ModelError."""
-    table = Table(GGUF, cursor.size)
+def read(cursor: Cursor, most: int) -> Table:
+    """`most`: tensors that are read. Raises ModelError."""
+    table = Table(GGUF, cursor.size, most)
     _version(cursor)
     tensors, pairs = cursor.number(8), cursor.number(8)
-    if tensors > MAX_TENSORS:
-        raise ModelError(f"more than {MAX_TENSORS} tensors in one file")
+    if tensors > most:
+        raise too_many(most)
     if pairs > MAX_PAIRS:
         raise ModelError(f"more than {MAX_PAIRS} pairs of metadata")
     _describe(table, _Metadata(cursor).read(pairs))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edge.models import gguf, safetensors
 from edge.models.cursor import Cursor
 from edge.models.errors import ModelError
+from edge.models.table import MAX_TENSORS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,16 +13,16 @@ if TYPE_CHECKING:
     from edge.models.table import Table
 
 
-def read_table(read: ReadAt, size: int) -> Table:
+def read_table(read: ReadAt, size: int, most: int = MAX_TENSORS) -> Table:
     """The table of the file of `size` bytes that `read` reads. Raises ModelError and OSError.
 
-    A window of the file is held at a time, and of its table what `Table` has.
+    `most`: tensors that are read, of TENSOR_MEMORY each; little else of the file is held.
     """
     start = read(0, 16)
     if start.startswith(b"GGUF"):
-        return gguf.read(Cursor(read, size))
+        return gguf.read(Cursor(read, size), most)
     if start[8:9] == b"{":
-        return safetensors.read(Cursor(read, size))
+        return safetensors.read(Cursor(read, size), most)
     raise ModelError("neither GGUF nor safetensors")
 
 

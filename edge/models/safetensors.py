@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from edge.models.cursor import Cursor
 
-MAX_HEADER = 4 << 20  # bytes; the format allows 100 MB, a shard of 5 GB has some 60 kB
+MAX_HEADER = 2 << 20  # bytes; the format allows 100 MB, a shard of 5 GB has some 60 kB
+_PER_TENSOR = 128  # bytes of it for each tensor that is read at most
 _MAX_DIMENSIONS = 32
 _READ = 1 << 16
 _METADATA = "__metadata__"
@@ -57,12 +58,12 @@ _EMBEDDING = re.compile(
 _HEAD = re.compile(_STEM + r"(?:(lm_head|embed_out|output)|norm|norm_f|ln_f|final_layer_?norm)\.")
 
 
-def read(cursor: Cursor) -> Table:
-    """Raises ModelError."""
-    table = Table(SAFETENSORS, cursor.size)
-    length = cursor.number(8)
-    if length > MAX_HEADER:
-        raise ModelError(f"a header of {length} bytes; {MAX_HEADER} are read at most")
+def read(cursor: Cursor, most: int) -> Table:
+    """`most`: tensors that are read. Raises ModelError."""
+    table = Table(SAFETENSORS, cursor.size, most)
+    length, longest = cursor.number(8), min(MAX_HEADER, most * _PER_TENSOR)
+    if length > longest:
+        raise ModelError(f"a header of {length} bytes, of which {longest} are read here at most")
     table.start = 8 + length
     tokens = _Tokens(_text(cursor, length))
     described = False

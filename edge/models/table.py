@@ -33,7 +33,7 @@ FORMATS = (GGUF, SAFETENSORS)
 MAX_TENSORS = 1 << 14  # of one file
 MAX_BLOCKS = 1 << 12
 MAX_NAME = 512  # bytes of a tensor's name
-TABLE_MEMORY = 6 << 20  # bytes that the largest table takes while it is read
+TENSOR_MEMORY = 512  # bytes that one takes while the table is read, at most
 
 # Which matrices a file holds; an embedding alone is used as the output matrix too ("tied").
 HAS_EMBEDDING, HAS_OUTPUT = 1, 2
@@ -41,17 +41,19 @@ HAS_EMBEDDING, HAS_OUTPUT = 1, 2
 
 class Table:
     """`start`: of the tensors' data. `alignment`: of each tensor. `tensors`: (offset in the file,
-    bytes, part), in the order of the table. `matrices`: HAS_EMBEDDING | HAS_OUTPUT.
+    bytes, part), in the order of the table. `matrices`: HAS_EMBEDDING | HAS_OUTPUT. `most`: tensors
+    that are read.
     """
 
     __slots__ = (
         *("alignment", "architecture", "block_count", "format", "matrices", "metadata"),
-        *("names", "size", "start", "tensors"),
+        *("most", "names", "size", "start", "tensors"),
     )
 
-    def __init__(self, file_format: str, size: int) -> None:
+    def __init__(self, file_format: str, size: int, most: int = MAX_TENSORS) -> None:
         self.format = file_format
         self.size = size
+        self.most = most
         self.start = 0
         self.alignment = 1
         self.architecture = ""
@@ -65,8 +67,8 @@ class Table:
         """One tensor, at `offset` in the file. Raises ModelError."""
         if name in self.names:
             raise ModelError(f"two tensors are called {shown(name)}")
-        if len(self.tensors) >= MAX_TENSORS:
-            raise ModelError(f"more than {MAX_TENSORS} tensors in one file")
+        if len(self.tensors) >= self.most:
+            raise too_many(self.most)
         if part >= MAX_BLOCKS:
             raise ModelError(f"{shown(name)} is of block {part}; a model has {MAX_BLOCKS} at most")
         if offset < self.start or offset + length > self.size:
@@ -79,6 +81,11 @@ class Table:
         self.names.clear()
         highest = max([part for _, _, part in self.tensors], default=HEADER)
         self.block_count = max(self.block_count, highest + 1)
+
+
+def too_many(most: int) -> ModelError:
+    """More than `most` tensors."""
+    return ModelError(f"more than {most} tensors in one file, which are read here at most")
 
 
 def shown(name: bytes) -> str:
