@@ -180,6 +180,7 @@ class StatusServer:
                 line, _, rest = bytes(received).partition(b"\n")
                 received[:] = rest
                 answer = await self._answer(line, passed)
+                passed.keep(-1)
                 async with asyncio.timeout(self._timeout):
                     await loop.sock_sendall(client, answer)
 
@@ -247,9 +248,8 @@ class _Passed:
         try:
             yield
         finally:
-            if self._fd >= 0 and DESCRIPTOR not in request:
+            if DESCRIPTOR not in request:
                 self._fd = -1
-            self.keep(-1)
 
 
 async def _received(client: socket.socket, most: int, passed: _Passed) -> bytes:
