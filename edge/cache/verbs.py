@@ -93,8 +93,8 @@ def _shown(cache: Cache, file: File) -> dict[str, Any]:
 
 
 async def _add(cache: Cache, request: Status) -> Mapping[str, Any]:
-    """`label`, `model`: whether it is read as one. `with`: the job of the file before this one of the
-    same model, `last`: whether it has no more.
+    """`label`; `model`: whether it is read as one. `with`: the job of the file before this one, of
+    the same model; `last`: there is no more of it.
     """
     source = _file_of(cache, request, writable=False)
     try:
@@ -219,7 +219,7 @@ async def _pin(cache: Cache, request: Status) -> Mapping[str, Any]:
 
 async def _gc(cache: Cache, request: Status) -> Mapping[str, Any]:
     """Drop what is not pinned and nobody writes; `dry_run`: only say what."""
-    found = [file for file in cache.store.files() if not file.pinned and not file.writers]
+    found = [file for file in cache.store.files() if not file.pinned and not _written(file)]
     answer = {
         "files": [_shown(cache, file) for file in found],
         "bytes": sum(file.kept for file in found),
@@ -229,6 +229,11 @@ async def _gc(cache: Cache, request: Status) -> Mapping[str, Any]:
             if file.at >= 0:
                 cache.store.drop_file(file.at)
     return answer
+
+
+def _written(file: File) -> bool:
+    """Whether somebody writes to it now."""
+    return any(segment.writer is not None for segment in file.growing)
 
 
 async def _verify(cache: Cache, _: Status) -> Mapping[str, Any]:
