@@ -46,7 +46,7 @@ if TYPE_CHECKING:
             """The manifest of a file, which peers agree on. Raises SwarmError."""
 
     class Cache(Protocol):
-        """What the verbs ask, which is the service. `fetcher`: None while there are no peers."""
+        """A cache that is open. `fetcher`: None while no peers are asked."""
 
         store: Store
         catalog: Catalog
@@ -54,22 +54,31 @@ if TYPE_CHECKING:
         pool: Pool
         fetcher: Fetcher | None
 
+    class Service(Protocol):
+        """What the verbs ask."""
+
+        async def opened(self) -> Cache:
+            """The cache, opened if it was not. Raises CacheError."""
+
         def report(self) -> Status:
             """What `status` tells."""
 
 
-def verbs(cache: Cache) -> dict[str, Answer]:
+def verbs(service: Service) -> dict[str, Answer]:
     """By the verb that a request names."""
 
     def of(call: Callable[[Cache, Status], Any]) -> Answer:
         async def answer(request: Status) -> Mapping[str, Any]:
-            found: Mapping[str, Any] = await call(cache, request)
+            found: Mapping[str, Any] = await call(await service.opened(), request)
             return found
 
         return answer
 
-    calls = (_ls, _add, _get, _job, _pin, _gc, _verify, _stats)
-    return {f"cache-{call.__name__[1:]}": of(call) for call in calls}
+    async def stats(_: Status) -> Mapping[str, Any]:
+        return service.report()
+
+    calls = (_ls, _add, _get, _job, _pin, _gc, _verify)
+    return {"cache-stats": stats, **{f"cache-{call.__name__[1:]}": of(call) for call in calls}}
 
 
 async def _ls(cache: Cache, _: Status) -> Mapping[str, Any]:
@@ -268,10 +277,6 @@ async def _recheck(store: Store, file: File, job: Job) -> None:
             index.set_verified(slot, inside, 1, False)
             await file.verified((first + inside) * PIECE)
             job.done += index.part * PIECE
-
-
-async def _stats(cache: Cache, _: Status) -> Mapping[str, Any]:
-    return cache.report()
 
 
 def _begun(cache: Cache, work: Work, file: LocalFile | None) -> Mapping[str, Any]:

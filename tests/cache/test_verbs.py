@@ -165,21 +165,17 @@ def test_what_is_refused_is_told_in_one_line(tmp_path: Path) -> None:
                 (("import", "text"), "not a model that can be read: neither GGUF nor safetensors"),
                 (("add", "empty"), "an empty file"),
                 (("add", "large"), "not kept: it is larger than the space that is left"),
-                (("add", "none"), "none: No such file or directory"),
+                (("add", "none"), 'none": No such file or directory'),
                 (("get", "none"), "no file is called so"),
                 (("get", "00" * 32), "nobody to ask for the rest"),
                 (("pin", "11" * 32), "nothing of this file is kept"),
             ):
-                words = (
-                    words[0],
-                    str(tmp_path / words[1]) if words[0] in ("add", "import") else words[1],
-                )
-                status, said, complaint = await node.run(*words)
+                status, said, complaint = await node.run(*words, cwd=tmp_path)
                 assert (status, said) == (1, "")
                 assert complaint.startswith("kwaainet: ")
                 assert complaint.count("\n") == 1
                 assert expected in complaint
-            assert list(node.store.files()) == [] or not any(f.kept for f in node.store.files())
+            assert not any(file.kept for file in node.store.files())
             assert node.pool.used < MIB
 
     run(test())

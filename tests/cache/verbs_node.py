@@ -78,6 +78,9 @@ class Node:
         self.jobs = Jobs()
         self.fetcher: Any = None
 
+    async def opened(self) -> Node:
+        return self
+
     def report(self) -> dict[str, object]:
         return {"cache": {"written": self.store.written, "store": {"files": 3}}}
 
