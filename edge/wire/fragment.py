@@ -14,7 +14,7 @@ The map is decoded by edge.wire.packed, which bounds it first. No body is alloca
 
 from edge.wire import packed
 from edge.wire.errors import RemoteProtocolError
-from edge.wire.merkle import HASH, MAX_PROOF, MAX_SIZE, piece_length, pieces, proves
+from edge.wire.merkle import HASH, MAX_PROOF, MAX_SIZE, piece_length, pieces, proves, split
 from edge.wire.protobuf import delimited
 
 TYPE_CHECKING = False
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Self, TypeAlias
 
-    Answer: TypeAlias = "Have | Manifest | Attestations | Range"
+    Answer: TypeAlias = "Have | Row | Range | Manifest | Attestations"
 
 PROTOCOL_ID = "/kwaainet/fragment/1.0.0"
 
 MAX_REQUEST = 512  # bytes
 MAX_ANSWER = 16384  # bytes, without the body
 MAX_PIECES = 64  # of a range: 16 MiB
-WINDOW = 16384  # pieces that one `have` tells of
+WINDOW = 16384  # pieces that one HAVE or ROW tells of
 MAX_NAME = 64  # bytes
 MAX_MANIFEST = 4 << 20  # bytes
 MAX_ATTESTATIONS = 8
@@ -40,8 +40,9 @@ _MAX_ITEMS = 96  # keys, values and elements of a map
 _MAX_DEPTH = 4
 _MAX_PIECE = MAX_SIZE // (1 << 18)
 
-HAVE, MANIFEST, ATTESTATIONS, RANGE = "have", "manifest", "attestations", "range"
-OPERATIONS = (HAVE, MANIFEST, ATTESTATIONS, RANGE)
+HAVE, ROW, RANGE, MANIFEST, ATTESTATIONS = "have", "row", "range", "manifest", "attestations"
+OPERATIONS = (HAVE, ROW, RANGE, MANIFEST, ATTESTATIONS)
+_OF_PIECES = (HAVE, ROW, RANGE)
 
 NOT_FOUND, BUSY, REFUSED, TOO_LARGE, BAD_REQUEST = (
     "not-found",
@@ -56,7 +57,7 @@ ERRORS = (NOT_FOUND, BUSY, REFUSED, TOO_LARGE, BAD_REQUEST)
 class Request:
     """`name`: of a file (a byte for the kind and a digest), or the id of a manifest.
 
-    `first`, `count`: pieces; of `have` and `range` only.
+    `first`, `count`: of pieces, where the request is about some.
     """
 
     __slots__ = ("count", "first", "name", "operation")
@@ -70,7 +71,7 @@ class Request:
     def encode(self) -> bytes:
         """With its length in front."""
         fields: dict[str, Any] = {"op": self.operation, "name": self.name}
-        if self.operation in (HAVE, RANGE):
+        if self.operation in _OF_PIECES:
             fields["first"], fields["count"] = self.first, self.count
         return delimited(packed.dumps(fields))
 
@@ -82,7 +83,7 @@ class Request:
         if operation not in OPERATIONS:
             raise RemoteProtocolError("unknown fragment request")
         name = _bytes(fields, "name", MAX_NAME)
-        if operation not in (HAVE, RANGE):
+        if operation not in _OF_PIECES:
             return cls(operation, name)
         first, count = _number(fields, "first", _MAX_PIECE), _number(fields, "count", _MAX_PIECE)
         if not count:
@@ -197,6 +198,45 @@ class Attestations:
         return cls(items)
 
 
+class Row:
+    """Answers ROW. The body is the hashes of `count` pieces, up to the end of the file and at most
+    WINDOW, which `proof` proves.
+    """
+
+    __slots__ = ("count", "first", "proof", "size")
+
+    def __init__(self, size: int, first: int, count: int, proof: bytes) -> None:
+        self.size = size
+        self.first = first
+        self.count = count
+        self.proof = proof
+
+    @property
+    def length(self) -> int:
+        """Bytes of the body."""
+        return self.count * HASH
+
+    def encode(self) -> bytes:
+        """With its length in front; the body follows."""
+        return _answer(self, ("size", "first", "count", "proof"))
+
+    @classmethod
+    def of(cls, fields: "dict[Any, Any]", request: Request) -> "Self":
+        """The answer to `request`. Raises RemoteProtocolError."""
+        size = _number(fields, "size", MAX_SIZE)
+        count = min(request.count, WINDOW, pieces(size) - request.first)
+        answer = cls(size, request.first, count, _bytes(fields, "proof", MAX_PROOF))
+        _same(fields, "first", request.first)
+        _same(fields, "count", count)
+        _same(fields, "length", answer.length)
+        return answer
+
+    def proven(self, root: bytes, size: int, body: bytes) -> bool:
+        """Whether `body` is of the file of `size` bytes with this root."""
+        known = size == self.size and len(body) == self.length
+        return known and proves(root, pieces(size), self.first, split(body), self.proof)
+
+
 class Range:
     """Answers RANGE. `hashes`: of the `count` pieces from `first` on, one after the other, which
     `proof` proves. The body is these pieces, maybe fewer than were asked for, but one at least.
@@ -243,16 +283,16 @@ class Range:
 
     def proven(self, root: bytes, size: int) -> bool:
         """Whether these are pieces of the file of `size` bytes with this root."""
-        hashes = [self.hash_of(self.first + at) for at in range(self.count)]
         known = size == self.size
-        return known and proves(root, pieces(size), self.first, hashes, self.proof)
+        return known and proves(root, pieces(size), self.first, split(self.hashes), self.proof)
 
 
 _ANSWERS: "dict[str, Callable[[dict[Any, Any], Request], Answer]]" = {
     HAVE: Have.of,
+    ROW: Row.of,
+    RANGE: Range.of,
     MANIFEST: Manifest.of,
     ATTESTATIONS: Attestations.of,
-    RANGE: Range.of,
 }
 
 

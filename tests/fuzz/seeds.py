@@ -145,6 +145,7 @@ SEEDS: dict[str, list[bytes]] = {
     "fragment_messages": [
         fragment.Request(fragment.RANGE, bytes(33), 1, 70).encode()[1:],
         fragment.Range(1 << 20, 1, bytes(64), bytes(64)).encode()[2:],
+        fragment.Row(1 << 40, 1, 70, bytes(64)).encode()[2:],
         fragment.Have(1 << 40, bytes(32), True, 1, 70).encode()[1:],
         fragment.Attestations([b"a", bytes(100)]).encode()[2:],
         fragment.Refusal(fragment.BUSY, "later", 5).encode()[1:],

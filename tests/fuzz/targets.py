@@ -130,8 +130,8 @@ def fragment_messages(data: bytes) -> None:
             if isinstance(answer, fragment.Range):
                 assert 0 < answer.length <= fragment.MAX_PIECES * merkle.PIECE
                 answer.proven(bytes(merkle.HASH), answer.size)
-            elif isinstance(answer, fragment.Have):
-                assert answer.length <= fragment.WINDOW // 8
+            elif isinstance(answer, fragment.Have | fragment.Row):
+                assert 0 <= answer.count <= fragment.WINDOW
             else:
                 assert len(answer.encode()) <= fragment.MAX_ANSWER
 

@@ -17,12 +17,14 @@ from edge.wire.fragment import (
     MANIFEST,
     MAX_PIECES,
     RANGE,
+    ROW,
     Attestations,
     Have,
     Manifest,
     Range,
     Refusal,
     Request,
+    Row,
     bitmap,
     decode_answer,
     runs,
@@ -61,7 +63,7 @@ def test_a_request_is_read_as_it_was_written(
 ) -> None:
     found = Request.decode(body(Request(operation, name, first, count).encode()))
     assert (found.operation, found.name) == (operation, name)
-    if operation in (HAVE, RANGE):
+    if operation in (HAVE, ROW, RANGE):
         assert (found.first, found.count) == (first, count)
 
 
@@ -166,6 +168,23 @@ def test_have_tells_of_a_window_of_pieces() -> None:
     for fields in ({"count": 4}, {"length": 2}, {"size": 0}, {"first": 9}, {"root": bytes(31)}):
         with pytest.raises(RemoteProtocolError):
             decode_answer(changed(Have(SIZE, bytes(HASH), False, 8, 3).encode(), **fields), request)
+
+
+def test_a_row_is_proven_against_root_and_size() -> None:
+    row = b"".join([merkle.piece_hash(bytes([index])) for index in range(5)])
+    tree, size = merkle.Tree(5), 4 * PIECE + 1
+    for at in range(5):
+        tree.add(row[at * HASH : (at + 1) * HASH])
+    proof, request = tree.proof(row, 3, 5), Request(ROW, NAME, 3, 99)
+    found = decode_answer(body(Row(size, 3, 2, proof).encode()), request)
+    assert isinstance(found, Row)
+    assert found.length == 2 * HASH
+    assert found.proven(merkle.root(row), size, row[3 * HASH :])
+    assert not found.proven(merkle.root(row), size, row[2 * HASH : 4 * HASH])
+    assert not found.proven(merkle.root(row), size, row[3 * HASH :][:-1])
+    assert not found.proven(merkle.root(row), size - 1, row[3 * HASH :])
+    with pytest.raises(RemoteProtocolError):
+        decode_answer(body(Row(size, 3, 1, proof).encode()), request)
 
 
 def test_a_manifest_is_only_so_long() -> None:
