@@ -26,7 +26,7 @@ HASH = 32  # bytes of a hash
 MAX_SIZE = 1 << 50  # bytes of a file
 MAX_PROOF = 2 * 32 * HASH  # bytes of a proof: the row of the largest file is 32 levels high
 _LEAVES = PIECE // LEAF
-_SUMMIT = 256  # hashes that a Tree keeps, at most
+_SUMMIT = 256  # hashes that a Prover keeps, at most
 
 
 def pieces(size: int) -> int:
@@ -56,7 +56,7 @@ def piece_length(size: int, index: int) -> int:
 def proves(root: bytes, count: int, start: int, hashes: "Sequence[bytes]", proof: "Buffer") -> bool:
     """Whether `hashes` are those of the pieces from `start` on, of `count`, below `root`.
 
-    `proof`: as `Tree.proof` makes it.
+    `proof`: as `Prover.proof` makes it.
     """
     end = start + len(hashes)
     uncles = list(_uncles(count, start, end)) if 0 <= start < end <= count else None
@@ -75,7 +75,7 @@ def proves(root: bytes, count: int, start: int, hashes: "Sequence[bytes]", proof
     return row == [root]
 
 
-class Tree:
+class Prover:
     """As much of the tree of a file of `count` pieces as makes a proof cheap: at most _SUMMIT
     hashes of one level. Of the row, a proof then needs the part around its range only.
 

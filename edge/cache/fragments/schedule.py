@@ -5,6 +5,9 @@ second, by the speed that it has shown. When none are left, who has nothing to d
 slower peer has ahead of it: the end of its run in proportion to both speeds, or all of it, should
 even the piece that it is at come sooner that way. So the last piece waits for no slow peer, and a
 piece is asked for twice only when that halves the time until it is there.
+
+Runs end where segments of the store do, and a peer goes on where it ended, so that what is written
+at once is in one piece of the disk.
 """
 
 from __future__ import annotations
@@ -18,10 +21,12 @@ if TYPE_CHECKING:
 
     Ranges = list[tuple[int, int]]  # of pieces: the first, and behind the last
 
-AT_FIRST = 4  # pieces of a peer's first run
+AT_FIRST = 16  # pieces of a peer's first run
+ALIGN = 16  # pieces of a segment of the store
 _RUN = 1.0  # seconds that one takes
 _WORTH = 0.25  # seconds that taking over has to save
 _KEPT = 0.5  # of a speed, when a new one is measured
+_ENDS = 4  # that are remembered of a peer
 _MAX_RANGES = 256  # of what a peer has, or of what is wanted
 
 
@@ -44,14 +49,17 @@ class Run:
 
 
 class Source:
-    """A peer. `has`: the ranges that it has; `speed`: bytes a second of one run, 0: not known."""
+    """A peer. `has`: the ranges that it has; `speed`: bytes a second of one run, 0: not known;
+    `ends`: of its last runs.
+    """
 
-    __slots__ = ("failures", "has", "speed")
+    __slots__ = ("ends", "failures", "has", "speed")
 
     def __init__(self, has: Ranges) -> None:
         self.has = has
         self.speed = 0.0
         self.failures = 0  # since a piece came last
+        self.ends: list[int] = []
 
     def holds(self, start: int, end: int) -> tuple[int, int]:
         """The first range in [start, end) that it has; empty: none."""
@@ -161,13 +169,16 @@ class Schedule:
             most = max(1, min(int(source.speed * _RUN / PIECE), MAX_PIECES))
         left = sum(end - start for start, end in self.left)
         most = min(most, max(1, -(-left // (len(self.sources) or 1))))
-        for start, end in self.left:
-            first, behind = source.holds(start, end)
-            if first < behind:
-                found = first, min(behind, first + most)
-                self.left = without(self.left, *found)
-                return found
-        return None
+        held = [source.holds(*each) for each in self.left]
+        first, behind = _best([each for each in held if each[0] < each[1]], source.ends)
+        if first == behind:
+            return None
+        end = min(behind, first + most)
+        if first // ALIGN != end // ALIGN:
+            end -= end % ALIGN if end < behind else 0
+        self.left = without(self.left, first, end)
+        source.ends = [end, *source.ends[:_ENDS]]
+        return first, end
 
     def _from_others(self, peer: Hashable, source: Source, now: float) -> tuple[Run | None, int]:
         """The run whose end `source` takes over, and from which piece on."""
@@ -200,6 +211,20 @@ class Schedule:
         source = self.sources.get(run.peer)
         shown = PIECE / max(now - run.moved, 1e-6)
         return min(source.speed, shown) if source is not None and source.speed else shown
+
+
+def _best(held: Ranges, ends: list[int]) -> tuple[int, int]:
+    """What is best asked for of the ranges `held`: what follows on the last, else from the first
+    segment on of which there is nothing; empty: there are none.
+    """
+    for first, behind in held:
+        if first in ends:
+            return first, behind
+    for first, behind in held:
+        begun = -(-first // ALIGN) * ALIGN
+        if begun < behind:
+            return begun, behind
+    return held[0] if held else (0, 0)
 
 
 def merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
