@@ -97,7 +97,7 @@ class Schedule:
         self.sources.pop(peer, None)
         gone = [run for run in self.runs if run.peer == peer]
         for run in gone:
-            self._put_back(run)
+            self.put_back(run)
         return gone
 
     def next(self, peer: Hashable, now: float) -> tuple[Run, Run | None] | None:
@@ -136,7 +136,7 @@ class Schedule:
         """`run` ends early; how often its peer has failed since a piece came from it last."""
         if run not in self.runs:
             return 0  # it was taken over
-        self._put_back(run)
+        self.put_back(run)
         source = self.sources.get(run.peer)
         if source is None:
             return 0
@@ -149,14 +149,15 @@ class Schedule:
         source = self.sources.get(run.peer)
         if source is not None:
             source.has = without(source.has, run.at, run.end)[:_MAX_RANGES]
-        self._put_back(run)
+        self.put_back(run)
 
     def _begin(self, peer: Hashable, found: tuple[int, int], now: float) -> Run:
         run = Run(peer, *found, now)
         self.runs.add(run)
         return run
 
-    def _put_back(self, run: Run) -> None:
+    def put_back(self, run: Run) -> None:
+        """What has not come of `run` waits for somebody else; nobody is to blame."""
         self.runs.discard(run)
         if not run.over:
             self.left = merged([*self.left, (run.at, run.end)])
