@@ -91,8 +91,9 @@ class Host:
     cannot be right. Services register what they add: `answers` to the status socket, by verb;
     `tallies`, counters of what was done for others since the start (those in edge.tiers.ledger are
     entered there); `peer_reports`; `finders`, which are asked in turn for addresses of a peer;
-    `content_routing`, which knows who provides what; `relays_for`, which tells whether others reach a peer by a circuit through this node;
-    `roles`, what the node does for everybody, by name: whether it does so now.
+    `content_routing`, which knows who provides what; `relays_for`, which tells whether others reach
+    a peer by a circuit through this node; `roles`, what the node does for everybody, by name:
+    whether it does so now.
     """
 
     def __init__(self, config: Config, share: int = 0, buffer_size: int = 0) -> None:

@@ -120,6 +120,38 @@ class Prover:
         return _top(self._summit[index * width : (index + 1) * width], padding, width)
 
 
+class Tree:
+    """The root above a row of piece hashes that comes bit by bit, in a few hashes of memory."""
+
+    def __init__(self) -> None:
+        self._tops: list[
+            tuple[int, bytes]
+        ] = []  # of full trees: height and root, the largest first
+
+    def add(self, row: "Buffer") -> None:
+        """The next hashes, one after the other."""
+        view = memoryview(row)
+        for at in range(0, len(view), HASH):
+            self._push(0, bytes(view[at : at + HASH]))
+
+    def root(self) -> bytes:
+        """The root; nothing comes after it."""
+        height, padding = 0, _EMPTY_PIECE
+        while len(self._tops) > 1:
+            if self._tops[-1][0] == height:
+                self._push(height, padding)
+                continue  # which made higher ones of it
+            padding = hashlib.sha256(padding + padding).digest()
+            height += 1
+        return self._tops[0][1] if self._tops else bytes(HASH)
+
+    def _push(self, height: int, top: bytes) -> None:
+        while self._tops and self._tops[-1][0] == height:
+            top = hashlib.sha256(self._tops.pop()[1] + top).digest()
+            height += 1
+        self._tops.append((height, top))
+
+
 def _uncles(count: int, start: int, end: int) -> "Iterator[tuple[int, int]]":
     """(level, index) of the hashes that lead from the pieces [start, end) to the root."""
     for level in range(_height(count)):

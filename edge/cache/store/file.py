@@ -1,0 +1,347 @@
+"""One cached file, and who writes to it."""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+
+from edge.cache import names as naming
+from edge.cache.store import layout
+from edge.cache.store.shelf import Handle
+from edge.wire.merkle import HASH, PIECE, piece_hash, pieces
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from edge.cache.store.store import Store
+
+
+class Extent:
+    """`length` bytes from `position` on of the open file `fd`.
+
+    They are there while this object is: let go of it after the last byte, not before.
+    """
+
+    __slots__ = ("_handle", "length", "position")
+
+    def __init__(self, handle: Handle, position: int, length: int) -> None:
+        self._handle = handle
+        self.position = position
+        self.length = length
+
+    @property
+    def fd(self) -> int:
+        """The descriptor; it stays open as long as this object is there."""
+        return self._handle.fd
+
+
+class Growing:
+    """A segment that is being written. `room`: pieces reserved for it; `dead`: it will not be."""
+
+    __slots__ = ("dead", "first", "handle", "room", "row", "sealing", "serial", "since", "writer")
+
+    def __init__(self, serial: int, first: int, room: int) -> None:
+        self.serial = serial
+        self.first = first
+        self.room = room
+        self.row = bytearray()
+        self.handle: Handle | None = None
+        self.writer: Writer | None = None
+        self.sealing = self.dead = False
+        self.since = 0.0  # loop time at which its writer left it
+
+    @property
+    def count(self) -> int:
+        """Pieces that are in it."""
+        return len(self.row) // HASH
+
+    @property
+    def end(self) -> int:
+        """The piece that comes next."""
+        return self.first + self.count
+
+
+class Running:
+    """A hash of the whole file, as far as its bytes came in their order."""
+
+    __slots__ = ("_hash", "position")
+
+    def __init__(self, kind: int, size: int) -> None:
+        self._hash: Any
+        if kind == naming.GIT_SHA1:
+            self._hash = hashlib.sha1(b"blob %d\0" % size)  # noqa: S324 - git's name of it
+        else:
+            self._hash = hashlib.sha256()
+        self.position = 0
+
+    def feed(self, data: bytes | bytearray | memoryview, at: int) -> None:
+        """The bytes `data` stand at `at`; they are of use only if those before came."""
+        if at == self.position:
+            self._hash.update(data)
+            self.position += len(data)
+
+    def digest(self) -> bytes:
+        """Of all that came."""
+        found: bytes = self._hash.digest()
+        return found
+
+
+class File:
+    """A file of the store, as long as somebody has it in hand. Made by the store.
+
+    `at`: its row in the index; -1 when the file is no longer kept and this is of no use any more.
+    """
+
+    __slots__ = ("__weakref__", "_slots", "at", "growing", "running", "size", "store", "writers")
+
+    def __init__(self, store: Store, at: int, size: int) -> None:
+        self.store = store
+        self.at = at
+        self.size = size
+        self.growing: list[Growing] = []
+        self.running: Running | None = None
+        self.writers = 0
+        self._slots: list[int] | None = None
+
+    # --- what it is ---
+
+    @property
+    def names(self) -> set[bytes]:
+        """All its names."""
+        return set(self.store.index.names(self.at)) if self.at >= 0 else set()
+
+    @property
+    def root(self) -> bytes | None:
+        """The Merkle root, if it is known."""
+        found = [name[1:] for name in self.names if name[0] == naming.ROOT]
+        return found[0] if found else None
+
+    @property
+    def kept(self) -> int:
+        """Bytes that are kept."""
+        if self.at < 0:
+            return 0
+        growing = sum(layout.span(self.size, one.first, one.count) for one in self.growing)
+        return self.store.index.kept[self.at] + growing
+
+    @property
+    def whole(self) -> bool:
+        """Whether all is kept, and was found right as a whole."""
+        return self._flag(layout.WHOLE) and self.kept == self.size
+
+    @property
+    def proven(self) -> bool:
+        """Whether its root was found to be that of the content that its other names mean."""
+        return self._flag(layout.PROVEN)
+
+    @property
+    def private(self) -> bool:
+        """Whether it may be had only by who has a right to it, and no peer."""
+        return self._flag(layout.PRIVATE)
+
+    @private.setter
+    def private(self, value: bool) -> None:
+        self.set_flag(layout.PRIVATE, value)
+
+    @property
+    def pinned(self) -> bool:
+        """Whether it is never pushed out."""
+        return self._flag(layout.PINNED)
+
+    @pinned.setter
+    def pinned(self, value: bool) -> None:
+        self.set_flag(layout.PINNED, value)
+
+    def _flag(self, flag: int) -> bool:
+        return self.at >= 0 and bool(self.store.index.flags[self.at] & flag)
+
+    def set_flag(self, flag: int, value: bool) -> None:
+        """Set or clear one of the flags, for good."""
+        if self.at >= 0 and self._flag(flag) != value:
+            self.store.index.flags[self.at] ^= flag
+            self.store.changed(self.at)
+
+    # --- what is kept ---
+
+    def missing(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The ranges of [start, end), widened to pieces, that are not kept."""
+        at, last = start // PIECE, pieces(min(end, self.size))
+        found = []
+        for first, after in [*self._runs(), (last, last)]:
+            until = min(first, last)
+            if at < until:
+                found.append((at * PIECE, min(until * PIECE, self.size)))
+            at = max(at, after)
+        return found
+
+    def has(self, piece: int) -> bool:
+        """Whether this piece is kept."""
+        return self._grown(piece) is not None or self.slot(piece) >= 0
+
+    def extent(self, offset: int) -> Extent | None:
+        """The bytes from `offset` on that can be sent now; None: none, or not before `verified`."""
+        piece = offset // PIECE
+        growing = self._grown(piece)
+        if growing is not None and growing.handle is not None:
+            return self._extent(growing.handle, growing.first, growing.count, offset)
+        slot = self.slot(piece)
+        if slot < 0:
+            return None
+        index = self.store.index
+        first = index.first[slot]
+        run = index.verified_run(slot, piece - first)
+        handle = self.store.opened(slot)
+        if not run or handle is None:
+            return None
+        index.touch(slot)
+        return self._extent(handle, first, piece - first + run, offset)
+
+    def _extent(self, handle: Handle, first: int, count: int, offset: int) -> Extent | None:
+        begin = first * PIECE
+        length = begin + layout.span(self.size, first, count) - offset
+        position = layout.HEADER + offset - begin
+        return Extent(handle, position, length) if length > 0 else None
+
+    async def verified(self, offset: int) -> bool:
+        """Read and check what stands at `offset`, where that was not done since the start.
+
+        Then `extent` has it. False: it is not kept, or it was wrong and is dropped.
+        """
+        piece = offset // PIECE
+        if self._grown(piece) is not None:
+            return True
+        slot = self.slot(piece)
+        return slot >= 0 and await self.store.verify(self, slot, piece)
+
+    def moved(self) -> None:
+        """Its segments are others than before."""
+        self._slots = None
+
+    def slots(self) -> list[int]:
+        """Its segments on the shelf, by their first piece."""
+        if self._slots is None:
+            self._slots = self.store.index.slots(self.at) if self.at >= 0 else []
+        return self._slots
+
+    def slot(self, piece: int) -> int:
+        """The segment with this piece; -1: it is in none."""
+        slots, index = self.slots(), self.store.index
+        place = bisect_right(slots, piece, key=index.first.__getitem__) - 1
+        if place < 0 or piece >= index.first[slots[place]] + index.count[slots[place]]:
+            return -1
+        return slots[place]
+
+    def _grown(self, piece: int) -> Growing | None:
+        for one in self.growing:
+            if one.first <= piece < one.end:
+                return one
+        return None
+
+    def _runs(self) -> list[tuple[int, int]]:
+        """First piece, and the one after the last, of all that is kept."""
+        index = self.store.index
+        found = [(index.first[one], index.first[one] + index.count[one]) for one in self.slots()]
+        found += [(one.first, one.end) for one in self.growing]
+        return sorted(found)
+
+    def next_taken(self, piece: int) -> int:
+        """The first piece after `piece` that is kept or being written; else their number."""
+        starts = [first for first, after in self._runs() if first > piece]
+        starts += [one.first for one in self.growing if one.first > piece]
+        return min([*starts, pieces(self.size)])
+
+    # --- changes ---
+
+    def writer(self, start: int, end: int) -> Writer | None:
+        """Who is to write the pieces of [start, end). None: there is no room for them.
+
+        `start` is on the border of a piece, and `end` too or the end of the file.
+        """
+        if self.at < 0 or not self.store.admits(self, start, end):
+            return None
+        return Writer(self, start // PIECE, pieces(end))
+
+    async def row(self, start: int, count: int) -> bytes | None:
+        """The hashes of `count` pieces from `start` on; None: not all of them are known."""
+        return await self.store.row(self, start, count)
+
+    async def set_row(self, row: bytes | bytearray | memoryview, start: int = 0) -> bool:
+        """Tell the hashes of all pieces, in one or several parts in their order.
+
+        The file has a root among its names. With the last part, they count if they are that root's;
+        from then on, no other pieces are taken. False: they are not, or there is no room for them.
+        """
+        return await self.store.set_row(self, row, start)
+
+    async def settle(self) -> bool:
+        """All pieces came: check the whole. False: they did not, or are wrong and dropped."""
+        return await self.store.settle(self)
+
+
+class Writer:
+    """Writes pieces in their order, from `first` to `end`. Close it in any case."""
+
+    __slots__ = ("_end", "_file", "_growing", "_next", "closed", "promised")
+
+    def __init__(self, file: File, first: int, end: int) -> None:
+        self._file = file
+        self._next = first
+        self._end = end
+        self._growing: Growing | None = None
+        self.closed = False
+        self.promised = file.store.promise(file, first, end)
+        file.writers += 1
+
+    async def piece(self, data: bytes | bytearray | memoryview) -> bool:
+        """Keep the next piece. False: it is not what it has to be, or there is no room any more."""
+        file, piece = self._file, self._next
+        length = layout.span(file.size, piece, 1)
+        if self.closed or piece >= self._end or len(data) != length:
+            return False
+        done = await self._keep(data, piece)
+        if done:
+            self._next += 1
+            if self._next == self._end:
+                self.close()
+        else:
+            self.close()
+        return done
+
+    async def _keep(self, data: bytes | bytearray | memoryview, piece: int) -> bool:
+        file, store = self._file, self._file.store
+        expected = await store.proven(file, piece)
+        if file.at < 0:
+            return False
+        if file.has(piece):
+            self._leave()
+            return await store.look_past(file, data, piece)
+        if self._growing is None or self._growing.end != piece or self._growing.dead:
+            self._leave()
+            self._growing = await store.begin(self, file, piece, self._end)
+        growing = self._growing
+        if growing is None or not await store.write(file, growing, data, expected):
+            return False
+        if growing.count == growing.room:
+            self._growing, growing.writer = None, None
+            store.seal(file, growing)
+        return True
+
+    def close(self) -> None:
+        """Nothing more comes by this writer."""
+        if not self.closed:
+            self.closed = True
+            self._leave()
+            self._file.writers -= 1
+            self._file.store.unpromise(self)
+
+    def _leave(self) -> None:
+        if self._growing is not None:
+            self._growing.writer = None
+            self._file.store.park(self._file, self._growing)
+        self._growing = None
+
+
+def hash_of(data: bytes | bytearray | memoryview, size: int) -> bytes:
+    """The hash of a piece of a file of `size` bytes."""
+    return piece_hash(data, size <= PIECE)
