@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
     from edge.budget import Pool
+    from edge.cache.store.file import File, Writer
+    from edge.cache.store.store import Store
     from edge.host import Host
     from edge.swarm.connection import Connection
     from edge.swarm.stream import Stream
@@ -53,37 +55,6 @@ _DIAL_TIME = 20.0
 _FAILED = (FragmentError, SwarmError, WireError, TimeoutError)
 
 
-class Writer(Protocol):
-    """Keeps pieces, in their order."""
-
-    async def piece(self, data: bytes | bytearray | memoryview) -> bool:
-        """Keep the next one. False: it is wrong, or cannot be kept."""
-
-    def close(self) -> None:
-        """No more come."""
-
-
-class File(Protocol):
-    """What is needed of a file of the store, to which pieces are written."""
-
-    size: int
-
-    def missing(self, start: int, end: int) -> list[tuple[int, int]]: ...
-    def writer(self, start: int, end: int) -> Writer | None: ...
-    async def row(self, start: int, count: int) -> bytes | None: ...
-    async def set_row(self, row: bytes) -> bool: ...
-    async def settle(self) -> bool: ...
-
-
-class Files(Protocol):
-    """What is needed of the store."""
-
-    trouble: str
-
-    def find(self, name: bytes) -> File | None: ...
-    def file(self, name: bytes, size: int) -> File: ...
-
-
 class Roots(Protocol):
     """Who knows the roots of files."""
 
@@ -97,12 +68,12 @@ class Fetcher:
     Counters: `fetched`, bytes that came and were kept; `wrong`, what was not of the file.
     """
 
-    def __init__(self, host: Host, files: Files, roots: Roots, pool: Pool) -> None:
+    def __init__(self, host: Host, store: Store, roots: Roots, pool: Pool) -> None:
         self.fetched = 0
         self.wrong = 0
         self.liars: dict[tuple[bytes, PeerId], None] = {}
         self.host = host
-        self.files = files
+        self.store = store
         self.pool = pool
         self._roots = roots
 
@@ -114,24 +85,30 @@ class Fetcher:
         """
         root, size = await self._root_of(name)
         by_root = names.name(names.ROOT, root)
-        file = self.files.find(by_root) or self.files.find(name)
-        if file is None:
-            file = self.files.file(by_root, size)
+        known = self.store.find(by_root)
+        file = known if known is not None else self.store.file(by_root, size)
         if file.size != size:
             raise FragmentError("the file has another size here than peers say")
         wanted = _wanted(file, extents if extents is not None else [(0, size)])
         if wanted:
             await Fetch(self, file, root, wanted, progress).run()
         if not file.missing(0, size):
-            await file.settle()
+            await self._settle(file, name)
         return file
+
+    async def _settle(self, file: File, name: bytes) -> None:
+        """All pieces are there: who told the root is put to the test by the hash of the whole."""
+        if name[0] == names.SHA256:
+            self.store.alias(file, name)
+        if not await file.settle():
+            raise FragmentError("the file is not the one with this hash: its root was a lie")
 
     async def _root_of(self, name: bytes) -> tuple[bytes, int]:
         if name[0] == names.SHA256:
             return await self._roots.root_of(name[1:])
         if name[0] != names.ROOT:
             raise FragmentError("peers know files by their SHA-256 or root alone")
-        known = self.files.find(name)
+        known = self.store.find(name)
         return name[1:], known.size if known is not None else await self._size_of(name)
 
     async def _size_of(self, name: bytes) -> int:
@@ -211,7 +188,7 @@ class Fetch:
         self._total = sum(
             min(end * PIECE, file.size) - start * PIECE for start, end in self.schedule.left
         )
-        self._row = bytearray()
+        self._row_at = 0  # hashes of the row that the store has
         self._row_known = False
         self._row_lock = asyncio.Lock()
         self._streams: dict[Run, Stream] = {}
@@ -241,7 +218,6 @@ class Fetch:
             for task in (*workers, search):
                 task.cancel()
             await asyncio.gather(*workers, search, return_exceptions=True)
-            self._fetcher.pool.give(len(self._row))
         if self._fatal is not None:
             raise self._fatal
 
@@ -319,26 +295,23 @@ class Fetch:
     async def _know_row(self, source: Peer) -> None:
         """Have the store know the hashes of all pieces: it checks what is written."""
         async with self._row_lock:
-            if self._row_known:
+            first, end = (self.schedule.left or [(0, 0)])[0]
+            if self._row_known or await self._file.row(first, end - first) is not None:
+                self._row_known = True
                 return
             count = merkle.pieces(self._file.size)
-            if count == 1:
-                self._row[:] = self._root
-                self._lease(HASH)
-            while len(self._row) < count * HASH:
-                first = len(self._row) // HASH
-                part = await source.row(self._root, self._file.size, self._name, first)
-                self._lease(len(part))
-                self._row += part
-            if not await self._file.set_row(bytes(self._row)):
-                raise FragmentError("the store does not take the row of hashes")
+            while self._row_at < count:
+                part = self._root
+                if count > 1:
+                    part = await source.row(self._root, self._file.size, self._name, self._row_at)
+                if not await self._file.set_row(part, self._row_at):
+                    self._fatal = self._no_room()
+                    raise self._fatal
+                self._row_at += len(part) // HASH
             self._row_known = True
-            self._fetcher.pool.give(len(self._row))
-            self._row.clear()
 
-    def _lease(self, size: int) -> None:
-        if not self._fetcher.pool.take(size):
-            raise FragmentError("no memory for the hashes of the pieces")
+    def _no_room(self) -> FragmentError:
+        return FragmentError(self._fetcher.store.trouble or "no room in the cache")
 
     # --- pieces ---
 
@@ -414,7 +387,7 @@ class Fetch:
         self._streams[run] = stream
         writer = self._file.writer(first * PIECE, min(run.end * PIECE, size))
         if writer is None:
-            raise FragmentError(self._fetcher.files.trouble or "no room in the cache")
+            raise self._no_room()
         try:
             while not run.over and run.at < first + answer.count:
                 length = piece_length(size, run.at)
@@ -434,7 +407,7 @@ class Fetch:
             found = await in_thread("fragment-hash", lambda: merkle.piece_hash(data, alone))
             if found != answer.hash_of(piece):
                 raise PeerLied(f"piece {piece} is not of this file")
-            raise FragmentError(self._fetcher.files.trouble or "no room in the cache")
+            raise self._no_room()
         if run.over:
             return
         self.schedule.came(run, self._loop.time())

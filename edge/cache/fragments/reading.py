@@ -8,18 +8,7 @@ from edge.threads import in_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
-    class Extent(Protocol):
-        """Bytes of a file; they stay while this does."""
-
-        position: int
-        length: int
-
-        @property
-        def fd(self) -> int:
-            """Its descriptor."""
-
+    from edge.cache.store.file import Extent
 
 # Linux's: read what is there without a wait for the disk (preadv2(2)).
 _NOWAIT: int = getattr(os, "RWF_NOWAIT", 0)

@@ -39,11 +39,12 @@ from edge.wire.merkle import HASH, PIECE, piece_length
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from edge.budget import Pool
-    from edge.cache.fragments.reading import Extent
     from edge.cache.fragments.usage import Usage
+    from edge.cache.store.file import File
+    from edge.cache.store.store import Store
     from edge.host import Host, Status
     from edge.swarm.connection import Connection
     from edge.swarm.stream import Stream
@@ -59,30 +60,6 @@ _REQUEST_TIME = 10.0  # seconds for a request to come
 _PATIENCE = 60.0  # seconds for a peer to take a piece, or another body
 _RETRY = 2  # seconds after which one that is told BUSY may come again
 _AT_ONCE = 64  # hashes that are worked out without a thread
-
-
-class File(Protocol):
-    """What is needed of a cached file (edge.cache.store)."""
-
-    size: int
-
-    @property
-    def names(self) -> set[bytes]: ...
-    @property
-    def root(self) -> bytes | None: ...
-    @property
-    def private(self) -> bool: ...
-    def missing(self, start: int, end: int) -> list[tuple[int, int]]: ...
-    def extent(self, offset: int) -> Extent | None: ...
-    async def verified(self, offset: int) -> bool: ...
-    async def row(self, start: int, count: int) -> bytes | None: ...
-
-
-class Files(Protocol):
-    """What is needed of the store."""
-
-    def find(self, name: bytes) -> File | None: ...
-    def files(self) -> Iterator[File]: ...
 
 
 class Library(Protocol):
@@ -111,7 +88,7 @@ class Server:
     the error answered.
     """
 
-    def __init__(self, host: Host, files: Files, library: Library, pool: Pool) -> None:
+    def __init__(self, host: Host, store: Store, library: Library, pool: Pool) -> None:
         self.shares = False
         self.allow: frozenset[PeerId] = frozenset()
         self.deny: frozenset[PeerId] = frozenset()
@@ -119,7 +96,7 @@ class Server:
         self.bytes = {"direct": 0, "relayed": 0}
         self.refused = dict.fromkeys(fragment.ERRORS, 0)
         self._host = host
-        self._files = files
+        self._store = store
         self._library = library
         self._pool = pool
         self._usages = Usages(pool)
@@ -329,7 +306,7 @@ class Server:
     # --- files ---
 
     def _public(self, name: bytes) -> File | None:
-        file = self._files.find(name)
+        file = self._store.find(name)
         return None if file is None or file.private else file
 
     async def _shared(self, request: Request) -> tuple[File, bytes, merkle.Prover]:
