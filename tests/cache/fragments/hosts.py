@@ -67,7 +67,7 @@ class Node:
     def __init__(self, memory: int = 64 * MIB, shares: bool = True) -> None:
         self.swarm = Swarm(crypto.Ed25519Key.generate(), None, Budget(memory, 0))
         self.host = host_around(self.swarm)
-        self.host.config = load("/dev/null", {}, {})
+        self.host.reach = self._reach  # type: ignore[method-assign]
         self.pool = self.host.budget.pool("cache", 0.5)
         self.store = Store(self.pool, self.swarm.loop)
         self.library, self.roots = Library(), Roots()
@@ -80,6 +80,9 @@ class Node:
         if shares:
             self.server = Server(self.host, self.store, self.library, self.pool)
             self.server.shares = True
+
+    async def _reach(self, peer: PeerId) -> Connection:
+        return await self.host.dialer.connect(peer, [])
 
     @property
     def id(self) -> PeerId:
