@@ -7,6 +7,7 @@ from edge.wire import (
     circuit,
     dictionary,
     envelope,
+    fragment,
     hivemind,
     identify,
     kad,
@@ -141,6 +142,14 @@ SEEDS: dict[str, list[bytes]] = {
         bytes((90, 3, 2, 200, 91, 3, 3, 201, 92, 3, 0, 202)) * 8,
     ],
     "kad_messages": [_FOUND, _FOUND + b"\x1a\x03abc\x50\x0a"],
+    "fragment_messages": [
+        fragment.Request(fragment.RANGE, bytes(33), 1, 70).encode()[1:],
+        fragment.Range(1 << 20, 1, bytes(64), bytes(64)).encode()[2:],
+        fragment.Row(1 << 40, 1, 70, bytes(64)).encode()[2:],
+        fragment.Have(1 << 40, bytes(32), True, 1, 70).encode()[1:],
+        fragment.Attestations([b"a", bytes(100)]).encode()[2:],
+        fragment.Refusal(fragment.BUSY, "later", 5).encode()[1:],
+    ],
     "dns_answers": [b"\x01\xc0\x0c\x00\x10\x00\x01\x00\x00\x00\x3c\x00\x04\x03abc"],
     "gateways": [
         bytes.fromhex("0281000000000e1000000007") + bytes(24) + b"\x06" + bytes(23),

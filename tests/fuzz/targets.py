@@ -31,10 +31,12 @@ from edge.wire import (
     dictionary,
     dns,
     envelope,
+    fragment,
     hivemind,
     identify,
     kad,
     mdns,
+    merkle,
     multibase,
     multistream,
     noise,
@@ -115,6 +117,23 @@ def dht_requests(data: bytes) -> None:
     with contextlib.suppress(RemoteProtocolError):
         keys = hivemind.FindRequest.decode(data).keys
         assert len(keys) <= hivemind.MAX_KEYS
+
+
+def fragment_messages(data: bytes) -> None:
+    """A request, and as the answer to one of each kind."""
+    with contextlib.suppress(RemoteProtocolError):
+        request = fragment.Request.decode(data)
+        assert fragment.Request.decode(request.encode()[1:]).name == request.name
+    for operation in fragment.OPERATIONS:
+        with contextlib.suppress(RemoteProtocolError):
+            answer = fragment.decode_answer(data, fragment.Request(operation, bytes(33), 1, 70))
+            if isinstance(answer, fragment.Range):
+                assert 0 < answer.length <= fragment.MAX_PIECES * merkle.PIECE
+                answer.proven(bytes(merkle.HASH), answer.size)
+            elif isinstance(answer, fragment.Have | fragment.Row):
+                assert 0 <= answer.count <= fragment.WINDOW
+            else:
+                assert len(answer.encode()) <= fragment.MAX_ANSWER
 
 
 def multiaddr(data: bytes) -> None:
@@ -463,6 +482,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         packed_values,
         stored_records,
         kad_messages,
+        fragment_messages,
         dns_answers,
         gateways,
         mdns_messages,
