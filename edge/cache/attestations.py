@@ -7,13 +7,15 @@ settled by the whole file, whose SHA-256 is its name; who was wrong is remembere
 
 from __future__ import annotations
 
+from edge.cache import names
+from edge.wire.peerid import PeerId
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container
     from typing import Protocol
 
     from edge.wire.attestation import Attestation
-    from edge.wire.peerid import PeerId
 
     class Notes(Protocol):
         """What lasts, as the store has it."""
@@ -36,8 +38,8 @@ class Liars:
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
 
-    def __contains__(self, peer: PeerId) -> bool:
-        return self._notes.get(_LIAR + peer.bytes) is not None
+    def __contains__(self, peer: object) -> bool:
+        return isinstance(peer, PeerId) and self._notes.get(_LIAR + peer.bytes) is not None
 
     def add(self, peer: PeerId, sha256: bytes) -> None:
         """`peer` was wrong about the file with this hash."""
@@ -60,10 +62,10 @@ class Claim:
 
 
 class Voices:
-    """What peers say of the file with this SHA-256. `trusted`: by the owner's word."""
+    """What peers say of the file called `name`, by SHA-256 or root. `trusted`: by the owner."""
 
-    def __init__(self, sha256: bytes, trusted: Container[PeerId], liars: Container[PeerId]) -> None:
-        self._sha256 = sha256
+    def __init__(self, name: bytes, trusted: Container[PeerId], liars: Container[PeerId]) -> None:
+        self._name = name
         self._trusted = trusted
         self._liars = liars
         self._claims: dict[PeerId, tuple[Claim, bytes]] = {}
@@ -72,7 +74,8 @@ class Voices:
         """Whether it counts. `network`: where the one who signed is, as far as it is known; the
         last word of a peer is what it says.
         """
-        if said.sha256 != self._sha256 or signer in self._liars:
+        digest = said.root if self._name[0] == names.ROOT else said.sha256
+        if digest != self._name[1:] or signer in self._liars:
             return False
         if signer not in self._claims and len(self._claims) >= MAX_VOICES:
             return False
@@ -80,6 +83,11 @@ class Voices:
         assert said.size is not None
         self._claims[signer] = (Claim(said.root, said.size, said.manifest), network)
         return True
+
+    @property
+    def trusted(self) -> bool:
+        """Whether one has spoken that is trusted."""
+        return any(peer in self._trusted for peer in self._claims)
 
     @property
     def believed(self) -> Claim | None:
@@ -128,6 +136,6 @@ class Voices:
         return trusted or list(self._claims.values())
 
     def _enough(self, voices: list[tuple[Claim, bytes]]) -> bool:
-        if any(peer in self._trusted for peer in self._claims):
+        if self.trusted:
             return bool(voices)
         return len({network for _, network in voices}) >= ENOUGH

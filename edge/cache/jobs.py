@@ -7,6 +7,9 @@ import itertools
 
 from edge import log
 from edge.cache.errors import CacheError
+from edge.cache.fragments.errors import FragmentError
+from edge.swarm.errors import SwarmError
+from edge.wire.errors import WireError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,8 +83,8 @@ class Jobs:
     async def _run(self, job: Job, work: Work) -> None:
         try:
             job.answer = await work(job)
-        except (CacheError, OSError) as error:
-            job.error = str(error) if isinstance(error, CacheError) else _words(error)
+        except (FragmentError, SwarmError, WireError, OSError) as error:
+            job.error = _words(error)
         except asyncio.CancelledError:
             job.error = "the node stops"
             raise
@@ -90,5 +93,5 @@ class Jobs:
             log.error("cache-job-failed", error=job.error)
 
 
-def _words(error: OSError) -> str:
-    return error.strerror or str(error)
+def _words(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
