@@ -56,11 +56,12 @@ def piece_length(size: int, index: int) -> int:
 def proves(root: bytes, count: int, start: int, hashes: "Sequence[bytes]", proof: "Buffer") -> bool:
     """Whether `hashes` are those of the pieces from `start` on, of `count`, below `root`.
 
-    `proof`: as `Prover.proof` makes it.
+    `proof`: as `Prover.proof` makes it. That of the last piece proves `count`: no piece has the
+    hash of the filling.
     """
     end = start + len(hashes)
     uncles = list(_uncles(count, start, end)) if 0 <= start < end <= count else None
-    if uncles is None or len(proof) != HASH * len(uncles):
+    if uncles is None or len(proof) != HASH * len(uncles) or _EMPTY_PIECE in hashes:
         return False
     given = {uncles[at]: one for at, one in enumerate(split(proof))}
     row, padding = list(hashes), _EMPTY_PIECE
