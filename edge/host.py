@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     # Bytes moved for a peer, by which peers are ranked, and what `peers` tells of it.
     PeerReport = Callable[[PeerId], tuple[int, Status]]
 
+DESCRIPTOR = "descriptor"  # in a request of the status socket: a file that its sender has opened
 _OUTAGE = 10.0  # seconds without a connection, after which the next one tells that others may work
 _SAVE_INTERVAL = 60.0  # seconds between two looks at whether peers are to be saved
 

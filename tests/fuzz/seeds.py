@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from edge.models.manifest import ModelSet
 from edge.wire import (
+    attestation,
     autonat,
     circuit,
     dictionary,
@@ -22,6 +24,7 @@ from edge.wire.peerid import PublicKey
 from edge.wire.protobuf import delimited
 from edge.wire.upgrade import Upgrade
 from tests.fuzz.targets import ADDRESS, IDENTITY, KEY, MESSAGES, OWN_RECORDS, PEER, VOUCHED
+from tests.models.files import entry, gguf, manifest, safetensors
 
 
 def _line(text: str) -> bytes:
@@ -90,6 +93,15 @@ _CIRCUIT = (
     + b"67890"
     + bytes((16, 1, 18, 5, 3, yamux.FIN, 0))
 )
+
+_TENSORS = [("blk.1.a", [8], 0, 0), ("blk.0.a", [32, 2], 2, 32), ("token_embd.weight", [8], 1, 96)]
+_VALUES = {"llama.block_count": 2, "llama.heads": [1, 2], "tokenizer.tokens": ["a", "bc"]}
+_GGUF = gguf(_TENSORS, _VALUES) + bytes(112)
+_HEADER = {
+    "__metadata__": {"a": "b"},
+    "h.0.w": entry("F16", [2, 2], 0, 8),
+    "lm_head.w": entry("F4", [2], 8, 9),
+}
 
 SEEDS: dict[str, list[bytes]] = {
     "messages": [
@@ -185,5 +197,20 @@ SEEDS: dict[str, list[bytes]] = {
     "status_requests": [
         b'{"verb": "ping", "address": "/ip4/1.2.3.4/tcp/1", "count": 3}',
         b'{"verb": "connect", "address": "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"}',
+    ],
+    "models": [
+        _GGUF,
+        gguf(_TENSORS, _VALUES, order=">", version=2) + bytes(112),
+        safetensors(_HEADER, 9),
+    ],
+    "manifests": [
+        manifest(_GGUF).encode(),
+        ModelSet([(bytes(32), 5, bytes(range(32))), (b"a" * 32, 6, bytes(32))]).encode(),
+    ],
+    "attestations": [
+        attestation.seal(
+            KEY,
+            attestation.Attestation(sha256=bytes(32), size=5, root=b"r" * 32, manifest=b"m" * 32),
+        )
     ],
 }

@@ -19,11 +19,15 @@ from edge.config.uci_syntax import parse as parse_uci
 from edge.dht import protected, validation
 from edge.mdns.found import near
 from edge.mdns.talk import Talk
+from edge.models.errors import ModelError
+from edge.models.manifest import Manifest, ModelSet
+from edge.models.read import read_table
 from edge.status.errors import StatusError
 from edge.status.server import _decoded
 from edge.status.verbs import _count, _target
 from edge.swarm import peerstore
 from edge.wire import (
+    attestation,
     autonat,
     base58,
     circuit,
@@ -413,6 +417,28 @@ def _network() -> Network:
 # --- files and users ---
 
 
+def models(data: bytes) -> None:
+    """A file of a model is refused, or its manifest covers it once."""
+    with contextlib.suppress(ModelError):
+        table = read_table(lambda offset, length: data[offset : offset + length], len(data))
+        manifest = Manifest.of(table)
+        assert sum(length for _, length in manifest.runs) == len(data)
+        assert Manifest.decode(manifest.encode()).runs == manifest.runs
+
+
+def manifests(data: bytes) -> None:
+    for kind in (Manifest, ModelSet):
+        with contextlib.suppress(ModelError):
+            assert kind.decode(data).encode() == data
+
+
+def attestations(data: bytes) -> None:
+    with contextlib.suppress(RemoteProtocolError):
+        peer, said = attestation.open_attestation(data)
+        assert peer == PEER
+        assert len(said.root or b"") == len(said.sha256 or b"") == attestation.HASH
+
+
 def uci_files(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     try:
@@ -499,5 +525,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         toml_files,
         peer_stores,
         status_requests,
+        models,
+        manifests,
+        attestations,
     )
 }

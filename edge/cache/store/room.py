@@ -10,8 +10,7 @@ from edge.wire.merkle import PIECE, pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from edge.cache.store.file import File
-    from edge.cache.store.store import Store
+    from edge.cache.store.file import File, Keeper
 
 MAX_GROWING = 16  # segments that are written at a time, or wait for more
 _VICTIMS = 64  # found at a time
@@ -23,11 +22,16 @@ class Room:
     `reserved`: bytes of segments that grow.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Keeper) -> None:
         self._store = store
         self.promised = 0
         self.reserved = 0
         self._victims: list[tuple[int, int]] = []  # tick and slot, the next to go last
+
+    def reset(self) -> None:
+        """The store begins with another shelf."""
+        self.promised = self.reserved = 0
+        self._victims.clear()
 
     @property
     def used(self) -> int:
@@ -39,23 +43,31 @@ class Room:
         store = self._store
         index = store.index
         need = need_of(file, start, end, index.per_segment)
-        most = store.quota - self.promised - self.reserved - store.log_bytes - self._held(file)
+        most = (
+            store.space.quota - self.promised - self.reserved - store.log_bytes - self._held(file)
+        )
         if need > most:
             return "quota"
         if need > store.space.free - self.promised - self.reserved + self._evictable():
             return "disk"
         if min(need, index.per_segment * PIECE) > store.space.may_write:
             return "write-limit"
-        if file.pinned or need + self.used + self.promised <= store.quota:
+        if file.pinned or need + self.used + self.promised <= store.space.quota:
             return ""
         victims = self._next_victims()
         names = [index.names(index.owner[slot])[0] for _, slot in victims[-1:]]
         return "" if store.policy.admit(index.names(file.at)[0], names) else "admission"
 
+    def promise(self, file: File, start: int, end: int) -> int:
+        """Promise what `admits` found room for; how many bytes that is."""
+        promised = need_of(file, start, end, self._store.index.per_segment)
+        self.promised += promised
+        return promised
+
     def make(self, size: int) -> bool:
         """Have room for `size` bytes more now; others go for it."""
         store = self._store
-        while self.used + size > store.quota or size > store.space.free - self.reserved:
+        while self.used + size > store.space.quota or size > store.space.free - self.reserved:
             if not self._evict():
                 return False
         return size <= store.space.may_write
@@ -63,7 +75,7 @@ class Room:
     def slot_free(self) -> bool:
         """Whether the table has a slot for one more segment; the oldest goes for it."""
         store = self._store
-        while store.index.segments + store.growing_count >= tables.MAX_SEGMENTS:
+        while store.index.segments + store.growth.count >= tables.MAX_SEGMENTS:
             if not self._evict():
                 return False
         return True
@@ -71,7 +83,7 @@ class Room:
     def fit(self) -> None:
         """Keep to a quota that is less than it was, and to a disk that others fill."""
         store = self._store
-        while (self.used > store.quota or store.space.free < 0) and self._evict():
+        while (self.used > store.space.quota or store.space.free < 0) and self._evict():
             pass
 
     def oldest_file(self) -> int:
@@ -94,8 +106,7 @@ class Room:
     def _stays(self, at: int) -> bool:
         if self._store.index.flags[at] & layout.PINNED:
             return True
-        file = self._store.live.get(at)
-        return file is not None and (file.writers > 0 or bool(file.growing))
+        return at in self._store.growth.busy
 
     def _evict(self) -> bool:
         """Drop the segment that was not used for longest. False: none may go."""
@@ -139,9 +150,3 @@ def need_of(file: File, start: int, end: int, per_segment: int) -> int:
     count = sum(pieces(stop - begin) for begin, stop in ranges)
     segments = len(ranges) + count // per_segment
     return sum(stop - begin for begin, stop in ranges) + count * 32 + segments * OVERHEAD
-
-
-def promise_of(file: File, first: int, end: int) -> int:
-    """What a writer is promised for the pieces from `first` to `end`."""
-    store = file.store
-    return need_of(file, first * PIECE, min(end * PIECE, file.size), store.index.per_segment)

@@ -15,8 +15,8 @@ from edge.wire.merkle import HASH, Tree, pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from edge.cache.store import store as stores
-    from edge.cache.store.file import File
+    from edge.cache.store.file import File, Keeper
+    from edge.cache.store.room import Room
 
 
 _OPEN = 8
@@ -26,10 +26,16 @@ _PART = 1 << 16  # bytes read at a time
 class Rows:
     """The rows of `store`'s files."""
 
-    def __init__(self, store: stores.Store) -> None:
+    def __init__(self, store: Keeper, room: Room) -> None:
         self._store = store
+        self._room = room
         self._coming: dict[int, tuple[int, Handle, int]] = {}  # by file: serial, file, hashes
         self._handles: dict[int, Handle] = {}  # by serial
+
+    def reset(self) -> None:
+        """The store begins with another shelf."""
+        self._coming.clear()
+        self._handles.clear()
 
     async def set(self, file: File, row: bytes | bytearray | memoryview, start: int) -> bool:
         """See `File.set_row`."""
@@ -49,7 +55,7 @@ class Rows:
         store = self._store
         if start == 0:
             self._stop(file.at)
-            if len(self._coming) >= _OPEN or not store.room.make(count * HASH):
+            if len(self._coming) >= _OPEN or not self._room.make(count * HASH):
                 return False
             new = store.next_serial()
             created = await store.worker.do(partial(store.shelf.create, new, ROW))
