@@ -12,7 +12,7 @@ stand for nothing but filling are known and left out, so that there is one proof
 Source: BEP 52, "pieces root", "piece layers" and "hash request"
 """
 
-import hashlib
+from edge.crypto.digests import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def pieces(size: int) -> int:
 def piece_hash(data: "Buffer", alone: bool = False) -> bytes:
     """The hash of one piece of at most PIECE bytes. `alone`: the file has no other piece."""
     view = memoryview(data)
-    row = [hashlib.sha256(view[at : at + LEAF]).digest() for at in range(0, len(view), LEAF)]
+    row = [sha256(view[at : at + LEAF]) for at in range(0, len(view), LEAF)]
     width = len(row) if alone else _LEAVES
     return _top(row, bytes(HASH), _power_of_two(width))
 
@@ -56,11 +56,12 @@ def piece_length(size: int, index: int) -> int:
 def proves(root: bytes, count: int, start: int, hashes: "Sequence[bytes]", proof: "Buffer") -> bool:
     """Whether `hashes` are those of the pieces from `start` on, of `count`, below `root`.
 
-    `proof`: as `Prover.proof` makes it.
+    `proof`: as `Prover.proof` makes it. That of the last piece proves `count`: no piece has the
+    hash of the filling.
     """
     end = start + len(hashes)
     uncles = list(_uncles(count, start, end)) if 0 <= start < end <= count else None
-    if uncles is None or len(proof) != HASH * len(uncles):
+    if uncles is None or len(proof) != HASH * len(uncles) or _EMPTY_PIECE in hashes:
         return False
     given = {uncles[at]: one for at, one in enumerate(split(proof))}
     row, padding = list(hashes), _EMPTY_PIECE
@@ -141,13 +142,13 @@ class Tree:
             if self._tops[-1][0] == height:
                 self._push(height, padding)
                 continue  # which made higher ones of it
-            padding = hashlib.sha256(padding + padding).digest()
+            padding = sha256(padding + padding)
             height += 1
         return self._tops[0][1] if self._tops else bytes(HASH)
 
     def _push(self, height: int, top: bytes) -> None:
         while self._tops and self._tops[-1][0] == height:
-            top = hashlib.sha256(self._tops.pop()[1] + top).digest()
+            top = sha256(self._tops.pop()[1] + top)
             height += 1
         self._tops.append((height, top))
 
@@ -175,7 +176,7 @@ def split(row: "Buffer") -> "list[bytes]":
 
 def _above(row: "list[bytes]") -> "list[bytes]":
     """The hashes of pairs."""
-    return [hashlib.sha256(row[at] + row[at + 1]).digest() for at in range(0, len(row), 2)]
+    return [sha256(row[at] + row[at + 1]) for at in range(0, len(row), 2)]
 
 
 def _top(row: "list[bytes]", padding: bytes, width: int) -> bytes:

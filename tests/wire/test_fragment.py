@@ -189,9 +189,9 @@ def test_a_row_is_proven_against_root_and_size() -> None:
 
 def test_a_manifest_is_only_so_long() -> None:
     request = Request(MANIFEST, bytes(32))
-    found = decode_answer(body(Manifest(70_000).encode()), request)
+    found = decode_answer(body(Manifest(60_000).encode()), request)
     assert isinstance(found, Manifest)
-    assert found.length == 70_000
+    assert found.length == 60_000
     with pytest.raises(RemoteProtocolError):
         decode_answer(body(Manifest(fragment.MAX_MANIFEST + 1).encode()), request)
 

@@ -7,11 +7,14 @@ import asyncio
 from edge.cache.fragments.errors import FragmentError, PeerLied, PeerRefused
 from edge.swarm.errors import StreamEnded
 from edge.wire import fragment, merkle
+from edge.wire.errors import RemoteProtocolError
 from edge.wire.fragment import (
     ATTESTATIONS,
     HAVE,
     MANIFEST,
+    NOT_FOUND,
     RANGE,
+    REFUSED,
     ROW,
     WINDOW,
     Attestations,
@@ -74,15 +77,25 @@ class Peer:
             raise PeerLied("pieces that are not of this file")
         return stream, answer
 
-    async def last_piece(self, root: bytes, name: bytes, size: int) -> bool:
-        """Whether the file has `size` bytes, as its last piece shows."""
-        last = merkle.pieces(size) - 1
-        if last < 0:
-            return False
-        stream, answer = await self.range(root, size, Request(RANGE, name, last, 1))
-        length = merkle.piece_length(size, last)
-        data = await self._body(stream, length)
-        return merkle.piece_hash(data, alone=last == 0) == answer.hash_of(last)
+    async def size_of(self, root: bytes, name: bytes) -> int:
+        """The size of the file, proven by its last piece, or where the peer does not have that, to
+        the number of pieces, by its hash.
+        """
+        answer, _ = await self.have(name, 0, 1)
+        size, last = answer.size, merkle.pieces(answer.size) - 1
+        if answer.root != root or last < 0:
+            raise PeerLied("another file than was asked for")
+        try:
+            stream, found = await self.range(root, size, Request(RANGE, name, last, 1))
+        except PeerRefused as refused:
+            if refused.refusal.error != NOT_FOUND:
+                raise
+            await self.row(root, size, name, last)
+            return size
+        data = await self._body(stream, found.length)
+        if merkle.piece_hash(data, alone=last == 0) != found.hash_of(last):
+            raise PeerLied("a last piece that is not of this file")
+        return size
 
     async def manifest(self, name: bytes) -> bytes:
         """The manifest of a file, or that with this id; the caller checks it."""
@@ -105,6 +118,11 @@ class Peer:
                 await stream.write(request.encode())
                 data = await stream.read_message(fragment.MAX_ANSWER)
             answer = fragment.decode_answer(data, request)
+        except RemoteProtocolError:
+            stream.reset()
+            if stream.protocol is not None:
+                raise
+            raise PeerRefused(Refusal(REFUSED, "it does not speak the protocol")) from None
         except BaseException:
             stream.reset()
             raise

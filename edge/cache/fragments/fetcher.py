@@ -92,6 +92,8 @@ class Fetcher:
         wanted = _wanted(file, extents if extents is not None else [(0, size)])
         if wanted:
             await Fetch(self, file, root, wanted, progress).run()
+            if any(file.missing(start * PIECE, min(end * PIECE, size)) for start, end in wanted):
+                raise FragmentError("the cache has no room for all of it")
         if not file.missing(0, size):
             await self._settle(file, name)
         return file
@@ -115,13 +117,13 @@ class Fetcher:
         """As the last piece proves that one of the peers gives."""
         root = name[1:]
         async for connection in self.connections(name):
-            peer = Peer(connection, self.pool)
+            peer = connection.peer
+            if peer is None or (root, peer) in self.liars:
+                continue
             try:
-                answer, _ = await peer.have(name, 0, 1)
-                if await peer.last_piece(root, name, answer.size):
-                    return answer.size
+                return await Peer(connection, self.pool).size_of(root, name)
             except _FAILED as error:
-                log.debug("fragment-peer-failed", peer=connection.peer, error=error)
+                self.failed(root, peer, error)
         raise FragmentError("no peer has this file")
 
     async def connections(self, name: bytes) -> AsyncIterator[Connection]:
@@ -157,8 +159,13 @@ class Fetcher:
                     return await self.host.dialer.connect(peer, addresses)
             return await self.host.reach(peer)
 
-    def lied(self, root: bytes, peer: PeerId, error: Exception) -> None:
-        """Ask `peer` for nothing of this file any more."""
+    def failed(self, root: bytes, peer: PeerId, error: Exception) -> None:
+        """`peer` could not be asked, or did not say what it should: then it is asked for nothing
+        of this file any more.
+        """
+        log.debug("fragment-peer-failed", peer=peer, error=str(error) or type(error).__name__)
+        if not isinstance(error, PeerLied | WireError):
+            return
         log.warning("fragment-peer-lied", peer=peer, root=root.hex(), error=error)
         self.wrong += 1
         self.liars.pop((root, peer), None)
@@ -255,9 +262,7 @@ class Fetch:
 
     def _failed(self, peer: PeerId, error: Exception) -> None:
         self._last = str(error) or type(error).__name__
-        log.debug("fragment-peer-failed", peer=peer, error=self._last)
-        if isinstance(error, PeerLied | WireError):
-            self._fetcher.lied(self._root, peer, error)
+        self._fetcher.failed(self._root, peer, error)
 
     def _leave(self, peer: PeerId) -> None:
         for run in self.schedule.leave(peer):
@@ -324,7 +329,7 @@ class Fetch:
         buffer = memoryview(bytearray(PIECE))
         busy = 0
         try:
-            while peer in self.schedule.sources and not self.schedule.done:
+            while self.schedule.useful(peer):
                 found = self.schedule.next(peer, self._loop.time())
                 if found is None:
                     await self._wait(_LOOK)

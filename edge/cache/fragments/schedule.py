@@ -100,6 +100,14 @@ class Schedule:
             self.put_back(run)
         return gone
 
+    def useful(self, peer: Hashable) -> bool:
+        """Whether `peer` has something that has not come, asked for or not."""
+        source = self.sources.get(peer)
+        if source is None:
+            return False
+        coming = [(run.at, run.end) for run in self.runs]
+        return any(source.holds(*each)[0] < each[1] for each in [*self.left, *coming])
+
     def next(self, peer: Hashable, now: float) -> tuple[Run, Run | None] | None:
         """What `peer` is asked for now, and the run of which that was taken over.
 

@@ -113,7 +113,6 @@ class Server:
         host.swarm.handle(fragment.PROTOCOL_ID, self._serve, self.offered)
         host.allowance.changed.append(self._follow_allowance)
         host.peer_reports.append(self._report_peer)
-        host.tallies.append(lambda: {"fragments_served": self.fragments})
         self._follow_allowance()
 
     def offered(self, connection: Connection) -> bool:
@@ -129,7 +128,11 @@ class Server:
                 stream.reset()
 
     def stop(self) -> None:
-        """Give back what is held between requests."""
+        """End all transfers, and be as if it had not been; the protocol is no longer offered."""
+        self.shares = False
+        self.enforce()
+        self._host.allowance.changed.remove(self._follow_allowance)
+        self._host.peer_reports.remove(self._report_peer)
         self._usages.clear()
         self._pool.give(_TREE * len(self._trees))
         self._trees.clear()

@@ -36,7 +36,11 @@ class Sharing:
         self._store = store
         self._wanted = "auto"
         self._wake = asyncio.Event()
-        host.roles["cache"] = lambda: self.server.shares and not self.server.allow
+
+    @property
+    def public(self) -> bool:
+        """Whether anybody is given pieces."""
+        return self.server.shares and not self.server.allow
 
     def configure(self, section: Cache) -> None:
         """Follow [cache]: whether pieces are shared, and with whom."""
@@ -72,7 +76,9 @@ class Sharing:
                 continue
 
     def stop(self) -> None:
-        """Give back what is held."""
+        """Give nothing any more; `run` has ended."""
+        self._share(False)
+        self.announcer.follow([])
         self.server.stop()
 
     def report(self) -> Status:
@@ -95,8 +101,7 @@ class Sharing:
                 if file.whole:
                     whole.append(file)
         self._share(self._wanted == "yes" or (self._wanted == "auto" and some))
-        offered = self.server.shares and not self.server.allow
-        self.announcer.follow(whole if offered else [])
+        self.announcer.follow(whole if self.public else [])
 
     def _share(self, shares: bool) -> None:
         if shares != self.server.shares:

@@ -10,7 +10,7 @@ import pytest
 
 from edge.cache import names
 from edge.cache.fragments import client, fetcher
-from edge.cache.fragments.errors import FragmentError
+from edge.cache.fragments.errors import FragmentError, PeerLied
 from edge.swarm.stream import Stream
 from edge.swarm.swarm import Swarm
 from edge.wire import fragment, merkle
@@ -80,7 +80,8 @@ async def test_it_comes_through_a_circuit(tmp_path: Path) -> None:
         await taker.connect_through(relay, giver)
         file = await taker.fetcher.fetch(name)
         assert await kept(file) == DATA
-        assert giver.server.bytes == {"direct": 0, "relayed": len(DATA)}
+        assert giver.server.bytes["direct"] == 0
+        assert giver.server.bytes["relayed"] >= len(DATA)
 
 
 @asynchronous(60)
@@ -202,8 +203,8 @@ async def test_what_came_before_a_failure_is_not_fetched_again(tmp_path: Path) -
         before = taker.fetcher.fetched
         await taker.connect(giver)
         assert await kept(await taker.fetcher.fetch(name)) == data
-        assert taker.fetcher.fetched == len(data)
-        assert before < len(data)
+        assert 10 * PIECE < before < len(data)
+        assert taker.fetcher.fetched <= len(data)
 
 
 # --- peers that are not as they should be ---
@@ -261,7 +262,7 @@ def lie(
 @lie
 async def bad_piece(liar: Liar, stream: Stream, request: Request) -> None:
     answer, body = liar.range(request)
-    await stream.write(answer.encode() + body[:99] + bytes([body[99] ^ 1]) + body[100:])
+    await stream.write(answer.encode() + body[:9] + bytes([body[9] ^ 1]) + body[10:])
     stream.dismiss()
 
 
@@ -302,6 +303,9 @@ async def wrong_file(liar: Liar, stream: Stream, request: Request) -> None:
 
 
 async def wrong_row(liar: Liar, stream: Stream, request: Request) -> None:
+    if request.operation == RANGE:
+        answer, body = liar.range(request)
+        await stream.write(answer.encode() + body)
     if request.operation != ROW:
         await liar.honest(stream, request)
         return
@@ -372,9 +376,6 @@ async def test_who_lies_is_asked_no_more(
         liar = Liar(how)
         await taker.connect(liar.node)
         with pytest.raises(FragmentError):
-            await taker.fetcher.fetch(name, None) if how is not wrong_file else None
-            assert how is wrong_file
-            taker.store.file(name, len(DATA))
             await taker.fetcher.fetch(name)
         assert list(taker.fetcher.liars) == [(name[1:], liar.node.id)]
         asked = liar.asked
@@ -448,7 +449,7 @@ async def test_liars_are_a_bounded_number(tmp_path: Path) -> None:
     async with nodes(tmp_path, 1) as (taker,):
         for number in range(300):
             peer = Swarm.__name__ + str(number)
-            taker.fetcher.lied(bytes(32), peer, FragmentError())  # type: ignore[arg-type]
+            taker.fetcher.failed(bytes(32), peer, PeerLied())  # type: ignore[arg-type]
         assert len(taker.fetcher.liars) == fetcher._LIARS
 
 
@@ -460,10 +461,11 @@ async def test_a_fetch_leases_what_it_holds(tmp_path: Path) -> None:
         before = taker.pool.used
         task = asyncio.ensure_future(taker.fetcher.fetch(name))
         await so(lambda: taker.fetcher.fetched > 0)
-        assert taker.pool.used >= before + 2 * PIECE
+        during = taker.pool.used
+        assert during >= before + 2 * PIECE
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await so(lambda: taker.pool.used < before + PIECE)
+        await so(lambda: taker.pool.used <= during - 2 * PIECE)
 
 
 @asynchronous(60)

@@ -157,8 +157,10 @@ def test_a_peer_is_not_asked_again_for_what_it_lacks() -> None:
     schedule.join("a", [(0, 4)])
     found = schedule.next("a", 0.0)
     assert found is not None
+    assert schedule.useful("a")
     schedule.lacks(found[0])
     assert schedule.next("a", 0.0) is None
+    assert not schedule.useful("a")
     assert not schedule.done
 
 

@@ -94,11 +94,11 @@ async def test_the_row_is_proven_too(tmp_path: Path) -> None:
 async def test_manifests_and_attestations_are_passed_on(tmp_path: Path) -> None:
     async with nodes(tmp_path, 2) as (giver, asker):
         name = await giver.add(DATA)
-        giver.library.manifests[bytes(32)] = name[1:], b"m" * 300_000
+        giver.library.manifests[bytes(32)] = name[1:], b"m" * 60_000
         giver.library.vouched[sha256(DATA)] = [b"one", b"x" * 2000, *[b"more"] * 20]
         answer, body = await asker.ask(giver, Request(MANIFEST, bytes(32)))
         assert isinstance(answer, Manifest)
-        assert body == b"m" * 300_000
+        assert body == b"m" * 60_000
         answer, _ = await asker.ask(giver, Request(ATTESTATIONS, sha256(DATA)))
         assert isinstance(answer, Attestations)
         assert answer.items == [b"one", *[b"more"] * 7]
