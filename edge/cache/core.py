@@ -10,6 +10,7 @@ from edge import log
 from edge.cache.catalog import Catalog
 from edge.cache.fragments.sharing import Sharing
 from edge.cache.gateway import Gateway
+from edge.cache.hub.registry import Registry
 from edge.cache.hub.service import Hub
 from edge.cache.jobs import Jobs
 from edge.cache.lan import Lan, LocalNames, Reach
@@ -32,8 +33,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from edge.config.load import Config
     from edge.host import Host, Status
-    from edge.http.exchange import Exchange
-    from edge.http.request import Request
 
 SHARE = 0.4  # of the memory to lease: flights, readers, clients, the store's index
 
@@ -56,8 +55,9 @@ class Core:
         self._lan = Lan(loop.time)
         self._client = HttpClient(loop, ClientLimits(), self._reach.allows, self._mark)
         self._puller = Puller(host.allowance, self.store, pool)
-        self._hub = Hub(self._client, self.store.notes, self._puller, pool, loop.time, host.utc)
-        self._gateway = Gateway(AGENT, self._hub.serve, _no_registry)
+        parts = (self._client, self.store.notes, self._puller, pool, loop.time, host.utc)
+        self._hub, self._registry = Hub(*parts), Registry(*parts)
+        self._gateway = Gateway(AGENT, self._hub.serve, self._registry.serve)
         self._server = HttpServer(self._gateway.serve, pool=pool)
         self._server.names_option = "gateway_names"
         self._server.admits = self._lan.admits
@@ -84,6 +84,7 @@ class Core:
         self._sharing.configure(section)
         self._puller.whole_files = section.whole_files
         self._hub.configure(section)
+        self._registry.configure(section)
         self._gateway.cors = section.cors
         self._gateway.origins = {
             origin.name: (origin.url, self._plain(origin).serve) for origin in config.all(Origin)
@@ -116,6 +117,7 @@ class Core:
         self._sharing.stop()
         await self._server.stop()
         self._hub.stop()
+        self._registry.stop()
         await self._puller.stop()
         self._client.close()
         await self.store.close()
@@ -171,7 +173,3 @@ _TOLD = (
     *("hits", "misses", "wan_bytes", "saved_bytes", "lan_bytes"),
     *("resumed", "passed_through", "cut", "changed", "wrong_files"),
 )
-
-
-async def _no_registry(_: Request, exchange: Exchange) -> None:
-    await exchange.refuse(404, "Ollama's registry is not served by this version")

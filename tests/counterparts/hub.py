@@ -76,6 +76,7 @@ class HubStandIn:
         self.log: list[Asked] = []
         self.faults: list[Fault] = []
         self.later = 0.0  # seconds by which the storage host's clock is ahead
+        self.lasts = SIGNED_SECONDS  # how long an address is good from when it is told
         self.manifests: dict[tuple[str, str], bytes] = {}  # of Ollama's models, by name and tag
         self.hub = WebHost("hub", self._hub, self.log, self.faults)
         self.storage = WebHost("storage", self._storage, self.log, self.faults)
@@ -111,7 +112,7 @@ class HubStandIn:
         """From now on, nobody but the process `pid` may ask hub and storage: see `guard`."""
 
         def look(asked: Asked) -> None:
-            if not owner(asked.client, pid):
+            if not owner(asked.client, asked.server, pid):
                 self._guests.append(asked)
 
         self.hub.before = self.storage.before = look
@@ -147,7 +148,7 @@ class HubStandIn:
 
     def signed(self, sha256: str, path: str) -> str:
         """The address of a file at the storage host, good for an hour."""
-        until = str(int(time.time()) + SIGNED_SECONDS)
+        until = str(int(time.time()) + self.lasts)
         name = quote(path.rpartition("/")[2])
         query = f"response-content-disposition=inline%3B+filename%3D%22{name}%22&Expires={until}"
         return f"{self.storage.url}/repos/{sha256}?{query}&Signature={_sign(sha256, until)}"
@@ -254,6 +255,9 @@ class HubStandIn:
             "Content-Type": "text/plain; charset=utf-8",
             "Content-Disposition": f'inline; filename="{path.rpartition("/")[2]}";',
         }
+        if "gzip" in asked.headers.get("accept-encoding", ""):  # which knows no ranges
+            weak = {"ETag": f"W/{file.tag}", "Vary": "Accept-Encoding"}
+            return Answer(200, {**headers, **weak}, file.body, coded=True)
         return Answer(200, headers, file.body, ranged=True)
 
     def _api(self, asked: Asked, kind: str, name: str, what: str, rest: str) -> Answer:

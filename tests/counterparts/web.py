@@ -10,7 +10,7 @@ import contextlib
 import gzip
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote
@@ -40,7 +40,8 @@ class Bytes:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request. `path` is decoded, `headers` have names in lower case, `client` is ip and port."""
+    """A request. `path` is decoded, `headers` have names in lower case, `client` and
+    `server` are ip and port."""
 
     host: str
     method: str
@@ -49,6 +50,7 @@ class Asked:
     headers: Mapping[str, str]
     body: bytes
     client: tuple[str, int]
+    server: tuple[str, int]
 
     @property
     def token(self) -> str:
@@ -58,12 +60,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """`ranged`: a Range is kept, as for content. `tag`: the ETag that If-Range is compared with."""
+    """`ranged`: a Range is kept, as for content. `coded`: by gzip, and chunked."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body = field(default_factory=lambda: Bytes(b""))
     ranged: bool = False
+    coded: bool = False
 
 
 @dataclass
@@ -156,7 +159,8 @@ class WebHost:
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request and its answer; whether there may be another."""
-        asked = await _read(self.name, reader, writer.get_extra_info("peername")[:2])
+        ends = (writer.get_extra_info("peername"), writer.get_extra_info("sockname"))
+        asked = await _read(self.name, reader, *ends)
         self._log.append(asked)
         self.before(asked)
         fault = self._fault(asked)
@@ -181,10 +185,11 @@ class WebHost:
             headers["Accept-Ranges"] = "bytes"
             status, start, end = _range(asked, headers, answer.body.size, fault.whole)
         pieces = _pieces(answer.body, start, end)
-        if fault.coded:
+        coded = fault.coded or answer.coded
+        if coded:
             headers["Content-Encoding"] = "gzip"
             pieces = iter([gzip.compress(b"".join(pieces), 1)])
-        chunked = fault.chunked or fault.coded
+        chunked = fault.chunked or coded
         if chunked:
             headers["Transfer-Encoding"] = "chunked"
         else:
@@ -222,10 +227,12 @@ def _faulty(answer: Answer, fault: Fault) -> Answer:
     if fault.tag:
         headers["ETag"] = fault.tag
     body = _Flipped(answer.body, fault.flip) if fault.flip >= 0 else answer.body
-    return Answer(answer.status, headers, body, answer.ranged)
+    return replace(answer, headers=headers, body=body)
 
 
-async def _read(host: str, reader: asyncio.StreamReader, client: tuple[str, int]) -> Asked:
+async def _read(
+    host: str, reader: asyncio.StreamReader, client: tuple[str, int], server: tuple[str, int]
+) -> Asked:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     line, *lines = head.rstrip().split("\r\n")
     method, target, _ = line.split(" ")
@@ -235,7 +242,7 @@ async def _read(host: str, reader: asyncio.StreamReader, client: tuple[str, int]
         headers[name.lower()] = value.strip()
     body = await reader.readexactly(int(headers.get("content-length", "0")))
     path, _, query = target.partition("?")
-    return Asked(host, method, unquote(path), query, headers, body, client)
+    return Asked(host, method, unquote(path), query, headers, body, client, server)
 
 
 def _range(asked: Asked, headers: dict[str, str], size: int, ignored: bool) -> tuple[int, int, int]:
@@ -265,15 +272,22 @@ def _head(status: int, headers: Mapping[str, str]) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-def owner(client: tuple[str, int], pid: int) -> bool:
-    """Whether the process `pid` holds the socket that connected from `client`, on this machine."""
-    ip = "".join(f"{int(part):02X}" for part in reversed(client[0].split(".")))
-    local = f"{ip}:{client[1]:04X}"
+def owner(client: tuple[str, int], server: tuple[str, int], pid: int) -> bool:
+    """Whether the process `pid` holds the socket that connected from `client` to `server`.
+
+    Both are IPv4 addresses of this machine, and the connection is still there.
+    """
+    ends = [_as_kernel(client), _as_kernel(server)]
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
-        if fields[1] == local:
+        if fields[1:3] == ends:
             return f"socket:[{fields[9]}]" in _sockets(pid)
     return False
+
+
+def _as_kernel(address: tuple[str, int]) -> str:
+    ip = "".join(f"{int(part):02X}" for part in reversed(address[0].split(".")))
+    return f"{ip}:{address[1]:04X}"
 
 
 def _sockets(pid: int) -> set[str]:

@@ -5,6 +5,7 @@ tests/cache/pull.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import random
@@ -210,17 +211,21 @@ async def test_pages_of_other_sites_read_it_where_the_owner_lets_them(tmp_path: 
 async def test_a_disk_that_fills_up_while_it_fetches(tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     mount = await asyncio.create_subprocess_exec(
-        "mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(tmp_path / "small")
+        "mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(tmp_path / "small")
     )
     assert await mount.wait() == 0
     try:
         lines = f'directory = "{tmp_path}/small/cache"'
-        async with gateway(tmp_path, lines) as it:
+        async with gateway(tmp_path, lines, "limit_rate 8m;") as it:
             (it.origin.files / "model.bin").write_bytes(CONTENT)
-            got = asyncio.ensure_future(curl(f"{it.url}/model.bin", "--limit-rate", "20M"))
+            got = asyncio.ensure_future(curl(f"{it.url}/model.bin"))
             await until(partial(has_begun, tmp_path / "small/cache"))
-            (tmp_path / "small" / "other").write_bytes(bytes(8 << 20))
+            with contextlib.suppress(OSError):
+                fill(tmp_path / "small" / "other")
             assert await got == CONTENT
+            cache = await it.cache()
+            assert cache["trouble"] == "disk full"
+            assert cache["passed_through"]
             assert await curl(f"{it.url}/model.bin") == CONTENT
     finally:
         await (await asyncio.create_subprocess_exec("umount", str(tmp_path / "small"))).wait()
@@ -246,6 +251,13 @@ async def answers(url: str) -> bool:
 async def has_begun(directory: Path) -> bool:
     """Whether the store has written some pieces."""
     return _size(directory) > 1 << 20
+
+
+def fill(path: Path) -> None:
+    """Write until there is no room. Raises OSError."""
+    with path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 20))
 
 
 def _size(directory: Path) -> int:

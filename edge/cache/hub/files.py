@@ -88,7 +88,7 @@ class Files:
             return File(self, route, asker, known, False)
         refused = self._recent.get(_for(asker, key))
         if isinstance(refused, Refusal):
-            raise refused
+            raise refused.again()
         stand_in = known if self.rights.before(asker.who, scope) else None
         patience = _LAST if stand_in is None else self.patience
         try:
@@ -186,7 +186,7 @@ class Files:
         if isinstance(version, Refusal):
             self._refused(version, asker, route)
             if version.status == 404:
-                self._recent.put(_for(asker, key), _MISSING, version)
+                self._recent.put(_for(asker, key), _MISSING, version.again())
         if isinstance(version, BaseException):
             raise version
         self.rights.prove(asker.who, scope)
@@ -198,7 +198,10 @@ class Files:
 
     async def _head(self, route: Route, asker: Asker) -> Version:
         answers = await self.origin.head(asker, route.target)
-        return Version.of([(status, dict(headers)) for status, headers in answers])
+        version = Version.of([(status, dict(headers)) for status, headers in answers])
+        if version.size is None:  # clients cannot do without, and a range cannot be answered
+            version.size = await self.origin.size(asker, route.at(version.commit or route.revision))
+        return version
 
     def _refused(self, refusal: Refusal, asker: Asker, route: Route) -> None:
         """The hub has said no, of which the file's absence is no part."""

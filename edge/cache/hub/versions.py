@@ -29,7 +29,7 @@ _HEX = frozenset("0123456789abcdef")
 class Version:
     """`commit`: of the revision. `etag`: of the content, without quotes. `linked`: whether the hub
     told it as that of what it links to. `size`: bytes, None where the hub does not tell. `kind`,
-    `disposition`: the headers Content-Type and Content-Disposition. "" stands for what was not told.
+    `disposition`: the headers Content-Type and Content-Disposition. "": what was not told.
     """
 
     __slots__ = ("commit", "disposition", "etag", "kind", "linked", "size")

@@ -129,7 +129,8 @@ class Puller:
                 fields.append(("Content-Range", f"bytes {start}-{end - 1}/{source.size}"))
                 if self.whole_files and not group.file.whole:
                     self._fill(group, source)
-            await exchange.head(200 if asked is None else 206, fields, end - start)
+            if not exchange.status:  # else whoever asks for this has sent the same
+                await exchange.head(200 if asked is None else 206, fields, end - start)
             await delivery.run()
         finally:
             delivery.close()
