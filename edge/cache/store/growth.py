@@ -37,7 +37,7 @@ class Growth:
         store = self._store
         if file.at < 0:
             return None
-        reason = "unavailable" if store.trouble else self._room.admits(file, start, end)
+        reason = "unavailable" if store.refuses else self._room.admits(file, start, end)
         if reason:
             store.refuse(reason)
             return None
@@ -74,7 +74,7 @@ class Growth:
     async def _begin_segment(self, file: File, growing: Growing, room: int) -> Growing | None:
         if self.count >= MAX_GROWING:
             self.seal_idle(0.0)
-        if self._store.trouble or self.count >= 2 * MAX_GROWING or not self._room.slot_free():
+        if self._store.refuses or self.count >= 2 * MAX_GROWING or not self._room.slot_free():
             return None
         writer = growing.writer
         if writer is None or not self._reserve(writer, file, growing, room):

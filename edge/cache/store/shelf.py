@@ -95,6 +95,8 @@ class Memory(Shelf):
         self._handles: dict[tuple[int, str], Handle] = {}
 
     def create(self, serial: int, suffix: str) -> Handle:
+        if not hasattr(os, "memfd_create"):
+            raise OSError(errno.ENOSYS, "no memory without a name")
         handle = self._handles[serial, suffix] = Handle(os.memfd_create("cache"))
         return handle
 
