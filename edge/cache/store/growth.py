@@ -14,7 +14,7 @@ from edge.cache.store import index as tables
 from edge.cache.store import layout, load
 from edge.cache.store.file import File, Growing, Running, Writer, hash_of, whole_kind
 from edge.cache.store.room import MAX_GROWING, Room
-from edge.cache.store.shelf import SEGMENT, Handle, begin
+from edge.cache.store.shelf import SEGMENT, Handle, begin, finish
 from edge.wire.merkle import PIECE, pieces
 
 TYPE_CHECKING = False
@@ -133,7 +133,8 @@ class Growth:
     ) -> bool:
         """Add a piece. False: its hash is not `expected`, or the disk refused it."""
         handle, size, running = growing.handle, file.size, self._running(file)
-        assert handle is not None
+        if handle is None or growing.sealing:
+            return False
         at = layout.HEADER + growing.count * PIECE
         offset, shelf = growing.end * PIECE, self._store.shelf
 
@@ -154,8 +155,8 @@ class Growth:
         except asyncio.CancelledError:
             file.running = None  # which may have these bytes, or others that came in their place
             raise
-        if growing.dead or expected not in (None, found):
-            return False
+        if growing.dead or growing.sealing or expected not in (None, found):
+            return False  # once it is being sealed, nothing follows
         growing.row += found
         if self._store.wrong.pop((file.at, growing.end - 1), None) is not None:
             self._store.repaired += len(data)
@@ -228,8 +229,7 @@ class Growth:
         at = layout.HEADER + layout.span(file.size, growing.first, growing.count)
 
         def job() -> None:
-            shelf.write(handle, layout.seal(growing.serial, row), at)
-            shelf.flush(handle)
+            finish(shelf, handle, layout.seal(growing.serial, row), at)
 
         try:
             await self._store.worker.do(job)

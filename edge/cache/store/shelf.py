@@ -129,6 +129,13 @@ def begin(shelf: Shelf, header: layout.Header, size: int) -> tuple[Handle, int]:
     return handle, left + size
 
 
+def finish(shelf: Shelf, handle: Handle, end: bytes, at: int) -> None:
+    """The segment ends with `end`, which stands at `at`; what a writer that left wrote goes."""
+    shelf.write(handle, end, at)
+    os.ftruncate(handle.fd, at + len(end))
+    shelf.flush(handle)
+
+
 def read_header(handle: Handle) -> layout.Header:
     """What a segment says of itself."""
     return layout.Header.decode(os.pread(handle.fd, layout.HEADER, 0))
