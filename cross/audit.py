@@ -60,6 +60,7 @@ UNSEEN = (
     ("Nuitka's run time", packages.NUITKA[0].partition("==")[2]),
     ("Cython's utility code", packages.CYTHON[0].partition("==")[2]),
     ("msgpack", packages.MSGPACK[0].partition("==")[2]),
+    ("h11", packages.H11[0].partition("==")[2]),
     ("zig's run time", packages.ZIG[0].partition("==")[2]),
 )
 

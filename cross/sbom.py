@@ -52,6 +52,13 @@ LINKED = (
         "https://msgpack.org",
         "msgpack.txt",
     ),
+    (
+        "h11",
+        packages.H11[0].partition("==")[2],
+        "MIT",
+        "https://h11.readthedocs.io",
+        "h11.txt",
+    ),
 )
 
 

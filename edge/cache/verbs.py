@@ -46,13 +46,19 @@ if TYPE_CHECKING:
             """The manifest of a file, which peers agree on. Raises SwarmError."""
 
     class Cache(Protocol):
-        """A cache that is open. `fetcher`: None while no peers are asked."""
+        """A cache that is open."""
 
         store: Store
         catalog: Catalog
         jobs: Jobs
         pool: Pool
-        fetcher: Fetcher | None
+
+        @property
+        def fetcher(self) -> Fetcher | None:
+            """None while no peers are asked."""
+
+        def look(self) -> None:
+            """What is kept has changed: peers are to be told soon."""
 
     class Service(Protocol):
         """What the verbs ask."""
@@ -120,6 +126,7 @@ async def _add(cache: Cache, request: Status) -> Mapping[str, Any]:
             job.files = before.files
         with source:
             answer = await add(cache.store, cache.catalog, source, label, model, job)
+        cache.look()
         if model and request.get("last") is True and len(job.files) > 1:
             answer["set"] = _set(cache.catalog, job.files)
         return answer

@@ -26,7 +26,7 @@ HASH = 32  # bytes of a hash
 MAX_SIZE = 1 << 50  # bytes of a file
 MAX_PROOF = 2 * 32 * HASH  # bytes of a proof: the row of the largest file is 32 levels high
 _LEAVES = PIECE // LEAF
-_SUMMIT = 256  # hashes that a Prover keeps, at most
+_SUMMIT = 256  # hashes that a Tree keeps, at most
 
 
 def pieces(size: int) -> int:
@@ -56,8 +56,8 @@ def piece_length(size: int, index: int) -> int:
 def proves(root: bytes, count: int, start: int, hashes: "Sequence[bytes]", proof: "Buffer") -> bool:
     """Whether `hashes` are those of the pieces from `start` on, of `count`, below `root`.
 
-    `proof`: as `Prover.proof` makes it. That of the last piece proves `count`: no piece has the
-    hash of the filling.
+    `proof`: as `Tree.proof` makes it. That of the last piece proves `count`: no piece has the hash
+    of the filling.
     """
     end = start + len(hashes)
     uncles = list(_uncles(count, start, end)) if 0 <= start < end <= count else None
@@ -76,7 +76,7 @@ def proves(root: bytes, count: int, start: int, hashes: "Sequence[bytes]", proof
     return row == [root]
 
 
-class Prover:
+class Tree:
     """As much of the tree of a file of `count` pieces as makes a proof cheap: at most _SUMMIT
     hashes of one level. Of the row, a proof then needs the part around its range only.
 
@@ -119,38 +119,6 @@ class Prover:
         width //= self.step
         padding = _top([], _EMPTY_PIECE, self.step)
         return _top(self._summit[index * width : (index + 1) * width], padding, width)
-
-
-class Tree:
-    """The root above a row of piece hashes that comes bit by bit, in a few hashes of memory."""
-
-    def __init__(self) -> None:
-        self._tops: list[
-            tuple[int, bytes]
-        ] = []  # of full trees: height and root, the largest first
-
-    def add(self, row: "Buffer") -> None:
-        """The next hashes, one after the other."""
-        view = memoryview(row)
-        for at in range(0, len(view), HASH):
-            self._push(0, bytes(view[at : at + HASH]))
-
-    def root(self) -> bytes:
-        """The root; nothing comes after it."""
-        height, padding = 0, _EMPTY_PIECE
-        while len(self._tops) > 1:
-            if self._tops[-1][0] == height:
-                self._push(height, padding)
-                continue  # which made higher ones of it
-            padding = sha256(padding + padding)
-            height += 1
-        return self._tops[0][1] if self._tops else bytes(HASH)
-
-    def _push(self, height: int, top: bytes) -> None:
-        while self._tops and self._tops[-1][0] == height:
-            top = sha256(self._tops.pop()[1] + top)
-            height += 1
-        self._tops.append((height, top))
 
 
 def _uncles(count: int, start: int, end: int) -> "Iterator[tuple[int, int]]":

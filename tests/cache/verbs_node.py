@@ -81,6 +81,9 @@ class Node:
     async def opened(self) -> Node:
         return self
 
+    def look(self) -> None:
+        """There are no peers."""
+
     def report(self) -> dict[str, object]:
         return {"cache": {"written": self.store.written, "store": {"files": 3}}}
 

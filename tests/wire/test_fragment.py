@@ -145,7 +145,7 @@ def test_a_range_that_does_not_fit_the_request_is_refused(fields: dict[str, Any]
 def test_a_range_is_proven_against_root_and_size() -> None:
     data = [bytes([index]) * PIECE for index in range(3)] + [b"end"]
     row = b"".join([merkle.piece_hash(piece) for piece in data])
-    tree, size = merkle.Prover(4), 3 * PIECE + 3
+    tree, size = merkle.Tree(4), 3 * PIECE + 3
     for at in range(4):
         tree.add(row[at * HASH : (at + 1) * HASH])
     first, behind = tree.span(1, 3)
@@ -172,7 +172,7 @@ def test_have_tells_of_a_window_of_pieces() -> None:
 
 def test_a_row_is_proven_against_root_and_size() -> None:
     row = b"".join([merkle.piece_hash(bytes([index])) for index in range(5)])
-    tree, size = merkle.Prover(5), 4 * PIECE + 1
+    tree, size = merkle.Tree(5), 4 * PIECE + 1
     for at in range(5):
         tree.add(row[at * HASH : (at + 1) * HASH])
     proof, request = tree.proof(row, 3, 5), Request(ROW, NAME, 3, 99)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.wire import merkle
-from edge.wire.merkle import HASH, LEAF, PIECE, Prover, proves
+from edge.wire.merkle import HASH, LEAF, PIECE, Tree, proves
 
 COUNTS = st.one_of(st.integers(1, 40), st.integers(250, 1100))
 
@@ -38,8 +38,8 @@ def row_of(count: int) -> list[bytes]:
     return [hashlib.sha256(index.to_bytes(4, "big")).digest() for index in range(count)]
 
 
-def tree_of(row: list[bytes]) -> Prover:
-    tree = Prover(len(row))
+def tree_of(row: list[bytes]) -> Tree:
+    tree = Tree(len(row))
     for at in range(0, len(row), tree.step):
         tree.add(b"".join(row[at : at + tree.step]))
     return tree
@@ -114,7 +114,7 @@ def test_a_file_of_one_piece_is_its_own_proof() -> None:
 
 
 def test_a_tree_keeps_little_of_a_large_file() -> None:
-    tree = Prover(merkle.MAX_SIZE // PIECE)
+    tree = Tree(merkle.MAX_SIZE // PIECE)
     assert (merkle.MAX_SIZE // PIECE) // tree.step <= 256
     first, behind = tree.span(5 * tree.step - 1, 5 * tree.step + 1)
     assert (first, behind) == (4 * tree.step, 6 * tree.step)

@@ -102,7 +102,7 @@ class Server:
         self._usages = Usages(pool)
         self._pace = Pace(host.swarm.loop, host.swarm.work)
         self._transfers: set[Stream] = set()
-        self._trees: dict[bytes, merkle.Prover] = {}
+        self._trees: dict[bytes, merkle.Tree] = {}
         self._answers: dict[str, Answer] = {
             fragment.HAVE: self._have,
             fragment.ROW: self._row,
@@ -313,7 +313,7 @@ class Server:
         file = self._store.find(name)
         return None if file is None or file.private else file
 
-    async def _shared(self, request: Request) -> tuple[File, bytes, merkle.Prover]:
+    async def _shared(self, request: Request) -> tuple[File, bytes, merkle.Tree]:
         """The file that is asked for, its root and tree. Raises Refused."""
         file = self._public(request.name)
         root = file.root if file is not None else None
@@ -323,10 +323,10 @@ class Server:
         self._trees[root] = tree  # as the newest
         return file, root, tree
 
-    async def _tree(self, file: File, root: bytes) -> merkle.Prover:
+    async def _tree(self, file: File, root: bytes) -> merkle.Tree:
         """The tree of `file`. Raises Refused if its row is not known, or is that of another."""
         with Lease(self._pool, _TREE) as lease:
-            tree = merkle.Prover(merkle.pieces(file.size))
+            tree = merkle.Tree(merkle.pieces(file.size))
             for start in range(0, tree.count, tree.step):
                 row = await file.row(start, min(tree.step, tree.count - start))
                 if row is None:
@@ -346,7 +346,7 @@ class Server:
         return tree
 
     async def _proven(
-        self, file: File, tree: merkle.Prover, first: int, count: int
+        self, file: File, tree: merkle.Tree, first: int, count: int
     ) -> tuple[bytes, bytes]:
         """The hashes of these pieces, and the proof. Raises Refused."""
         start, end = tree.span(first, first + count)

@@ -9,8 +9,9 @@ from functools import partial
 from edge.cache import names as naming
 from edge.cache.store.file import Running, whole_kind
 from edge.cache.store.layout import LayoutError
+from edge.cache.store.rows import Root
 from edge.cache.store.shelf import Handle, first_wrong, read_header, read_row
-from edge.wire.merkle import HASH, PIECE, Tree, pieces
+from edge.wire.merkle import HASH, PIECE, pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,14 +119,17 @@ async def settle(store: Keeper, file: File) -> bool:
 
 
 async def _root(store: Keeper, file: File) -> bytes | None:
-    tree, piece, count = Tree(), 0, pieces(file.size)
+    piece, count = 0, pieces(file.size)
+    if not count:
+        return bytes(HASH)
+    root = Root(count)
     while piece < count:
         part = await _row_part(store, file, piece)
         if not part:
             return None
-        await store.worker.do(partial(tree.add, part))
+        await store.worker.do(partial(root.add, part))
         piece += len(part) // HASH
-    return tree.root()
+    return root.value()
 
 
 async def _whole_right(store: Keeper, file: File) -> bool:

@@ -9,17 +9,18 @@ from typing import Protocol
 from edge.cache import names as naming
 from edge.cache.store import layout
 from edge.cache.store.shelf import Handle, Shelf
+from edge.crypto import digests
 from edge.wire.merkle import HASH, PIECE, piece_hash, pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from typing import Any
 
+    from edge.cache.policy import Policy
     from edge.cache.store.index import Index
-    from edge.cache.store.policy import Policy
     from edge.cache.store.space import Space
     from edge.cache.store.worker import Worker
+    from edge.crypto.digests import Hasher
 
 
 class Keeper(Protocol):
@@ -32,6 +33,7 @@ class Keeper(Protocol):
     loop: asyncio.AbstractEventLoop
     policy: Policy
     trouble: str
+    most_segments: int
     evicted: int
     repaired: int
     kept: int
@@ -224,11 +226,9 @@ class Running:
     __slots__ = ("_hash", "position")
 
     def __init__(self, kind: int, size: int) -> None:
-        self._hash: Any
+        self._hash: Hasher = digests.new()
         if kind == naming.GIT_SHA1:
             self._hash = hashlib.sha1(b"blob %d\0" % size)  # noqa: S324 - git's name of it
-        else:
-            self._hash = hashlib.sha256()
         self.position = 0
 
     def feed(self, data: bytes | bytearray | memoryview, at: int) -> None:
@@ -239,8 +239,7 @@ class Running:
 
     def digest(self) -> bytes:
         """Of all that came."""
-        found: bytes = self._hash.digest()
-        return found
+        return self._hash.digest()
 
 
 class File:
@@ -249,7 +248,17 @@ class File:
     `at`: its row in the index; -1 when the file is no longer kept and this is of no use any more.
     """
 
-    __slots__ = ("__weakref__", "_slots", "at", "growing", "running", "size", "store")
+    __slots__ = (
+        "__weakref__",
+        "_hit",
+        "_slots",
+        "at",
+        "growing",
+        "running",
+        "size",
+        "store",
+        "writers",
+    )
 
     def __init__(self, store: Keeper, at: int, size: int) -> None:
         self.store = store
@@ -257,7 +266,9 @@ class File:
         self.size = size
         self.growing: list[Growing] = []
         self.running: Running | None = None
+        self.writers = 0
         self._slots: list[int] | None = None
+        self._hit = -1  # the segment that was asked for last
 
     # --- what it is ---
 
@@ -349,7 +360,9 @@ class File:
         handle = self.store.opened(slot)
         if not run or handle is None:
             return None
-        index.touch(slot)
+        if slot != self._hit:  # what is read bit by bit is asked for once
+            self._hit = slot
+            self.store.policy.hit(slot)
         return self._extent(handle, first, piece - first + run, offset)
 
     def _extent(self, handle: Handle, first: int, count: int, offset: int) -> Extent | None:
@@ -440,10 +453,10 @@ class File:
 class Writer:
     """Writes pieces in their order, from `first` to `end`. Close it in any case."""
 
-    __slots__ = ("_end", "_file", "_growing", "_next", "closed", "index", "promised")
+    __slots__ = ("_end", "_growing", "_next", "closed", "file", "index", "promised")
 
     def __init__(self, file: File, first: int, end: int, promised: int) -> None:
-        self._file = file
+        self.file = file
         self._next = first
         self._end = end
         self._growing: Growing | None = None
@@ -453,7 +466,7 @@ class Writer:
 
     async def piece(self, data: bytes | bytearray | memoryview) -> bool:
         """Keep the next piece. False: it is not what it has to be, or there is no room any more."""
-        file, piece = self._file, self._next
+        file, piece = self.file, self._next
         length = layout.span(file.size, piece, 1)
         if self.closed or piece >= self._end or len(data) != length:
             return False
@@ -467,7 +480,7 @@ class Writer:
         return done
 
     async def _keep(self, data: bytes | bytearray | memoryview, piece: int) -> bool:
-        file, growth = self._file, self._file.store.growth
+        file, growth = self.file, self.file.store.growth
         expected = await file.expected(piece)
         if file.at < 0:
             return False
@@ -491,12 +504,12 @@ class Writer:
         if not self.closed:
             self.closed = True
             self._leave()
-            self._file.store.growth.left(self)
+            self.file.store.growth.left(self)
 
     def _leave(self) -> None:
         if self._growing is not None:
             self._growing.writer = None
-            self._file.store.growth.park(self._file, self._growing)
+            self.file.store.growth.park(self.file, self._growing)
         self._growing = None
 
 

@@ -41,13 +41,21 @@ class Growth:
         if reason:
             store.refuse(reason)
             return None
+        file.writers += 1
+        self.busy[file.at] = file  # whose pieces do not go for others of it
         return Writer(file, start // PIECE, pieces(end), self._room.promise(file, start, end))
 
     def left(self, writer: Writer) -> None:
         """A writer has no use for what is left of its promise."""
+        writer.file.writers -= 1
         if writer.index is self._store.index:
             self._room.promised -= writer.promised
+            self._rest(writer.file)
         writer.promised = 0
+
+    def _rest(self, file: File) -> None:
+        if not file.growing and not file.writers and self.busy.get(file.at) is file:
+            del self.busy[file.at]
 
     async def begin(self, writer: Writer, file: File, piece: int, end: int) -> Growing | None:
         """A segment to write `piece` and those after it to, up to `end`. None: no room."""
@@ -74,7 +82,6 @@ class Growth:
             return None
         self.count += 1
         file.growing.append(growing)
-        self.busy[file.at] = file
         header = layout.Header(
             growing.serial,
             file.size,
@@ -238,6 +245,7 @@ class Growth:
         slot = index.add_segment(file.at, growing.serial, growing.first, growing.count)
         assert slot >= 0  # slot_free made one
         index.set_verified(slot, 0, growing.count, True)
+        self._store.policy.kept(slot)
         self._store.hold(slot, handle)
         file.moved()
         data = layout.span(file.size, growing.first, growing.count)
@@ -252,8 +260,7 @@ class Growth:
     def _forget_growing(self, file: File, growing: Growing) -> None:
         growing.dead = True
         file.growing.remove(growing)
-        if not file.growing:
-            self.busy.pop(file.at, None)
+        self._rest(file)
         self.count -= 1
         self._room.reserved -= layout.segment_size(file.size, growing.first, growing.room)
         self._store.lease()

@@ -23,6 +23,31 @@ _OPEN = 8
 _PART = 1 << 16  # bytes read at a time
 
 
+class Root:
+    """The root above a row of `count` hashes that comes bit by bit."""
+
+    __slots__ = ("_rest", "_tree")
+
+    def __init__(self, count: int) -> None:
+        self._tree = Tree(count)
+        self._rest = bytearray()
+
+    def add(self, row: bytes | bytearray | memoryview) -> None:
+        """The next hashes, one after the other."""
+        self._rest += row
+        step = self._tree.step * HASH
+        while len(self._rest) >= step:
+            self._tree.add(bytes(self._rest[:step]))
+            del self._rest[:step]
+
+    def value(self) -> bytes:
+        """Once all were added."""
+        if self._rest:
+            self._tree.add(bytes(self._rest))
+            self._rest.clear()
+        return self._tree.root
+
+
 class Rows:
     """The rows of `store`'s files."""
 
@@ -136,7 +161,7 @@ class Rows:
 
 
 def _root(fd: int, count: int) -> bytes:
-    tree = Tree()
+    root = Root(count)
     for at in range(0, count * HASH, _PART):
-        tree.add(os.pread(fd, min(_PART, count * HASH - at), at))
-    return tree.root()
+        root.add(os.pread(fd, min(_PART, count * HASH - at), at))
+    return root.value()

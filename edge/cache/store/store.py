@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 from edge import log
 from edge.again import Again
 from edge.cache import names as naming
+from edge.cache.policy import Policy
 from edge.cache.store import check, layout, load
 from edge.cache.store import index as tables
 from edge.cache.store.book import Book
@@ -26,7 +27,6 @@ from edge.cache.store.file import File
 from edge.cache.store.growth import Growth
 from edge.cache.store.index import Index
 from edge.cache.store.notes import Notes
-from edge.cache.store.policy import Policy
 from edge.cache.store.room import Room
 from edge.cache.store.rows import Rows
 from edge.cache.store.shelf import SEGMENT, Handle, Memory, Shelf
@@ -69,7 +69,6 @@ class Store:
         self.pool = pool
         self.loop = loop
         self.trouble = ""
-        self.policy = Policy()
         self.worker = Worker(loop, "cache")
         self.notes = Notes(pool)
         self._book = Book(self.worker, self.notes, self._snapshot, self.wrote, self.failed)
@@ -98,7 +97,11 @@ class Store:
         "" or a size of 0: in memory alone.
         """
         same = directory == self._directory and self._book.is_open and size > 0
-        if same and tables.pieces_for(size) <= self.index.per_segment:
+        if (
+            same
+            and tables.segments_for(size) <= self.most_segments
+            and tables.pieces_for(size) <= self.index.per_segment
+        ):
             self._size, self._max_written = size, max_written
             self.space.quota = min(size, tables.MOST_QUOTA)
             await self._limit_writing()
@@ -165,6 +168,10 @@ class Store:
         self.pool.give(self._leased)
         self._leased = 0
         self.index, self.space, self.shelf = index, space, shelf
+        self.most_segments = tables.segments_for(space.quota)
+        self.policy = Policy(max(self.most_segments, len(index.owner)))
+        for slot in filter(index.has_segment, range(len(index.owner))):
+            self.policy.kept(slot)
         self.room.reset()
         self._rows.reset()
         self._handles.clear()
@@ -177,6 +184,11 @@ class Store:
     def available(self) -> bool:
         """Whether something new may be kept."""
         return not self.trouble
+
+    @property
+    def quota(self) -> int:
+        """Bytes that the store may take."""
+        return self.space.quota
 
     @property
     def log_bytes(self) -> int:
@@ -228,7 +240,6 @@ class Store:
 
     def find(self, name: bytes) -> File | None:
         """The file with this name, of which something is kept or in hand."""
-        self.policy.touch(name)
         at = self.index.find(name)
         return self.at(at) if at >= 0 else None
 
@@ -296,6 +307,7 @@ class Store:
         if file is not None:
             for growing in list(file.growing):
                 self.growth.abandon(file, growing)
+            self.growth.busy.pop(at, None)
             file.at = -1
             file.moved()
         index.remove_file(at)
@@ -310,6 +322,7 @@ class Store:
             self.record(layout.cut_record(slot, count))
         else:
             self._handles.pop(slot, None)
+            self.policy.freed(slot)
             self.record(layout.drop_record(slot))
             self.remove(serial, SEGMENT)
             self.lease()
@@ -397,7 +410,6 @@ class Store:
                 at = piece * HASH
                 self.wrong[file.at, first + piece] = row[at : at + HASH]
         self.drop(slot, count)
-        file.set_flag(layout.WHOLE, False)
 
     async def unreadable(self, file: File, slot: int, error: OSError) -> None:
         """One segment cannot be read: it is lost, or everything is."""

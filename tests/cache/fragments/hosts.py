@@ -191,10 +191,10 @@ def row(data: bytes) -> bytes:
     return b"".join([merkle.piece_hash(part, alone) for part in parts])
 
 
-def prover(data: bytes) -> merkle.Prover:
+def prover(data: bytes) -> merkle.Tree:
     """Its proofs."""
     hashes = row(data)
-    made = merkle.Prover(len(hashes) // HASH)
+    made = merkle.Tree(len(hashes) // HASH)
     for at in range(0, made.count, made.step):
         made.add(hashes[at * HASH : (at + made.step) * HASH])
     return made

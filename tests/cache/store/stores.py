@@ -50,7 +50,7 @@ def sha256(data: bytes) -> bytes:
 async def write(file: File, data: bytes, start: int = 0, end: int | None = None) -> bool:
     """Write the pieces of `data` (the whole file's) in [start, end)."""
     stop = len(data) if end is None else end
-    writer = file.writer(start, stop)
+    writer = file.writer(start, stop) or file.writer(start, stop)  # when it is full, who asks twice
     if writer is None:
         return False
     try:

@@ -29,8 +29,7 @@ for _ in sys.stdin:
     if not process:
         asyncio.run(test_kill.child(Path(sys.argv[1])))
     print(process, flush=True)
-    os.waitpid(process, 0)
-    print("dead", flush=True)
+    print(os.waitpid(process, 0)[1], flush=True)
 """
 
 
@@ -95,7 +94,7 @@ def test_kill_at_random_points(tmp_path: Path) -> None:
             process = int(nursery.stdout.readline())
             time.sleep(rng.random() * 0.08)
             os.kill(process, signal.SIGKILL)
-            assert nursery.stdout.readline() == "dead\n"
+            assert int(nursery.stdout.readline()) == signal.SIGKILL, "it ended by itself"
             found += asyncio.run(look())
         nursery.stdin.close()
-    assert found > KILLS
+    assert found

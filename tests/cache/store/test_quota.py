@@ -21,7 +21,7 @@ def test_the_oldest_goes_and_the_quota_holds_at_every_moment(tmp_path: Path) -> 
             files = [content(3 * MIB + 5, seed) for seed in range(5)]
             for data in files:
                 file = store.file(sha256(data), len(data))
-                writer = file.writer(0, len(data))
+                writer = file.writer(0, len(data)) or file.writer(0, len(data))
                 assert writer is not None
                 for at in range(0, len(data), PIECE):
                     assert await writer.piece(data[at : at + PIECE])
@@ -59,6 +59,25 @@ def test_a_file_that_is_larger_than_the_quota_passes_by(tmp_path: Path) -> None:
             file = store.file(sha256(b""), 5 * MIB)
             assert file.writer(0, 5 * MIB) is None
             assert store.refused == {"quota": 1}
+
+    run(work)
+
+
+def test_a_full_store_takes_what_is_asked_for_twice_and_pins_at_once(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with opened(tmp_path, 8 * MIB) as store:
+            for seed in range(2):
+                await keep(store, content(3 * MIB + 5, seed))
+            passing, pinned = content(3 * MIB, 7), content(3 * MIB, 8)
+            file = store.file(sha256(passing), len(passing))
+            assert file.writer(0, len(passing)) is None
+            assert store.refused == {"admission": 1}
+            assert await write(file, passing)
+            imported = store.file(sha256(pinned), len(pinned))
+            imported.pinned = True
+            writer = imported.writer(0, len(pinned))
+            assert writer is not None
+            writer.close()
 
     run(work)
 
