@@ -51,6 +51,7 @@ _FAILURES = 3  # in a row, after which a peer is asked no more
 _BUSY = 10  # the same, of a peer that has no room for us
 _MOST_RETRY = 30.0  # seconds until a peer that is busy is asked again, at most
 _LOOK = 0.25  # seconds after which an idle lane looks for what it could take over
+_MOST_WINDOWS = 64  # that a peer which has not all is asked about: of 256 GiB
 _DIAL_TIME = 20.0
 _FAILED = (FragmentError, SwarmError, WireError, TimeoutError)
 
@@ -290,9 +291,9 @@ class Fetch:
         windows = {
             at // WINDOW
             for start, end in self.schedule.left
-            for at in (*range(start, end, WINDOW), end - 1)
+            for at in (*range(start, end, WINDOW)[:_MOST_WINDOWS], end - 1)
         }
-        for window in sorted(windows - {0}):
+        for window in sorted(windows - {0})[:_MOST_WINDOWS]:
             _, more = await source.have(self._name, window * WINDOW)
             has = merged([*has, *more])
         return has
@@ -301,18 +302,19 @@ class Fetch:
         """Have the store know the hashes of all pieces: it checks what is written."""
         async with self._row_lock:
             first, end = (self.schedule.left or [(0, 0)])[0]
-            if self._row_known or await self._file.row(first, end - first) is not None:
+            part = min(end - first, WINDOW)
+            if self._row_known or await self._file.row(first, part) is not None:
                 self._row_known = True
                 return
             count = merkle.pieces(self._file.size)
             while self._row_at < count:
-                part = self._root
+                row = self._root
                 if count > 1:
-                    part = await source.row(self._root, self._file.size, self._name, self._row_at)
-                if not await self._file.set_row(part, self._row_at):
+                    row = await source.row(self._root, self._file.size, self._name, self._row_at)
+                if not await self._file.set_row(row, self._row_at):
                     self._fatal = self._no_room()
                     raise self._fatal
-                self._row_at += len(part) // HASH
+                self._row_at += len(row) // HASH
             self._row_known = True
 
     def _no_room(self) -> FragmentError:

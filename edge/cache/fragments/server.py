@@ -200,9 +200,10 @@ class Server:
     async def _row(self, stream: Stream, request: Request, usage: Usage) -> None:
         file, _, tree = await self._shared(request)
         count = _within(file, request, WINDOW)
-        hashes, proof = await self._proven(file, tree, request.first, count)
-        answer = fragment.Row(file.size, request.first, count, proof)
-        with Lease(self._pool, len(hashes)):
+        start, end = tree.span(request.first, request.first + count)
+        with Lease(self._pool, 2 * (end - start) * HASH):
+            hashes, proof = await self._proven(file, tree, request.first, count)
+            answer = fragment.Row(file.size, request.first, count, proof)
             await _send(stream, answer.encode())
             await _send(stream, hashes)
 

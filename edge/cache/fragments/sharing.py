@@ -50,6 +50,7 @@ class Sharing:
         if self._wanted == "no":
             self._share(False)
         self.server.enforce()
+        self._host.identify.push_soon()
         self.look()
 
     def look(self) -> None:

@@ -17,6 +17,7 @@ from edge.cache.fragments.server import Server
 from edge.cache.store.file import File
 from edge.cache.store.store import Store
 from edge.config.load import load
+from edge.host import Host
 from edge.relay.client import RelayClient
 from edge.relay.service import RelayService
 from edge.swarm.connection import Connection
@@ -29,6 +30,7 @@ from edge.wire.multiaddr import Multiaddr
 from edge.wire.peerid import PeerId
 from tests.cache.store.stores import sha256, write
 from tests.hosts import host_around
+from tests.kad.hosts import Node as KadNode
 from tests.relay.hosts import LOOPBACK, so
 
 if TYPE_CHECKING:
@@ -65,21 +67,31 @@ class Node:
     """A host with a store; it shares what is in there, and fetches."""
 
     def __init__(self, memory: int = 64 * MIB, shares: bool = True) -> None:
-        self.swarm = Swarm(crypto.Ed25519Key.generate(), None, Budget(memory, 0))
-        self.host = host_around(self.swarm)
-        self.host.reach = self._reach  # type: ignore[method-assign]
-        self.pool = self.host.budget.pool("cache", 0.5)
-        self.store = Store(self.pool, self.swarm.loop)
-        self.library, self.roots = Library(), Roots()
+        swarm = Swarm(crypto.Ed25519Key.generate(), None, Budget(memory, 0))
+        self._begin(host_around(swarm))
         self.relay = RelayService(self.host)
         self.relay.configure(load("/dev/null", {}, {"relay-service": ["yes"]}))
         self.client = RelayClient(self.swarm, self.host.dialer)
-        self.fetcher = Fetcher(self.host, self.store, self.roots, self.pool)
         self.bound = self.swarm.listen(LOOPBACK)
         self.host.addresses.refresh()
         if shares:
             self.server = Server(self.host, self.store, self.library, self.pool)
             self.server.shares = True
+
+    def _begin(self, host: Host) -> None:
+        self.host, self.swarm = host, host.swarm
+        host.reach = self._reach  # type: ignore[method-assign]
+        self.pool = host.budget.pool("cache", 0.5)
+        self.store = Store(self.pool, self.swarm.loop)
+        self.library, self.roots = Library(), Roots()
+        self.fetcher = Fetcher(host, self.store, self.roots, self.pool)
+
+    @classmethod
+    def around(cls, other: KadNode) -> Node:
+        """The cache of a node that is there already."""
+        node = cls.__new__(cls)
+        node._begin(other.host)
+        return node
 
     async def _reach(self, peer: PeerId) -> Connection:
         return await self.host.dialer.connect(peer, [])

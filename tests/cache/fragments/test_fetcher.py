@@ -77,6 +77,7 @@ async def test_a_file_of_one_short_piece_comes_too(tmp_path: Path) -> None:
 async def test_it_comes_through_a_circuit(tmp_path: Path) -> None:
     async with nodes(tmp_path, 3) as (relay, giver, taker):
         name = await giver.add(DATA)
+        giver.host.allowance.limit("line", 64 << 20)
         await taker.connect_through(relay, giver)
         file = await taker.fetcher.fetch(name)
         assert await kept(file) == DATA
