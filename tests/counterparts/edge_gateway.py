@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from pathlib import Path
 
-from tests.counterparts.base import Setup, free_port
+from tests.counterparts.base import Setup, free_port, until
 from tests.counterparts.edge_node import EdgeNode
 from tests.counterparts.hub import HubStandIn
 
@@ -13,12 +15,12 @@ class EdgeGateway(EdgeNode):
     """`url` is what its users have as HF_ENDPOINT. The cache is in `data_dir`."""
 
     def __init__(self, hub: HubStandIn, *options: str, data_dir: Path | None = None) -> None:
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
         self._hub = hub
         of_cache = {
             "gateway": "yes",
-            "gateway-listen": f"/ip4/127.0.0.1/tcp/{port}",
+            "gateway-listen": f"/ip4/127.0.0.1/tcp/{self._port}",
             "hub": hub.hub.url,
             "storage-hosts": hub.storage.authority,
             "registry": hub.hub.url,
@@ -30,5 +32,13 @@ class EdgeGateway(EdgeNode):
 
     async def start(self) -> None:
         await super().start()
+        await until(self._listens)  # it opens its store first
         assert self.process is not None
         self._hub.only(self.process.pid)
+
+    async def _listens(self) -> bool:
+        with contextlib.suppress(ConnectionRefusedError):
+            _, writer = await asyncio.open_connection("127.0.0.1", self._port)
+            writer.close()
+            return True
+        return False
