@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import socket
 from pathlib import Path
 
 from tests.counterparts.base import Setup, free_port, until
@@ -15,12 +14,12 @@ class EdgeGateway(EdgeNode):
     """`url` is what its users have as HF_ENDPOINT. The cache is in `data_dir`."""
 
     def __init__(self, hub: HubStandIn, *options: str, data_dir: Path | None = None) -> None:
-        self._port = free_port()
-        self.url = f"http://127.0.0.1:{self._port}"
+        self._port = port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
         self._hub = hub
         of_cache = {
             "gateway": "yes",
-            "gateway-listen": f"/ip4/127.0.0.1/tcp/{self._port}",
+            "gateway-listen": f"/ip4/127.0.0.1/tcp/{port}",
             "hub": hub.hub.url,
             "storage-hosts": hub.storage.authority,
             "registry": hub.hub.url,
@@ -32,13 +31,11 @@ class EdgeGateway(EdgeNode):
 
     async def start(self) -> None:
         await super().start()
-        await until(self._listens)  # it opens its store first
         assert self.process is not None
         self._hub.only(self.process.pid)
+        await until(self._listens)
 
     async def _listens(self) -> bool:
-        with contextlib.suppress(ConnectionRefusedError):
-            _, writer = await asyncio.open_connection("127.0.0.1", self._port)
-            writer.close()
-            return True
-        return False
+        """Whether the gateway does, which it begins to once its store is open."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._port)) == 0

@@ -88,7 +88,7 @@ class Files:
             return File(self, route, asker, known, False)
         refused = self._recent.get(_for(asker, key))
         if isinstance(refused, Refusal):
-            raise refused
+            raise refused.again()
         stand_in = known if self.rights.before(asker.who, scope) else None
         patience = _LAST if stand_in is None else self.patience
         try:
@@ -186,7 +186,7 @@ class Files:
         if isinstance(version, Refusal):
             self._refused(version, asker, route)
             if version.status == 404:
-                self._recent.put(_for(asker, key), _MISSING, version)
+                self._recent.put(_for(asker, key), _MISSING, version.again())
         if isinstance(version, BaseException):
             raise version
         self.rights.prove(asker.who, scope)

@@ -14,7 +14,7 @@ from contextlib import aclosing
 
 from edge.cache.hub import kept, links, rights
 from edge.cache.hub.kept import Keeper, Kept
-from edge.cache.hub.origin import Asker, Refusal, printable
+from edge.cache.hub.origin import Asker, Refusal, plain, printable
 from edge.cache.hub.pages import PageError, Pages
 from edge.cache.hub.rewriter import RewriteError, Rewriter
 from edge.cache.hub.routes import API, READ
@@ -64,7 +64,7 @@ class Listings:
             return
         refused = self._recent.get(one.key)
         if isinstance(refused, Refusal):
-            raise refused
+            raise refused.again()
         found = kept.find(self._notes, one.key)
         if found is not None and self._is_good(one, refused is not None):
             await self._send_kept(one, found, exchange)
@@ -92,7 +92,7 @@ class Listings:
                 await self._send_kept(one, stand_in, exchange, STALE)
                 return
             if refusal.status == 404:
-                self._recent.put(one.key, _MISSING, refusal)
+                self._recent.put(one.key, _MISSING, refusal.again())
             raise refusal from None
         try:
             await self._settle(one, found, response, exchange)
@@ -236,7 +236,7 @@ class Question:
         if etag:
             headers.append(("If-None-Match", etag))
         method, target = self._request.method, self.route.target
-        return self._plain(await self._origin.ask(method, self.asker, target, headers, self._body))
+        return plain(await self._origin.ask(method, self.asker, target, headers, self._body))
 
     async def pages(self, response: Response) -> AsyncGenerator[bytes, None]:
         """The pages of a listing as one. Raises PageError, OriginError."""
@@ -251,7 +251,7 @@ class Question:
                 if target is None:
                     yield pages.end()
                     return
-                response = self._plain(await self._origin.ask("GET", self.asker, target))
+                response = plain(await self._origin.ask("GET", self.asker, target))
         finally:
             response.close()
         raise PageError("a listing of too many pages")
@@ -271,13 +271,6 @@ class Question:
     def our_link(self, link: str) -> str:
         """A header Link of the hub, as it leads to us."""
         return links.our_link(link, self._origin.url.root, self._origin.url.path, self.ours)
-
-    @staticmethod
-    def _plain(response: Response) -> Response:
-        if response.headers.words("content-encoding")[0] not in ("", "identity"):
-            response.close()
-            raise Refusal(502, "the hub sent its answer coded, though it was asked not to")
-        return response
 
 
 async def _portions(response: Response) -> AsyncGenerator[bytes, None]:

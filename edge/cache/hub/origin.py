@@ -9,6 +9,8 @@ Source: RFC 9110 sections 10.2.2 and 15.4
 
 from __future__ import annotations
 
+from typing import cast
+
 from edge.cache.hub import links, rights
 from edge.cache.pull.conditions import parse_content_range
 from edge.cache.pull.source import ChangedError, OriginError
@@ -47,6 +49,10 @@ class Refusal(OriginError):
         told = [(name, printable(found.get(name))) for name in _TOLD if found.get(name)]
         message = printable(found.get("x-error-message")) or "the hub refuses"
         return cls(response.status, message, printable(found.get("x-error-code")), told)
+
+    def again(self) -> Refusal:
+        """The same without a past: one that is kept and raised holds what it passed through."""
+        return Refusal(self.status, str(self), self.code, self.headers)
 
     @property
     def passing(self) -> bool:
@@ -176,16 +182,30 @@ class Origin:
 
 
 def checked(response: Response) -> Response:
-    """`response`, if it has bytes of the file as they are. Raises OriginError."""
+    """`response`, if it has bytes of the file. Raises OriginError."""
     status = response.status
-    if status in (200, 206) and response.headers.words("content-encoding")[0] in ("", "identity"):
-        return response
+    if status in (200, 206):
+        return plain(response)
     response.close()
     if status in (404, 410, 412, 416):
         raise ChangedError(502, "the file is not there any more as it was")
-    if status in (200, 206):
-        raise Refusal(502, "the origin sent the file coded, though it was asked not to")
     raise Refusal(502 if status < 500 else 504, f"the storage answers with {status}")
+
+
+def plain(response: Response) -> Response:
+    """`response` with its body as it is, or as it was before it was coded. Raises Refusal."""
+    coding = response.headers.words("content-encoding")
+    if coding in ([""], ["identity"]):
+        return response
+    if coding == ["gzip"] and response.status == 200:
+        try:
+            from edge.cache.hub.coded import Decoded
+        except ImportError:  # the static binary has no zlib
+            pass
+        else:
+            return cast("Response", Decoded(response))
+    response.close()
+    raise Refusal(502, "the origin sent the body coded, though it was asked not to")
 
 
 def storage(location: str) -> tuple[Url, str]:

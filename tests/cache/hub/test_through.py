@@ -202,11 +202,16 @@ def test_a_download_that_is_cut_goes_on_where_it_was(tmp_path: Path) -> None:
     run(tmp_path, test)
 
 
-def test_a_coded_listing_is_refused(tmp_path: Path) -> None:
+def test_what_comes_coded_is_decoded(tmp_path: Path) -> None:
     async def test(gateway: Through) -> None:
         gateway.origin.faults.append(Fault("hub", "/tree/", times=1, coded=True))
-        assert (await gateway.ask("/api/models/o/m/tree/main"))[0].status == 502
-        assert (await gateway.ask("/api/models/o/m/tree/main"))[0].status == 200
+        response, body = await gateway.ask("/api/models/o/m/tree/main")
+        assert response.headers.get("content-encoding") is None
+        assert len(json.loads(body)) == 4
+        gateway.origin.faults.append(Fault("hub", "resolve-cache", 1, method="GET", coded=True))
+        for _ in range(2):
+            _, body = await gateway.ask("/o/m/resolve/main/README.md")
+            assert body == content(gateway, "o/m", "README.md")
 
     run(tmp_path, test)
 
