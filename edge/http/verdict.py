@@ -1,7 +1,7 @@
 """Why there is no TLS with a host, in one line, whichever library has found out.
 
-A wrong clock looks like a certificate that has expired or is not valid yet, which is what most routers
-see at their start: so it is named where the clock is before this program was made.
+A wrong clock looks like a certificate that is not valid yet, which is what most routers see at
+their start. So the clock is named where it is before this program was made.
 """
 
 import time
@@ -9,12 +9,13 @@ import time
 from edge import clock
 from edge.http.tls import TlsError
 
+_CLOCK = "if this machine's clock is right, which says {now}"
 _SAYS = {
     "roots": "no trusted certificates in {roots}: install ca-bundle or ca-certificates",
     "issuer": "nobody in {roots} has signed its certificate",
     "name": "its certificate is for another name",
-    "expired": "its certificate has expired, if this machine's clock is right, which says {now}",
-    "future": "its certificate is not valid yet, if this machine's clock is right, which says {now}",
+    "expired": f"its certificate has expired, {_CLOCK}",
+    "future": f"its certificate is not valid yet, {_CLOCK}",
     "certificate": "its certificate is not acceptable ({said})",
     "alert": "it refuses, by the TLS alert {said}",
     "truncated": "the connection was closed in the middle",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from edge.cache.store import layout
+from edge.cache.store.journal import frame
+from edge.cache.store.notes import record as note
 from edge.wire import (
     autonat,
     circuit,
@@ -31,6 +34,28 @@ def _frame(kind: int, flags: int, stream: int, length: int, body: bytes = b"") -
     return bytes((0, kind, 0, flags)) + stream.to_bytes(4, "big") + length.to_bytes(4, "big") + body
 
 
+def _framed(records: list[bytes]) -> bytes:
+    written, checksum = b"", 0
+    for one in records:
+        framed, checksum = frame(one, checksum)
+        written += framed
+    return written
+
+
+_CACHE = [
+    layout.serial_record(9),
+    layout.hour_record(24, 1 << 20),
+    layout.file_record(0, 3 << 20, layout.WHOLE, [bytes([1]) + bytes(32), bytes([3]) + bytes(32)]),
+    layout.segment_record(0, 0, 1, 0, 4),
+    layout.segment_record(1, 0, 2, 4, 8),
+    layout.cut_record(1, 3),
+    layout.row_record(0, 5),
+    layout.file_record(1, 100, layout.PINNED, [bytes([2]) + bytes(20)]),
+    layout.segment_record(2, 1, 3, 0, 1),
+    layout.drop_record(0),
+    layout.forget_record(1),
+    note(b"key", b"value"),
+]
 _IDENTIFY = identify.Identify(
     protocol_version="ipfs/0.1.0",
     agent_version="kwaainet",
@@ -159,6 +184,17 @@ SEEDS: dict[str, list[bytes]] = {
         mdns.response(OWN_RECORDS),
         mdns.query(mdns.SERVICE, [(OWN_RECORDS[0].data, 4000)]),
     ],
+    "http_requests": [
+        b"GET /o/m/refs%2Fpr%2F1/a.gguf?x=y HTTP/1.1\r\nHost: a:80\r\nRange: bytes=0-0\r\n\r\n",
+        b"PUT http://a/x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n",
+    ],
+    "http_answers": [
+        b"\xffHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        b"\x07HTTP/1.1 103 E\r\nLink: x\r\n\r\nHTTP/1.1 206 P\r\nContent-Length: 5\r\n\r\nhello",
+        b"\xffHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nT: x\r\n\r\n",
+        b"\x02HTTP/1.0 404 No\r\n\r\nto the end",
+    ],
     "negotiation": [
         b"\x07" + multistream.HEADER + _line("/none") + _line("/a"),
         b"\xff" + multistream.HEADER + _line("na") + _line("b") + b"rest",
@@ -180,6 +216,11 @@ SEEDS: dict[str, list[bytes]] = {
     ],
     "uci_files": [b"config node 'main'\n\toption listen \"a b\"\n\tlist peer 'x'\\''y' # z\n"],
     "toml_files": [b'[node]\nlisten = ["/ip4/0.0.0.0/tcp/1", 2]\n[[peer]]\na.b = {c = """x"""}\n'],
+    "cache_directories": [
+        b"\x00" + b"\xfe\xfe".join(_CACHE),
+        b"\x01" + _framed(_CACHE),
+        b"\x02" + layout.Header(1, 300_000, 1, 0, [bytes([1]) + bytes(32)]).encode(),
+    ],
     "peer_stores": [f"{PEER} 1700000000 0 1 kwaainet {ADDRESS}".encode()],
     "status_requests": [
         b'{"verb": "ping", "address": "/ip4/1.2.3.4/tcp/1", "count": 3}',

@@ -12,17 +12,30 @@ import functools
 import tomllib
 from collections.abc import Callable
 
+import h11
+
 from edge import crypto
 from edge.cache.hub import links
 from edge.cache.hub.pages import PageError, Pages
 from edge.cache.hub.registry import Manifest
 from edge.cache.hub.rewriter import HELD, RewriteError, Rewriter
 from edge.cache.hub.versions import Version
-from edge.cache.pull.source import OriginError
+from edge.cache.pull.source import OriginError as FileError
+from edge.cache.store import layout
+from edge.cache.store.index import Index
+from edge.cache.store.journal import frames
+from edge.cache.store.load import Loaded, Reading, snapshot
+from edge.cache.store.notes import take as take_note
+from edge.cache.store.space import Space
 from edge.config.toml_lines import lines
 from edge.config.uci_syntax import UciSyntaxError
 from edge.config.uci_syntax import parse as parse_uci
 from edge.dht import protected, validation
+from edge.http import heads
+from edge.http import request as http_request
+from edge.http import response as http_response
+from edge.http.errors import OriginError, RequestError
+from edge.http.limits import ClientLimits
 from edge.mdns.found import near
 from edge.mdns.talk import Talk
 from edge.status.errors import StatusError
@@ -129,7 +142,7 @@ def hub_heads(data: bytes) -> None:
     """What the hub tells of a file, what was written down of it, and a registry's manifest."""
     text = data.decode("latin-1")
     told = ("x-repo-commit", "etag", "x-linked-etag", "x-linked-size", "content-length")
-    with contextlib.suppress(OriginError):
+    with contextlib.suppress(FileError):
         version = Version.of([(200, dict(zip(told, text.split("\n"), strict=False)))])
         again = Version.decode(version.encode())
         assert again is not None
@@ -138,7 +151,7 @@ def hub_heads(data: bytes) -> None:
     links.at_hub(text, "https://hub")
     for address, _ in links.links(links.our_link(text, "https://hub", "", "http://us")):
         assert address.startswith("http://us/")
-    with contextlib.suppress(OriginError):
+    with contextlib.suppress(FileError):
         Manifest(data, "", 0).sizes()
 
 
@@ -283,6 +296,65 @@ def mdns_messages(data: bytes) -> None:
     for now in (2.0, 2.5, 3.0, 4.0):
         said = talk.say(now, lambda _: told)
         assert all(len(mdns.decode(each).records) <= 128 for each in said)
+
+
+def http_requests(data: bytes) -> None:
+    end = heads.end(bytearray(data))
+    if end < 0:
+        return
+    with contextlib.suppress(RequestError):
+        request, _ = http_request.parse(data[:end], ("192.0.2.1", 1), 64)
+        assert request.path.startswith("/") and "//" not in request.path
+        assert ".." not in request.path.split("/")
+        assert 0 <= request.length <= heads.MAX_LENGTH
+        assert len(request.headers) <= 65
+
+
+class Origin:
+    """In the place of a link (edge.http.link): what it says, and then it ends."""
+
+    def __init__(self, data: bytes) -> None:
+        self.name = "origin"
+        self.secured = True
+        self.said = [bytes(piece) for piece in pieces(data) if piece]
+
+    def measure(self) -> None:
+        """It takes no time."""
+
+    async def receive(self, size: int, seconds: float) -> bytes:
+        if not self.said:
+            return b""
+        taken = self.said[0][:size]
+        self.said[0] = self.said[0][size:]
+        if not self.said[0]:
+            del self.said[0]
+        return taken
+
+
+def http_answers(data: bytes) -> None:
+    origin, done = Origin(data), []
+    side = h11.Connection(h11.CLIENT, 1024)
+    side.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
+    side.send(h11.EndOfMessage())
+    limits = ClientLimits()
+    limits.max_head = 1024
+
+    async def asked() -> None:
+        response = await http_response.answer(
+            origin, side, "GET", limits, lambda _, keep: done.append(keep)
+        )
+        count = 0
+        while part := await response.read(64):
+            assert len(part) <= 64
+            count += len(part)
+        assert len(done) == 1
+        if response.length is not None:
+            assert response.ended_well == (count == response.length)
+        assert response.ended_well or not done[0]
+
+    with contextlib.suppress(OriginError, StopIteration):
+        asked().send(None)
+        raise AssertionError("it waits for something")
 
 
 # --- state machines ---
@@ -481,6 +553,34 @@ def stored_records(data: bytes) -> None:
     assert kept.pool.used == 0
 
 
+def cache_directories(data: bytes) -> None:
+    """What a cache finds on its disk. The first byte: what the rest stands for."""
+    found = Loaded("", Index(2), Space(1 << 30, 0), None)
+    reading, bodies = Reading(found), [one[1] for one in frames(_slices(data[1:]), 0, 0)]
+    for body in [*bodies, *data[1:].split(b"\xfe\xfe")]:
+        reading.take(0, body)
+        take_note({}, 0, body)
+        with contextlib.suppress(layout.LayoutError):
+            head = layout.Header.decode(body[: layout.HEADER].ljust(layout.HEADER, b"\0"))
+            assert layout.Header.decode(head.encode()).names == head.names
+        layout.sealed_count(body[-layout.SEAL :], 1)
+    index = found.index
+    for at in list(index.rows()):
+        index.untangle(at)
+        assert index.kept[at] <= index.size[at]
+        assert all(index.find(name) == at for name in index.names(at))
+    again = Loaded("", Index(2), Space(1 << 30, 0), None)
+    copying = Reading(again)
+    for record in snapshot(index, found.space, found.serial):
+        copying.take(0, record)
+    assert again.index.bytes == index.bytes
+    assert again.index.segments == index.segments
+
+
+def _slices(data: bytes) -> Callable[[int, int], bytes]:
+    return lambda length, at: data[at : at + length]
+
+
 def peer_stores(data: bytes) -> None:
     body = b"kwaainet-peers 1\n" + data + b"\n"
     for stored in (data, body + f"checksum {binascii.crc32(body):08x}\n".encode()):
@@ -512,10 +612,13 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         envelopes,
         packed_values,
         stored_records,
+        cache_directories,
         kad_messages,
         dns_answers,
         gateways,
         mdns_messages,
+        http_requests,
+        http_answers,
         negotiation,
         delimited_messages,
         identify_streams,

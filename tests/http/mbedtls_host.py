@@ -14,7 +14,6 @@ from pathlib import Path
 from cross import mbedtls, sources
 from tests.counterparts import cache
 
-SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 NAME = "edge.http.small._tls"
 _OURS = ("_tls.c", "_roots.h", "_mbedtls.h")
 _STRICT = ("-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror")
@@ -53,8 +52,19 @@ def _make(command: list[str], folder: Path) -> None:
 
 
 def load(extension: Path):
-    """The module `extension`, and edge.http.small over it."""
+    """edge.http.small over `extension`, known to nobody else."""
+    package = NAME.rpartition(".")[0]
+    known = {name: sys.modules.pop(name, None) for name in (NAME, package)}
     loader = ExtensionFileLoader(NAME, str(extension))
-    module = module_from_spec(spec_from_file_location(NAME, extension, loader=loader))
-    loader.exec_module(module)
-    return module
+    spec = spec_from_file_location(NAME, extension, loader=loader)
+    small = module_from_spec(spec_from_file_location(package, mbedtls.SMALL / "__init__.py"))
+    sys.modules |= {NAME: module_from_spec(spec), package: small}
+    try:
+        loader.exec_module(sys.modules[NAME])
+        small.__spec__.loader.exec_module(small)
+    finally:
+        for name, module in known.items():
+            sys.modules.pop(name)
+            if module is not None:
+                sys.modules[name] = module
+    return small

@@ -7,26 +7,20 @@ import random
 from functools import partial
 
 from edge.cache import names as naming
-from edge.cache.store.file import Running
+from edge.cache.store.file import Running, whole_kind
 from edge.cache.store.layout import LayoutError
+from edge.cache.store.rows import Root
 from edge.cache.store.shelf import Handle, first_wrong, read_header, read_row
-from edge.wire.merkle import HASH, PIECE, Tree, pieces
+from edge.wire.merkle import HASH, PIECE, pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from edge.cache.store.file import File
-    from edge.cache.store.store import Store
+    from edge.cache.store.file import File, Keeper
 
 _RUN = 4  # pieces hashed at a time, between which others have their turn
 
 
-def whole_kind(names: set[bytes]) -> int:
-    """The kind of hash by which a file with these names is checked as a whole; 0: none."""
-    kinds = {name[0] for name in names}
-    return next((kind for kind in (naming.SHA256, naming.GIT_SHA1) if kind in kinds), 0)
-
-
-async def verify(store: Store, file: File, slot: int, piece: int) -> bool:
+async def verify(store: Keeper, file: File, slot: int, piece: int) -> bool:
     """Check the part of the segment in `slot` that `piece` of the file is in, and open it."""
     index = store.index
     serial, first = index.serial[slot], index.first[slot]
@@ -64,18 +58,18 @@ def _check(
     return first_wrong(handle, header, row, run), row
 
 
-async def row(store: Store, file: File, start: int, count: int) -> bytes | None:
+async def row(store: Keeper, file: File, start: int, count: int) -> bytes | None:
     """The hashes of `count` pieces from `start` on; None: not all of them are known."""
     found = bytearray()
     while len(found) < count * HASH:
         part = await _row_part(store, file, start + len(found) // HASH)
         if not part:
-            return await store.rows.read(file, start, count)
+            return await store.row_of_root(file, start, count)
         found += part
     return bytes(found[: count * HASH])
 
 
-async def _row_part(store: Store, file: File, piece: int) -> bytes:
+async def _row_part(store: Keeper, file: File, piece: int) -> bytes:
     """The hashes from `piece` to the end of the segment that it is in; none: it is in none."""
     for growing in file.growing:
         if growing.first <= piece < growing.end:
@@ -100,12 +94,13 @@ async def _row_part(store: Store, file: File, piece: int) -> bytes:
     return hashes[(piece - first) * HASH : count * HASH]
 
 
-async def settle(store: Store, file: File) -> bool:
+async def settle(store: Keeper, file: File) -> bool:
     """Whether the file, all of whose pieces came, is what its names say; else it is dropped."""
     if file.at < 0 or file.kept != file.size:
         return False
     if file.whole:
         return True
+    await store.growth.finish(file)
     root = await _root(store, file)
     if root is None or file.at < 0:
         return False
@@ -123,18 +118,21 @@ async def settle(store: Store, file: File) -> bool:
     return file.whole
 
 
-async def _root(store: Store, file: File) -> bytes | None:
-    tree, piece, count = Tree(), 0, pieces(file.size)
+async def _root(store: Keeper, file: File) -> bytes | None:
+    piece, count = 0, pieces(file.size)
+    if not count:
+        return bytes(HASH)
+    root = Root(count)
     while piece < count:
         part = await _row_part(store, file, piece)
         if not part:
             return None
-        await store.worker.do(partial(tree.add, part))
+        await store.worker.do(partial(root.add, part))
         piece += len(part) // HASH
-    return tree.root()
+    return root.value()
 
 
-async def _whole_right(store: Store, file: File) -> bool:
+async def _whole_right(store: Keeper, file: File) -> bool:
     """Whether the hash of the whole is that of its name."""
     kind = whole_kind(file.names)
     if not kind:
@@ -148,7 +146,7 @@ async def _whole_right(store: Store, file: File) -> bool:
     return naming.name(kind, running.digest()) in file.names
 
 
-async def _hash(store: Store, file: File, running: Running) -> bool:
+async def _hash(store: Keeper, file: File, running: Running) -> bool:
     while running.position < file.size:
         piece = running.position // PIECE
         extent = file.extent(running.position)
@@ -175,7 +173,7 @@ def _feed(running: Running, fd: int, position: int, length: int) -> None:
         running.feed(data, running.position)
 
 
-async def scrub(store: Store) -> None:
+async def scrub(store: Keeper) -> None:
     """Look at one piece, at random, as if it had not been verified."""
     index = store.index
     if not store.shelf.lasts or not index.segments:

@@ -4,17 +4,154 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
+from typing import Protocol
 
 from edge.cache import names as naming
 from edge.cache.store import layout
-from edge.cache.store.shelf import Handle
+from edge.cache.store.shelf import Handle, Shelf
+from edge.crypto import digests
 from edge.wire.merkle import HASH, PIECE, piece_hash, pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    import asyncio
 
-    from edge.cache.store.store import Store
+    from edge.cache.policy import Policy
+    from edge.cache.store.index import Index
+    from edge.cache.store.space import Space
+    from edge.cache.store.worker import Worker
+    from edge.crypto.digests import Hasher
+
+
+class Keeper(Protocol):
+    """What files, and the parts that work for them, know of the store."""
+
+    index: Index
+    space: Space
+    shelf: Shelf
+    worker: Worker
+    loop: asyncio.AbstractEventLoop
+    policy: Policy
+    trouble: str
+    most_segments: int
+    evicted: int
+    repaired: int
+    kept: int
+    wrong: dict[tuple[int, int], bytes]  # by row and piece: the hash of what was lost
+
+    @property
+    def growth(self) -> Grower:
+        """Where segments are written."""
+
+    @property
+    def log_bytes(self) -> int:
+        """Bytes of the logs."""
+
+    def at(self, at: int) -> File:
+        """The file in this row of the index."""
+
+    def next_serial(self) -> int:
+        """The number of the next file on the shelf."""
+
+    def record(self, record: bytes) -> None:
+        """Write this down, soon."""
+
+    def changed(self, at: int) -> None:
+        """What is told of the file is to be written down."""
+
+    def drop(self, slot: int, count: int) -> None:
+        """Keep the first `count` pieces of a segment alone; 0: nothing of it."""
+
+    def drop_file(self, at: int) -> None:
+        """Keep nothing of this file."""
+
+    def remove(self, serial: int, suffix: str) -> None:
+        """Take a file off the shelf, in its turn."""
+
+    def lease(self) -> bool:
+        """Lease what is in memory now. False: it is more than the pool has."""
+
+    def wrote(self, count: int) -> None:
+        """So many bytes were given to the disk."""
+
+    def refuse(self, reason: str) -> None:
+        """Count something that was not kept."""
+
+    def failed(self, error: OSError) -> None:
+        """The disk did not do what it was asked for."""
+
+    async def unreadable(self, file: File, slot: int, error: OSError) -> None:
+        """One segment cannot be read: it is lost, or everything is."""
+
+    def found_wrong(self, file: File, slot: int, count: int, row: bytes) -> None:
+        """After `count` pieces, the segment is not what it was; `row`: its hashes, if known."""
+
+    def opened(self, slot: int) -> Handle | None:
+        """The open segment, if it is."""
+
+    def hold(self, slot: int, handle: Handle) -> None:
+        """Keep it open for the next who reads it."""
+
+    async def handle(self, slot: int) -> Handle:
+        """The segment, opened if it is not. Raises OSError."""
+
+    def settled(self, file: File, root: bytes) -> None:
+        """All of the file is right, and this is its root."""
+
+    async def flush(self) -> bool:
+        """Write down all that is to last. False: the disk refused."""
+
+    async def verify(self, file: File, slot: int, piece: int) -> bool:
+        """See `File.verified`."""
+
+    async def row(self, file: File, start: int, count: int) -> bytes | None:
+        """See `File.row`."""
+
+    async def row_of_root(self, file: File, start: int, count: int) -> bytes | None:
+        """The hashes that the root proves, of pieces that are not kept."""
+
+    async def set_row(self, file: File, row: bytes | bytearray | memoryview, start: int) -> bool:
+        """See `File.set_row`."""
+
+    async def settle(self, file: File) -> bool:
+        """See `File.settle`."""
+
+
+class Grower(Protocol):
+    """What files and their writers know of the segments that grow."""
+
+    count: int
+    busy: dict[int, File]
+
+    def writer(self, file: File, start: int, end: int) -> Writer | None:
+        """See `File.writer`."""
+
+    async def begin(self, writer: Writer, file: File, piece: int, end: int) -> Growing | None:
+        """A segment to write `piece` and those after it to, up to `end`. None: no room."""
+
+    async def write(
+        self,
+        file: File,
+        growing: Growing,
+        data: bytes | bytearray | memoryview,
+        expected: bytes | None,
+    ) -> bool:
+        """Add a piece. False: its hash is not `expected`, or the disk refused it."""
+
+    async def look_past(self, file: File, data: bytes | bytearray | memoryview, piece: int) -> bool:
+        """A piece that is kept already: only the hash of the whole needs it."""
+
+    def park(self, file: File, growing: Growing) -> None:
+        """Its writer has left: it is sealed soon, unless another goes on with it."""
+
+    def seal(self, file: File, growing: Growing) -> None:
+        """Nothing more comes: have it count."""
+
+    async def finish(self, file: File) -> None:
+        """Seal all that grows of the file; afterwards, it counts."""
+
+    def left(self, writer: Writer) -> None:
+        """A writer has no use for what is left of its promise."""
 
 
 class Extent:
@@ -37,17 +174,33 @@ class Extent:
 
 
 class Growing:
-    """A segment that is being written. `room`: pieces reserved for it; `dead`: it will not be."""
+    """A segment that is being written. `most`: pieces that it may come to; `room`: that room is
+    reserved for; `dead`: nothing comes of it.
+    """
 
-    __slots__ = ("dead", "first", "handle", "room", "row", "sealing", "serial", "since", "writer")
+    __slots__ = (
+        "dead",
+        "first",
+        "handle",
+        "most",
+        "room",
+        "row",
+        "sealing",
+        "serial",
+        "since",
+        "task",
+        "writer",
+    )
 
-    def __init__(self, serial: int, first: int, room: int) -> None:
+    def __init__(self, serial: int, first: int, most: int) -> None:
         self.serial = serial
         self.first = first
-        self.room = room
+        self.most = most
+        self.room = 0
         self.row = bytearray()
         self.handle: Handle | None = None
         self.writer: Writer | None = None
+        self.task: asyncio.Task[None] | None = None  # which seals it
         self.sealing = self.dead = False
         self.since = 0.0  # loop time at which its writer left it
 
@@ -55,6 +208,11 @@ class Growing:
     def count(self) -> int:
         """Pieces that are in it."""
         return len(self.row) // HASH
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing can follow."""
+        return self.count >= self.most
 
     @property
     def end(self) -> int:
@@ -68,11 +226,9 @@ class Running:
     __slots__ = ("_hash", "position")
 
     def __init__(self, kind: int, size: int) -> None:
-        self._hash: Any
+        self._hash: Hasher = digests.new()
         if kind == naming.GIT_SHA1:
             self._hash = hashlib.sha1(b"blob %d\0" % size)  # noqa: S324 - git's name of it
-        else:
-            self._hash = hashlib.sha256()
         self.position = 0
 
     def feed(self, data: bytes | bytearray | memoryview, at: int) -> None:
@@ -83,8 +239,7 @@ class Running:
 
     def digest(self) -> bytes:
         """Of all that came."""
-        found: bytes = self._hash.digest()
-        return found
+        return self._hash.digest()
 
 
 class File:
@@ -93,9 +248,19 @@ class File:
     `at`: its row in the index; -1 when the file is no longer kept and this is of no use any more.
     """
 
-    __slots__ = ("__weakref__", "_slots", "at", "growing", "running", "size", "store", "writers")
+    __slots__ = (
+        "__weakref__",
+        "_hit",
+        "_slots",
+        "at",
+        "growing",
+        "running",
+        "size",
+        "store",
+        "writers",
+    )
 
-    def __init__(self, store: Store, at: int, size: int) -> None:
+    def __init__(self, store: Keeper, at: int, size: int) -> None:
         self.store = store
         self.at = at
         self.size = size
@@ -103,6 +268,7 @@ class File:
         self.running: Running | None = None
         self.writers = 0
         self._slots: list[int] | None = None
+        self._hit = -1  # the segment that was asked for last
 
     # --- what it is ---
 
@@ -194,7 +360,9 @@ class File:
         handle = self.store.opened(slot)
         if not run or handle is None:
             return None
-        index.touch(slot)
+        if slot != self._hit:  # what is read bit by bit is asked for once
+            self._hit = slot
+            self.store.policy.hit(slot)
         return self._extent(handle, first, piece - first + run, offset)
 
     def _extent(self, handle: Handle, first: int, count: int, offset: int) -> Extent | None:
@@ -213,6 +381,11 @@ class File:
             return True
         slot = self.slot(piece)
         return slot >= 0 and await self.store.verify(self, slot, piece)
+
+    async def expected(self, piece: int) -> bytes | None:
+        """The hash that this piece, which is not kept, has to have, if that is known."""
+        lost = self.store.wrong.get((self.at, piece))
+        return lost or await self.store.row_of_root(self, piece, 1)
 
     def moved(self) -> None:
         """Its segments are others than before."""
@@ -258,9 +431,7 @@ class File:
 
         `start` is on the border of a piece, and `end` too or the end of the file.
         """
-        if self.at < 0 or not self.store.admits(self, start, end):
-            return None
-        return Writer(self, start // PIECE, pieces(end))
+        return self.store.growth.writer(self, start, end)
 
     async def row(self, start: int, count: int) -> bytes | None:
         """The hashes of `count` pieces from `start` on; None: not all of them are known."""
@@ -282,20 +453,20 @@ class File:
 class Writer:
     """Writes pieces in their order, from `first` to `end`. Close it in any case."""
 
-    __slots__ = ("_end", "_file", "_growing", "_next", "closed", "promised")
+    __slots__ = ("_end", "_growing", "_next", "closed", "file", "index", "promised")
 
-    def __init__(self, file: File, first: int, end: int) -> None:
-        self._file = file
+    def __init__(self, file: File, first: int, end: int, promised: int) -> None:
+        self.file = file
         self._next = first
         self._end = end
         self._growing: Growing | None = None
         self.closed = False
-        self.promised = file.store.promise(file, first, end)
-        file.writers += 1
+        self.promised = promised  # bytes that it did not reserve so far
+        self.index = file.store.index  # in which it was
 
     async def piece(self, data: bytes | bytearray | memoryview) -> bool:
         """Keep the next piece. False: it is not what it has to be, or there is no room any more."""
-        file, piece = self._file, self._next
+        file, piece = self.file, self._next
         length = layout.span(file.size, piece, 1)
         if self.closed or piece >= self._end or len(data) != length:
             return False
@@ -309,22 +480,23 @@ class Writer:
         return done
 
     async def _keep(self, data: bytes | bytearray | memoryview, piece: int) -> bool:
-        file, store = self._file, self._file.store
-        expected = await store.proven(file, piece)
+        file, growth = self.file, self.file.store.growth
+        expected = await file.expected(piece)
         if file.at < 0:
             return False
         if file.has(piece):
             self._leave()
-            return await store.look_past(file, data, piece)
-        if self._growing is None or self._growing.end != piece or self._growing.dead:
-            self._leave()
-            self._growing = await store.begin(self, file, piece, self._end)
+            return await growth.look_past(file, data, piece)
         growing = self._growing
-        if growing is None or not await store.write(file, growing, data, expected):
+        if growing is None or growing.end != piece or growing.dead or growing.count == growing.room:
+            self._leave()
+            self._growing = await growth.begin(self, file, piece, self._end)
+        growing = self._growing
+        if growing is None or not await growth.write(file, growing, data, expected):
             return False
-        if growing.count == growing.room:
+        if growing.full:
             self._growing, growing.writer = None, None
-            store.seal(file, growing)
+            growth.seal(file, growing)
         return True
 
     def close(self) -> None:
@@ -332,14 +504,19 @@ class Writer:
         if not self.closed:
             self.closed = True
             self._leave()
-            self._file.writers -= 1
-            self._file.store.unpromise(self)
+            self.file.store.growth.left(self)
 
     def _leave(self) -> None:
         if self._growing is not None:
             self._growing.writer = None
-            self._file.store.park(self._file, self._growing)
+            self.file.store.growth.park(self.file, self._growing)
         self._growing = None
+
+
+def whole_kind(names: set[bytes]) -> int:
+    """The kind of hash by which a file with these names is checked as a whole; 0: none."""
+    kinds = {name[0] for name in names}
+    return next((kind for kind in (naming.SHA256, naming.GIT_SHA1) if kind in kinds), 0)
 
 
 def hash_of(data: bytes | bytearray | memoryview, size: int) -> bytes:

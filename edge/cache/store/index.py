@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 MAX_SEGMENTS = 1 << 14
 MAX_FILES = 1 << 12
+_LEAST_SEGMENTS = 1 << 9
 LEAST_SEGMENT = 16  # pieces: 4 MiB, where the quota has room for as many segments
 MOST_SEGMENT = 1 << 13  # pieces: 2 GiB, as FAT has no files of 4
 MOST_QUOTA = MAX_SEGMENTS // 2 * MOST_SEGMENT * PIECE
-PARTS = 256  # of a segment, at most
-SEGMENT_COST = 25 + PARTS // 8  # bytes of a slot, with parts for the longest
-FILE_COST = 23 + layout.MAX_NAMES * layout.NAME + 16
+PARTS = 128  # of a segment, at most
+_FILE_COST = 23 + layout.MAX_NAMES * layout.NAME + 16
 NONE = 0xFFFF
 _GONE = 0xFFFE  # a place in the table of names that was used
 
@@ -40,6 +40,12 @@ def pieces_for(quota: int) -> int:
     return count
 
 
+def segments_for(quota: int) -> int:
+    """How many segments there may be: there is room for short ones, within reason."""
+    full = quota // (pieces_for(quota) * PIECE)
+    return min(max(full * 8, _LEAST_SEGMENTS), MAX_SEGMENTS)
+
+
 def rounded(count: int) -> int:
     """The next power of two, of the pieces of a segment."""
     return 1 << max(count - 1, 0).bit_length()
@@ -49,8 +55,8 @@ class Index:
     """`per_segment`: pieces of a segment at most.
 
     Columns of segments: `serial`; `owner`, the row of the file; `first` piece, `count` of pieces,
-    `sealed` pieces on the disk (more than count, when some were wrong); `used`, when it was last
-    asked for (in ticks); `after`, the next slot of the file. Columns of files: `size` in bytes,
+    `sealed` pieces on the disk (more than count, when some were wrong); `after`, the next slot of
+    the file. Columns of files: `size` in bytes,
     `kept` bytes, `flags`, `head` (first slot), `row_serial` of the proven row's file.
     """
 
@@ -61,7 +67,7 @@ class Index:
 
     def __init__(self, per_segment: int) -> None:
         self.serial, self.first, self.count = array("I"), array("I"), array("I")
-        self.sealed, self.used = array("I"), array("I")
+        self.sealed = array("I")
         self.owner, self.after = array("H"), array("H")
         self.widen(per_segment)
         self.size, self.kept = array("Q"), array("Q")
@@ -70,8 +76,8 @@ class Index:
         self.names_at = bytearray()
         self._free_slots, self._free_rows = array("H"), array("H")
         self._table = array("H", [NONE]) * 64
-        self._in_table = 0
-        self.tick = 0
+        self._in_table = 0  # places that are or were used
+        self._named = 0  # names
         self.files = self.segments = 0
         self.bytes = 0  # on the disk, of the segments
 
@@ -188,6 +194,7 @@ class Index:
         return -1
 
     def _enter(self, name: bytes, at: int) -> None:
+        self._named += 1
         if (self._in_table + 1) * 2 > len(self._table):
             self._rebuild()
             return  # with this name, which stands in its row
@@ -202,19 +209,20 @@ class Index:
         self._in_table += 1
 
     def _rebuild(self) -> None:
-        entries = [(name, at) for at in self.rows() for name in self.names(at)]
-        size = 64
-        while size < len(entries) * 4:
+        size = len(self._table)
+        while size < self._named * 4:
             size *= 2
         self._table = array("H", [NONE]) * size
         self._in_table = 0
-        for name, at in entries:
-            self._put(name, at)
+        for at in self.rows():
+            for name in self.names(at):
+                self._put(name, at)
 
     def _remove_name(self, name: bytes) -> None:
         place = self._place(name)
         if place >= 0:
             self._table[place] = _GONE
+            self._named -= 1
 
     # --- segments ---
 
@@ -228,7 +236,7 @@ class Index:
             return -1
         while len(self.serial) <= slot:
             self._free_slots.append(len(self.serial))
-            for column in (self.serial, self.first, self.count, self.sealed, self.used):
+            for column in (self.serial, self.first, self.count, self.sealed):
                 column.append(0)
             self.owner.append(NONE)
             self.after.append(NONE)
@@ -242,7 +250,6 @@ class Index:
         self.bytes += layout.segment_size(self.size[at], first, self.sealed[slot])
         self.segments += 1
         self.set_verified(slot, 0, self._bits * 8, False)
-        self.touch(slot)
         return slot
 
     def widen(self, per_segment: int) -> None:
@@ -257,8 +264,12 @@ class Index:
         return slot < len(self.owner) and self.owner[slot] != NONE
 
     def cut(self, slot: int, count: int) -> None:
-        """Of the segment, only the first `count` pieces are right; 0: it is gone."""
+        """Of the segment, only the first `count` pieces are right; 0: it is gone.
+
+        What comes in their place is to be checked, so the file is no longer right as a whole.
+        """
         at = self.owner[slot]
+        self.flags[at] &= ~layout.WHOLE
         size, first = self.size[at], self.first[slot]
         self.kept[at] -= layout.span(size, first, self.count[slot])
         self.kept[at] += layout.span(size, first, count)
@@ -312,11 +323,6 @@ class Index:
         while self.head[at] != NONE:
             self.cut(self.head[at], 0)
 
-    def touch(self, slot: int) -> None:
-        """It is used now."""
-        self.tick += 1
-        self.used[slot] = self.tick & 0xFFFFFFFF
-
     # --- what was verified ---
 
     def is_verified(self, slot: int, piece: int) -> bool:
@@ -343,4 +349,4 @@ class Index:
     def cost(self) -> int:
         """Bytes of memory that the tables take."""
         slots, rows = len(self.serial), len(self.size)
-        return slots * (27 + self._bits) + rows * FILE_COST + len(self._table) * 2
+        return slots * (23 + self._bits) + rows * _FILE_COST + len(self._table) * 2

@@ -51,7 +51,7 @@ def load(directory: str, quota: int, max_written: int) -> Loaded:
         directory, Index(tables.pieces_for(quota)), Space(quota, max_written), _lock(directory)
     )
     try:
-        reading = _Reading(found)
+        reading = Reading(found)
         known = found.log.read(reading.take)
         if reading.longest > found.index.per_segment:
             found.index.widen(tables.rounded(reading.longest))
@@ -107,7 +107,7 @@ def _lock(directory: str) -> Handle:
     return handle
 
 
-class _Reading:
+class Reading:
     """Brings the records of a log into an index. One that does not fit is passed over."""
 
     def __init__(self, found: Loaded) -> None:
@@ -181,13 +181,13 @@ class _Reading:
 
 
 _TAKE: dict[int, Callable[..., None]] = {
-    layout.SEGMENT: _Reading._segment,
-    layout.CUT: _Reading._cut,
-    layout.DROP: _Reading._drop,
-    layout.FORGET: _Reading._forget,
-    layout.HOUR: _Reading._hour,
-    layout.SERIAL: _Reading._serial,
-    layout.ROW: _Reading._row,
+    layout.SEGMENT: Reading._segment,
+    layout.CUT: Reading._cut,
+    layout.DROP: Reading._drop,
+    layout.FORGET: Reading._forget,
+    layout.HOUR: Reading._hour,
+    layout.SERIAL: Reading._serial,
+    layout.ROW: Reading._row,
 }
 
 
@@ -233,7 +233,7 @@ def _take_out(there: array[int], serial: int, size: int) -> bool:
 
 
 def _adopt(found: Loaded, serial: int) -> bool:
-    """Whether the segment, of which no record tells, is whole and of use."""
+    """Whether the segment, of which no record tells, is whole and of use, and has room."""
     index = found.index
     try:
         handle = found.shelf.open(serial, SEGMENT)
@@ -241,6 +241,8 @@ def _adopt(found: Loaded, serial: int) -> bool:
         count = len(read_row(handle, serial)) // HASH
         size = layout.segment_size(header.size, header.first, count)
         if header.serial != serial or os.fstat(handle.fd).st_size != size:
+            return False
+        if index.bytes + size + found.log.length > found.space.quota:
             return False
     except (LayoutError, OSError):
         return False

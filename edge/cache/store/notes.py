@@ -37,11 +37,11 @@ class Note:
 
 
 class Notes:
-    """`pool`: leases the memory. `changed`: called when there is something to write."""
+    """`pool`: leases the memory. `changed` is called when there is something to write."""
 
-    def __init__(self, pool: Pool, changed: Callable[[], None]) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._changed = changed
+        self.changed: Callable[[], None] = lambda: None
         self._notes: dict[bytes, Note] = {}
         self._held = 0  # bytes of values in memory
         self._bytes = 0  # bytes of all values
@@ -80,13 +80,13 @@ class Notes:
         self._notes[key] = Note(-1, len(value), bytes(value))
         self._bytes += len(value)
         self._pending[key] = bytes(value)
-        self._changed()
+        self.changed()
 
     def delete(self, key: bytes) -> None:
         """Forget `key`."""
         if self._forget(key):
             self._pending[key] = None
-            self._changed()
+            self.changed()
 
     def keys(self, prefix: bytes = b"") -> list[bytes]:
         """The keys with this beginning, the oldest first."""

@@ -15,21 +15,52 @@ from edge.wire.merkle import HASH, Tree, pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from edge.cache.store import store as stores
-    from edge.cache.store.file import File
+    from edge.cache.store.file import File, Keeper
+    from edge.cache.store.room import Room
 
 
 _OPEN = 8
 _PART = 1 << 16  # bytes read at a time
 
 
+class Root:
+    """The root above a row of `count` hashes that comes bit by bit."""
+
+    __slots__ = ("_rest", "_tree")
+
+    def __init__(self, count: int) -> None:
+        self._tree = Tree(count)
+        self._rest = bytearray()
+
+    def add(self, row: bytes | bytearray | memoryview) -> None:
+        """The next hashes, one after the other."""
+        self._rest += row
+        step = self._tree.step * HASH
+        while len(self._rest) >= step:
+            self._tree.add(bytes(self._rest[:step]))
+            del self._rest[:step]
+
+    def value(self) -> bytes:
+        """Once all were added."""
+        if self._rest:
+            self._tree.add(bytes(self._rest))
+            self._rest.clear()
+        return self._tree.root
+
+
 class Rows:
     """The rows of `store`'s files."""
 
-    def __init__(self, store: stores.Store) -> None:
+    def __init__(self, store: Keeper, room: Room) -> None:
         self._store = store
+        self._room = room
         self._coming: dict[int, tuple[int, Handle, int]] = {}  # by file: serial, file, hashes
         self._handles: dict[int, Handle] = {}  # by serial
+
+    def reset(self) -> None:
+        """The store begins with another shelf."""
+        self._coming.clear()
+        self._handles.clear()
 
     async def set(self, file: File, row: bytes | bytearray | memoryview, start: int) -> bool:
         """See `File.set_row`."""
@@ -49,7 +80,7 @@ class Rows:
         store = self._store
         if start == 0:
             self._stop(file.at)
-            if len(self._coming) >= _OPEN or not store.room.make(count * HASH):
+            if len(self._coming) >= _OPEN or not self._room.make(count * HASH):
                 return False
             new = store.next_serial()
             created = await store.worker.do(partial(store.shelf.create, new, ROW))
@@ -130,7 +161,7 @@ class Rows:
 
 
 def _root(fd: int, count: int) -> bytes:
-    tree = Tree()
+    root = Root(count)
     for at in range(0, count * HASH, _PART):
-        tree.add(os.pread(fd, min(_PART, count * HASH - at), at))
-    return tree.root()
+        root.add(os.pread(fd, min(_PART, count * HASH - at), at))
+    return root.value()

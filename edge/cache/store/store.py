@@ -19,17 +19,17 @@ from weakref import WeakValueDictionary
 from edge import log
 from edge.again import Again
 from edge.cache import names as naming
+from edge.cache.policy import Policy
 from edge.cache.store import check, layout, load
 from edge.cache.store import index as tables
-from edge.cache.store.file import File, Growing, Running, Writer, hash_of
+from edge.cache.store.book import Book
+from edge.cache.store.file import File
+from edge.cache.store.growth import Growth
 from edge.cache.store.index import Index
-from edge.cache.store.journal import Log
 from edge.cache.store.notes import Notes
-from edge.cache.store.notes import take as take_note
-from edge.cache.store.policy import Policy
-from edge.cache.store.room import MAX_GROWING, Room, promise_of
+from edge.cache.store.room import Room
 from edge.cache.store.rows import Rows
-from edge.cache.store.shelf import SEGMENT, Handle, Memory, Shelf, begin
+from edge.cache.store.shelf import SEGMENT, Handle, Memory, Shelf
 from edge.cache.store.space import Space, free, is_raw_flash
 from edge.cache.store.worker import Worker
 from edge.wire.merkle import HASH, PIECE
@@ -41,12 +41,9 @@ if TYPE_CHECKING:
 
     from edge.budget import Pool
 
-_FLUSH = 5.0  # seconds that a record waits for others at most
 _TICK = 10.0  # seconds between two looks at the disk
 _PATIENCE = 30.0  # seconds that a segment waits for who goes on with it
 _OPEN = 24  # segments whose descriptors are held for the next reader
-_BATCH = 1 << 16  # bytes of records that are not waited with
-_SLACK = 1 << 16  # bytes of the log that are no reason to write it anew
 _MOST_WRONG = 1 << 11  # lost pieces whose hashes are remembered
 _MEMORY_PART = 2  # of the pool, one in so many is for pieces where there is no disk
 WORDS = {
@@ -72,26 +69,23 @@ class Store:
         self.pool = pool
         self.loop = loop
         self.trouble = ""
-        self.policy = Policy()
-        self.notes = Notes(pool, self._due)
         self.worker = Worker(loop, "cache")
+        self.notes = Notes(pool)
+        self._book = Book(self.worker, self.notes, self._snapshot, self.wrote, self.failed)
         self.live: WeakValueDictionary[int, File] = WeakValueDictionary()
         self.evicted = self.repaired = self.written = self.kept = 0
         self.refused: dict[str, int] = {}
-        self._wrong: dict[tuple[int, int], bytes] = {}  # hash of pieces that were lost, by row
+        self.wrong: dict[tuple[int, int], bytes] = {}  # hash of pieces that were lost, by row
         self._directory = ""
         self._size = self._max_written = 0
         self._lock: Handle | None = None
-        self._log: Log | None = None
-        self._notes_log: Log | None = None
-        self._pending: list[bytes] = []
-        self._weight = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._flushing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._again = Again(loop, self._attempt)
         self._leased = 0
-        self.growing_count = 0
+        self.room = Room(self)
+        self.growth = Growth(self, self.room)
+        self._rows = Rows(self, self.room)
+        self._handles: dict[int, Handle] = {}
         self._begin_in_memory()
 
     # --- opening and closing ---
@@ -102,8 +96,12 @@ class Store:
 
         "" or a size of 0: in memory alone.
         """
-        same = directory == self._directory and self._log is not None and size > 0
-        if same and tables.pieces_for(size) <= self.index.per_segment:
+        same = directory == self._directory and self._book.is_open and size > 0
+        if (
+            same
+            and tables.segments_for(size) <= self.most_segments
+            and tables.pieces_for(size) <= self.index.per_segment
+        ):
             self._size, self._max_written = size, max_written
             self.space.quota = min(size, tables.MOST_QUOTA)
             await self._limit_writing()
@@ -118,9 +116,7 @@ class Store:
     async def close(self) -> None:
         """Write what is to last. The files are no longer there."""
         self._again.stop()
-        for file in list(self.live.values()):
-            for growing in list(file.growing):
-                self.seal(file, growing)
+        await self.growth.finish_all()
         while self._tasks:
             await asyncio.wait(set(self._tasks))
         await self.flush()
@@ -140,31 +136,15 @@ class Store:
             found.log.close()
             return
         self._begin(found.index, found.space, found.shelf)
-        self._lock, self._log, self._serial = found.lock, found.log, found.serial
-        await self._open_notes()
-        await self._limit_writing()
-        self._say("")
-        self.room.fit()
-
-    async def _open_notes(self) -> None:
-        places: dict[bytes, tuple[int, int]] = {}
-        directory = self._directory
-
-        found = Log(directory, "not")
-
-        def read() -> None:
-            if found.read(partial(take_note, places)):
-                found.tidy()
-            else:
-                found.rewrite(())
-
+        self._lock, self._serial = found.lock, found.serial
         try:
-            await self.worker.do(read)
+            await self._book.open(found.log, directory, self._size)
+            await self._limit_writing()
         except OSError as error:
             self.failed(error)
             return
-        self._notes_log = found
-        self.notes.attach(found, places, self._size)
+        self._say("")
+        self.room.fit()
 
     async def _limit_writing(self) -> None:
         limit, directory = self._max_written, self._directory
@@ -175,31 +155,28 @@ class Store:
     def _begin_in_memory(self) -> None:
         size = self.pool.ceiling // _MEMORY_PART
         self._begin(Index(1), Space(size, 0), Memory())
-        self.notes.attach(None, {}, 0)
 
     def _begin(self, index: Index, space: Space, shelf: Shelf) -> None:
         """With these tables, from now on. Whoever has a file in hand has nothing any more."""
+        self.growth.end()
         for file in list(self.live.values()):
-            for growing in file.growing:
-                growing.dead = True
-            file.growing.clear()
             file.at = -1
             file.moved()
         self.live.clear()
-        for closing in (self._log, self._notes_log):
-            if closing is not None:
-                self.worker.later(closing.close)
-        self._log = self._notes_log = self._lock = None
-        self._pending, self._weight = [], 0
+        self._book.close()
+        self._lock = None
         self.pool.give(self._leased)
         self._leased = 0
         self.index, self.space, self.shelf = index, space, shelf
-        self.room = Room(self)
-        self.rows = Rows(self)
-        self._handles: dict[int, Handle] = {}
-        self._wrong.clear()
+        self.most_segments = tables.segments_for(space.quota)
+        self.policy = Policy(max(self.most_segments, len(index.owner)))
+        for slot in filter(index.has_segment, range(len(index.owner))):
+            self.policy.kept(slot)
+        self.room.reset()
+        self._rows.reset()
+        self._handles.clear()
+        self.wrong.clear()
         self._serial = 1
-        self.growing_count = 0
 
     # --- what is the matter ---
 
@@ -216,7 +193,7 @@ class Store:
     @property
     def log_bytes(self) -> int:
         """Bytes of the logs."""
-        return sum(one.length for one in (self._log, self._notes_log) if one is not None)
+        return self._book.length
 
     def failed(self, error: OSError) -> None:
         """The disk did not do what it was asked for."""
@@ -236,7 +213,7 @@ class Store:
 
     def _attempt(self) -> bool:
         if self.trouble and self._directory:
-            self._spawn(self._reopen() if self._log is None else self._try())
+            self._spawn(self._try() if self._book.is_open else self._reopen())
         return not self.trouble
 
     async def _try(self) -> None:
@@ -246,8 +223,8 @@ class Store:
         except OSError as error:
             self._say(_words(error))
             return
-        self._pending.append(self.space.now)
-        if await self._flush():
+        self.record(self.space.now)
+        if await self.flush():
             self._say("")
 
     def next_serial(self) -> int:
@@ -263,7 +240,6 @@ class Store:
 
     def find(self, name: bytes) -> File | None:
         """The file with this name, of which something is kept or in hand."""
-        self.policy.touch(name)
         at = self.index.find(name)
         return self.at(at) if at >= 0 else None
 
@@ -284,7 +260,7 @@ class Store:
         if index.files >= tables.MAX_FILES - 1:
             for at in list(index.rows()):
                 if at not in self.live and not index.kept[at] and not index.row_serial[at]:
-                    index.remove_file(at)
+                    self.drop_file(at)
         while index.files >= tables.MAX_FILES - 1:
             oldest = self.room.oldest_file()
             if oldest < 0:
@@ -325,12 +301,13 @@ class Store:
         file = self.live.pop(at, None)
         while index.head[at] != tables.NONE:
             self.drop(index.head[at], 0)
-        self.rows.drop(at)
-        for key in [one for one in self._wrong if one[0] == at]:
-            del self._wrong[key]
+        self._rows.drop(at)
+        for key in [one for one in self.wrong if one[0] == at]:
+            del self.wrong[key]
         if file is not None:
             for growing in list(file.growing):
-                self._abandon(file, growing)
+                self.growth.abandon(file, growing)
+            self.growth.busy.pop(at, None)
             file.at = -1
             file.moved()
         index.remove_file(at)
@@ -345,6 +322,7 @@ class Store:
             self.record(layout.cut_record(slot, count))
         else:
             self._handles.pop(slot, None)
+            self.policy.freed(slot)
             self.record(layout.drop_record(slot))
             self.remove(serial, SEGMENT)
             self.lease()
@@ -370,88 +348,9 @@ class Store:
 
     # --- writing ---
 
-    def admits(self, file: File, start: int, end: int) -> bool:
-        """Whether there is room for these bytes, and they are worth it."""
-        reason = "unavailable" if self.trouble else self.room.admits(file, start, end)
-        if reason:
-            self.refuse(reason)
-        return not reason
-
-    def promise(self, file: File, first: int, end: int) -> int:
-        """Bytes promised to a writer."""
-        promised = promise_of(file, first, end)
-        self.room.promised += promised
-        return promised
-
-    def unpromise(self, writer: Writer) -> None:
-        """A writer has no use for what is left of its promise."""
-        self.room.promised -= writer.promised
-        writer.promised = 0
-
-    async def begin(self, writer: Writer, file: File, piece: int, end: int) -> Growing | None:
-        """A segment to write `piece` and those after it to, up to `end`. None: no room."""
-        room = min(file.next_taken(piece), end) - piece
-        for growing in file.growing:
-            if growing.end == piece and growing.writer is None and not growing.sealing:
-                more = min(room, self.index.per_segment - growing.count)
-                if more > 0 and self._reserve(writer, file, growing, growing.count + more):
-                    growing.writer = writer
-                    return growing
-        return await self._begin_segment(writer, file, piece, min(room, self.index.per_segment))
-
-    async def _begin_segment(
-        self, writer: Writer, file: File, piece: int, room: int
-    ) -> Growing | None:
-        if self.growing_count >= MAX_GROWING:
-            self._seal_idle(0.0)
-        if self.trouble or self.growing_count >= 2 * MAX_GROWING or not self.room.slot_free():
-            return None
-        growing = Growing(self.next_serial(), piece, 0)
-        growing.writer = writer
-        if not self._reserve(writer, file, growing, room):
-            self.refuse("room")
-            return None
-        self.growing_count += 1
-        file.growing.append(growing)
-        header = layout.Header(
-            growing.serial, file.size, piece, self.index.flags[file.at], self.index.names(file.at)
-        )
-        size = layout.segment_size(file.size, piece, room)
-        try:
-            handle, self.space.free = await self.worker.do(partial(begin, self.shelf, header, size))
-        except OSError as error:
-            self._abandon(file, growing)
-            self.failed(error)
-            return None
-        except asyncio.CancelledError:
-            self._abandon(file, growing)
-            raise
-        if growing.dead:
-            return None
-        growing.handle = handle
-        return growing
-
-    def _reserve(self, writer: Writer, file: File, growing: Growing, room: int) -> bool:
-        """Reserve what a segment of `room` pieces takes beyond what it has."""
-        size = layout.segment_size(file.size, growing.first, room)
-        more = size - (
-            layout.segment_size(file.size, growing.first, growing.room) if growing.room else 0
-        )
-        granted = min(writer.promised, more)
-        writer.promised -= granted
-        self.room.promised -= granted
-        if not self.room.make(more):
-            return False
-        self.room.reserved += more
-        if not self.lease():
-            self.room.reserved -= more
-            return False
-        growing.room = room
-        return True
-
     def lease(self) -> bool:
         """Lease what is in memory now. False: it is more than the pool has."""
-        wanted = self.index.cost() + (PIECE if self._log is not None else 0)
+        wanted = self.index.cost() + (PIECE if self._book.is_open else 0)
         if not self.shelf.lasts:
             wanted += self.index.bytes + self.room.reserved
         more = wanted - self._leased
@@ -459,123 +358,6 @@ class Store:
             return self.shelf.lasts  # the tables are small, and what they lack is measured
         self._leased = wanted
         return True
-
-    async def write(
-        self,
-        file: File,
-        growing: Growing,
-        data: bytes | bytearray | memoryview,
-        expected: bytes | None,
-    ) -> bool:
-        """Add a piece. False: its hash is not `expected`, or the disk refused it."""
-        handle, size, running = growing.handle, file.size, self._running(file)
-        assert handle is not None
-        at = layout.HEADER + growing.count * PIECE
-        offset, shelf = growing.end * PIECE, self.shelf
-
-        def job() -> bytes:
-            found = hash_of(data, size)
-            if expected in (None, found):
-                shelf.write(handle, data, at)
-                if running is not None:
-                    running.feed(data, offset)
-            return found
-
-        try:
-            found = await self.worker.do(job)
-        except OSError as error:
-            self._abandon(file, growing)
-            self.failed(error)
-            return False
-        if growing.dead or expected not in (None, found):
-            return False
-        growing.row += found
-        if self._wrong.pop((file.at, growing.end - 1), None) is not None:
-            self.repaired += len(data)
-        return True
-
-    async def look_past(self, file: File, data: bytes | bytearray | memoryview, piece: int) -> bool:
-        """A piece that is kept already: only the hash of the whole needs it."""
-        running = self._running(file)
-        if running is not None and running.position == piece * PIECE:
-            await self.worker.do(partial(running.feed, data, running.position))
-        return True
-
-    def _running(self, file: File) -> Running | None:
-        if file.running is None:
-            kind = check.whole_kind(file.names)
-            file.running = Running(kind, file.size) if kind else None
-        return file.running
-
-    def park(self, file: File, growing: Growing) -> None:
-        """Its writer has left: it is sealed soon, unless another goes on with it."""
-        growing.since = self.loop.time()
-        if growing.count == growing.room or growing.handle is None:
-            self.seal(file, growing)
-
-    def _seal_idle(self, patience: float) -> None:
-        for file in list(self.live.values()):
-            for growing in list(file.growing):
-                idle = growing.writer is None and not growing.sealing
-                if idle and self.loop.time() - growing.since >= patience:
-                    self.seal(file, growing)
-
-    def seal(self, file: File, growing: Growing) -> None:
-        """Nothing more comes: have it count."""
-        if growing.sealing or growing.dead:
-            return
-        growing.sealing = True
-        if growing.handle is None or not growing.count:
-            self._abandon(file, growing)
-        else:
-            self._spawn(self._seal(file, growing, growing.handle))
-
-    async def _seal(self, file: File, growing: Growing, handle: Handle) -> None:
-        shelf, row = self.shelf, bytes(growing.row)
-        at = layout.HEADER + layout.span(file.size, growing.first, growing.count)
-
-        def job() -> None:
-            shelf.write(handle, layout.seal(growing.serial, row), at)
-            shelf.flush(handle)
-
-        try:
-            await self.worker.do(job)
-        except OSError as error:
-            self._abandon(file, growing)
-            self.failed(error)
-            return
-        if growing.dead:
-            return
-        self._forget_growing(file, growing)
-        index = self.index
-        first_of_file = index.head[file.at] == tables.NONE
-        slot = index.add_segment(file.at, growing.serial, growing.first, growing.count)
-        assert slot >= 0  # slot_free made one
-        index.set_verified(slot, 0, growing.count, True)
-        self.hold(slot, handle)
-        file.moved()
-        data = layout.span(file.size, growing.first, growing.count)
-        if shelf.lasts:
-            self.kept += data
-            self.wrote(layout.segment_size(file.size, growing.first, growing.count))
-        if first_of_file:
-            self.changed(file.at)
-        self.record(load.segment_record(index, slot))
-        self.record(self.space.now)
-
-    def _forget_growing(self, file: File, growing: Growing) -> None:
-        growing.dead = True
-        file.growing.remove(growing)
-        self.growing_count -= 1
-        self.room.reserved -= layout.segment_size(file.size, growing.first, growing.room)
-        self.lease()
-
-    def _abandon(self, file: File, growing: Growing) -> None:
-        """Nothing of it is kept."""
-        if growing.dead:
-            return
-        self._forget_growing(file, growing)
-        self.remove(growing.serial, SEGMENT)
 
     # --- reading ---
 
@@ -611,24 +393,23 @@ class Store:
         """See `File.row`."""
         return await check.row(self, file, start, count)
 
-    async def proven(self, file: File, piece: int) -> bytes | None:
-        """The hash that this piece has to have, if that is known."""
-        return self._wrong.get((file.at, piece)) or await self.rows.read(file, piece, 1)
+    async def row_of_root(self, file: File, start: int, count: int) -> bytes | None:
+        """The hashes that the root proves, of pieces that are not kept."""
+        return await self._rows.read(file, start, count)
 
     async def set_row(self, file: File, row: bytes | bytearray | memoryview, start: int) -> bool:
         """See `File.set_row`."""
-        return await self.rows.set(file, row, start)
+        return await self._rows.set(file, row, start)
 
     def found_wrong(self, file: File, slot: int, count: int, row: bytes) -> None:
         """After `count` pieces, the segment is not what it was; `row`: its hashes, if known."""
         first, before = self.index.first[slot], self.index.count[slot]
         log.warning("cache-piece-wrong", directory=self._directory, pieces=before - count)
         for piece in range(count, min(before, len(row) // HASH)):
-            if len(self._wrong) < _MOST_WRONG:
+            if len(self.wrong) < _MOST_WRONG:
                 at = piece * HASH
-                self._wrong[file.at, first + piece] = row[at : at + HASH]
+                self.wrong[file.at, first + piece] = row[at : at + HASH]
         self.drop(slot, count)
-        file.set_flag(layout.WHOLE, False)
 
     async def unreadable(self, file: File, slot: int, error: OSError) -> None:
         """One segment cannot be read: it is lost, or everything is."""
@@ -647,7 +428,7 @@ class Store:
         if file.size:
             self.index.add_name(file.at, name)
         self.index.flags[file.at] |= layout.WHOLE | layout.PROVEN
-        self.rows.drop(file.at)
+        self._rows.drop(file.at)
         self.changed(file.at)
 
     def _merge(self, file: File, same: int) -> None:
@@ -664,80 +445,23 @@ class Store:
         """See `File.settle`."""
         return await check.settle(self, file)
 
-    # --- records ---
+    # --- what is written down ---
 
     def record(self, record: bytes) -> None:
         """Write this down, soon."""
-        if self._log is None:
-            return
-        self._pending.append(record)
-        self._weight += len(record)
-        self._due()
-
-    def _due(self) -> None:
-        if self._timer is None:
-            wait = _FLUSH if self._weight < _BATCH else 0.0
-            self._timer = self.loop.call_later(wait, self._begin_flush)
-
-    def _begin_flush(self) -> None:
-        self._timer = None
-        self._spawn(self._flush_all())
-
-    async def _flush_all(self) -> None:
-        await self._flush()
+        self._book.record(record)
 
     async def flush(self) -> bool:
         """Write down all that is to last. False: the disk refused."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        return await self._flush()
+        return await self._book.flush()
 
-    async def _flush(self) -> bool:
-        async with self._flushing:
-            try:
-                await self._flush_log()
-                await self._flush_notes()
-            except OSError as error:
-                self.failed(error)
-                return False
-        return True
-
-    async def _flush_log(self) -> None:
-        book, batch = self._log, self._pending
-        if book is None or not batch:
-            return
-        self._pending, self._weight = [], 0
-        before = book.length
-        try:
-            if book.length > 2 * book.begun + _SLACK:
-                before = 0
-                records = list(load.snapshot(self.index, self.space, self._serial))
-                await self.worker.do(partial(book.rewrite, records))
-            else:
-                await self.worker.do(partial(book.append, batch))
-        except OSError:
-            if self._log is book:
-                self._pending = batch + self._pending
-            raise
-        self.wrote(book.length - before)
+    def _snapshot(self) -> Iterator[bytes]:
+        return load.snapshot(self.index, self.space, self._serial)
 
     def wrote(self, count: int) -> None:
         """So many bytes were given to the disk."""
         self.written += count
         self.space.wrote(count)
-
-    async def _flush_notes(self) -> None:
-        book = self._notes_log
-        if book is None or not self.notes.pending:
-            return
-        batch, write = self.notes.batch()
-        before = book.length
-        places = await self.worker.do(write)
-        if self._notes_log is book:
-            self.notes.written(batch, places)
-        grown = book.length - before if book.length > before else book.length
-        self.wrote(grown)
 
     # --- regular work ---
 
@@ -745,26 +469,26 @@ class Store:
         """Look after the disk, and at some of what is kept, until cancelled."""
         while True:
             await asyncio.sleep(_TICK)
-            self._seal_idle(_PATIENCE)
+            self.growth.seal_idle(_PATIENCE)
             if self.space.tick(self.loop.time()):
                 self.record(self.space.now)
             await self._look()
             await check.scrub(self)
 
     async def _look(self) -> None:
-        book, space, directory = self._log, self.space, self._directory
-        if book is None:
+        index, space, directory = self.index, self.space, self._directory
+        if not self._book.is_open:
             return
 
         def look() -> int:
-            if not book.present:
+            if not self._book.present:
                 raise OSError(errno.ENOENT, "the directory is another one")
             return free(directory)
 
         try:
             space.free = await self.worker.do(look)
         except OSError as error:
-            if self._log is book:
+            if self.index is index:
                 self.failed(error)
             return
         self.room.fit()

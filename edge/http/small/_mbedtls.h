@@ -69,7 +69,7 @@
 #define MBEDTLS_MPI_MAX_SIZE 512 /* RSA of 4096 bits */
 #define MBEDTLS_HAVE_ASM
 
-/* What TLS 1.3 needs of PSA. Randomness is the kernel's, by mbedtls_psa_external_get_random(). */
+/* What TLS 1.3 needs of PSA, and TLS 1.2 to take signatures by RSA-PSS. Randomness is the kernel's, by mbedtls_psa_external_get_random(). */
 #define MBEDTLS_PSA_CRYPTO_C
 #define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
 #define MBEDTLS_PSA_CRYPTO_CONFIG
@@ -77,6 +77,9 @@
 #define PSA_WANT_ALG_ECDH 1
 #define PSA_WANT_ALG_SHA_256 1
 #define PSA_WANT_ALG_SHA_384 1
+#define PSA_WANT_ALG_SHA_512 1
+#define PSA_WANT_ALG_RSA_PSS 1
+#define PSA_WANT_KEY_TYPE_RSA_PUBLIC_KEY 1
 #define PSA_WANT_ALG_HMAC 1
 #define PSA_WANT_ALG_HKDF_EXTRACT 1
 #define PSA_WANT_ALG_HKDF_EXPAND 1

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import random
+import subprocess
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -48,7 +50,7 @@ def sha256(data: bytes) -> bytes:
 async def write(file: File, data: bytes, start: int = 0, end: int | None = None) -> bool:
     """Write the pieces of `data` (the whole file's) in [start, end)."""
     stop = len(data) if end is None else end
-    writer = file.writer(start, stop)
+    writer = file.writer(start, stop) or file.writer(start, stop)  # when it is full, who asks twice
     if writer is None:
         return False
     try:
@@ -78,8 +80,6 @@ async def extent(file: File, offset: int) -> Extent | None:
 
 async def read(file: File) -> bytes | None:
     """All of the file; None: not all of it is kept."""
-    import os
-
     data = bytearray()
     while len(data) < file.size:
         found = await extent(file, len(data))
@@ -97,6 +97,23 @@ def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 def segments(directory: Path) -> list[Path]:
     return sorted(directory.glob("*.seg"))
+
+
+def logs(directory: Path) -> list[Path]:
+    return sorted(directory.glob("*.idx"))
+
+
+def on_disk(directory: Path) -> int:
+    return sum(one.stat().st_size for one in directory.iterdir())
+
+
+def mount(*words: str) -> None:
+    subprocess.run(["mount", *words], check=True)
+
+
+def umount(point: Path) -> None:
+    """Also while files are open there."""
+    subprocess.run(["umount", "-l", str(point)], check=True)
 
 
 HEADER = layout.HEADER
