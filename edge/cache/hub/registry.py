@@ -26,7 +26,6 @@ from edge.cache.hub.routes import quoted
 from edge.cache.hub.service import refuse
 from edge.cache.pull.source import ChangedError, OriginError
 from edge.http.errors import HttpError
-from edge.units import MIB
 from edge.url import Url
 from edge.wire import packed
 from edge.wire.errors import RemoteProtocolError
@@ -51,7 +50,6 @@ _RECENT = 256  # things remembered for minutes
 _FRESH, _MISSING = 60.0, 30.0  # seconds
 _WAIT, _PATIENCE = 9.0, 4.0  # seconds for an answer, and where something can stand in for it
 _STAYS = 0.3  # seconds after which a client that has the head has not dropped the answer
-_SMALL = 8 * MIB  # bytes of a blob that is fetched without that wait
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _VERSION = ("Docker-Distribution-Api-Version", "registry/2.0")
 _HEX = frozenset("0123456789abcdef")
@@ -291,9 +289,8 @@ class Registry:
         headers.append(("Content-Type", "application/octet-stream"))
         if request.method == "GET" and request.headers.get("range") is None:
             headers.append(("Location", f"http://{request.host}{request.target}"))
-            doubtful = asker.agent.startswith("ollama/") and size > _SMALL
             plain = not any(field.startswith("if-") for field, _ in request.headers)
-            if doubtful and plain and not await self._stays(exchange, blob, headers):
+            if plain and not await self._stays(exchange, blob, headers):
                 return
         await self._puller.deliver(request, exchange, blob, headers)
 
