@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from edge.http.response import Response
 
 MAX_MANIFEST = 48 << 10  # bytes
+_MANIFESTS = 4 * MAX_MANIFEST  # bytes that an answer with one takes, parsed and written down
 _MAX_BLOBS = 256  # of a manifest
 _MAX_NAME = 256  # characters
 _RECENT = 256  # things remembered for minutes
@@ -146,6 +147,7 @@ class Registry:
         self._notes = notes
         self._puller = puller
         self._utc = utc
+        self._pool = pool
         self._recent = Remembered(_RECENT, now, pool)
         self._rights = rights.Rights(self._recent, notes, utc)
         self._origin = Origin(client, Url("https", "registry.ollama.ai", 443), ())
@@ -185,7 +187,12 @@ class Registry:
         asker = Asker.of(exchange.request)
         digest = digest_of(which)
         if what == "manifests":
-            await self._manifest(name, which, digest, asker, exchange)
+            if not self._pool.take(_MANIFESTS):
+                raise Refusal(503, "there is no memory for another answer; try again")
+            try:
+                await self._manifest(name, which, digest, asker, exchange)
+            finally:
+                self._pool.give(_MANIFESTS)
         elif what == "blobs" and digest:
             await self._blob(name, digest, asker, exchange)
         else:
