@@ -154,11 +154,14 @@ async def test_a_right_outlives_the_hub_and_opens_for_nobody_else() -> None:
         with Python(ours.url) as user:
             fetched = await user.step(**wanted, token=GOOD_TOKEN)
         await hub.offline()
-        with Python(ours.url) as user:  # with a cache of its own, as each has
-            stranger, none = await user.steps({**wanted, "token": OTHER_TOKEN}, wanted)
-            assert isinstance(stranger, Failed)
-            assert isinstance(none, Failed)
+        with Python(ours.url) as user:
             assert await user.step(**wanted, token=GOOD_TOKEN) == fetched
+        with Command(ours.url) as user:
+            place = f"{ours.url}/org/gated/resolve/main/model.safetensors"
+            for bearer in (OTHER_TOKEN, "hf_unknown", ""):
+                token = ("-H", f"Authorization: Bearer {bearer}") if bearer else ()
+                status, said = await answer(user, "curl", "-sSf", "-o", "a", *token, place)
+                assert status != 0, said
 
 
 @pytest.mark.parametrize(
@@ -404,6 +407,42 @@ async def test_sixteen_at_once_cost_one_download() -> None:
             await asyncio.gather(*asked)
             for number in range(16):
                 assert await told(user.home / str(number)) == sums(BERT)["model.safetensors"]
+        assert hub.storage.sent <= 1.01 * 3_000_001
+
+
+@asynchronous(60)
+async def test_a_range_far_ahead_does_not_wait_for_what_is_fetched() -> None:
+    data = BERT.files()["model.safetensors"].data()
+    async with gateway() as (hub, ours):
+        hub.faults.append(Fault("storage", pace=10_000))  # minutes, for the whole
+        with Command(ours.url) as user:
+            slow = asyncio.create_task(user.run("curl", "-sSfL", "-o", "a", ours.url + PLACE))
+            await until(lambda: begun(hub))
+            await user.run("curl", "-sSfL", "-r", "2900000-", "-o", "b", ours.url + PLACE)
+            assert await told(user.home / "b") == digest(data[2_900_000:])
+            assert not slow.done()
+            slow.cancel()
+            await asyncio.gather(slow, return_exceptions=True)
+
+
+@asynchronous(60)
+async def test_a_slow_client_and_one_that_leaves_are_nobody_elses_trouble() -> None:
+    async with gateway() as (hub, ours):
+        hub.faults.append(Fault("storage", pace=3_000_000))
+        with Command(ours.url) as user:
+            leaves = asyncio.create_task(user.run("curl", "-sSfL", "-o", "a", ours.url + PLACE))
+            await until(lambda: begun(hub))
+            limit = ("--limit-rate", "20k")
+            slow = asyncio.create_task(
+                user.run("curl", "-sSfL", *limit, "-o", "b", ours.url + PLACE)
+            )
+            other = asyncio.create_task(user.run("curl", "-sSfL", "-o", "c", ours.url + PLACE))
+            leaves.cancel()
+            await other
+            assert await told(user.home / "c") == sums(BERT)["model.safetensors"]
+            assert not slow.done()
+            slow.cancel()
+            await asyncio.gather(leaves, slow, return_exceptions=True)
         assert hub.storage.sent <= 1.01 * 3_000_001
 
 
