@@ -10,17 +10,20 @@ Source: RFC 9112 section 9, RFC 9110 section 9.2.2
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from functools import partial
 
 import h11
 
 from edge import log
+from edge.http import heads
 from edge.http.errors import HttpError, OriginError
 from edge.http.limits import ClientLimits
 from edge.http.link import Link
 from edge.http.response import Response, answer
 from edge.threads import in_thread, running
+from edge.units import KIB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 _MAX_ADDRESSES = 6  # of a name that are tried
 _MAX_LOOKUPS = 16  # under way: more means that nobody answers
 _THREAD = "getaddrinfo"
+_MAX_CHUNK_LINE = 16 * KIB  # bytes; and of all trailers
 _V4_MAPPED = b"\0" * 10 + b"\xff\xff"
 _AGAIN = frozenset({"GET", "HEAD"})
 
@@ -59,6 +63,7 @@ class HttpClient:
         self._new_socket = new_socket
         self._roots = roots
         self._links: set[Link] = set()
+        self._connecting = 0
         self._kept: dict[Key, list[tuple[Link, float]]] = {}  # the newest last
         self._timer: asyncio.TimerHandle | None = None
 
@@ -77,9 +82,13 @@ class HttpClient:
         """
         key = (url.scheme, url.host, url.port)
         while True:
+            side, data = _written(method, url, target, headers, body)
             link = self._kept_link(key) or await self._connect(url)
             try:
-                return await self._ask(link, key, method, url, target, headers, body)
+                if not link.quiet:
+                    raise OriginError(f"{link.name}: it spoke before it was asked")
+                await link.send(data)
+                return await answer(link, side, method, self.limits, partial(self._done, key))
             except OriginError:
                 link.close()
                 if link.answered and method in _AGAIN:
@@ -99,37 +108,22 @@ class HttpClient:
             self._timer.cancel()
             self._timer = None
 
-    async def _ask(
-        self,
-        link: Link,
-        key: Key,
-        method: str,
-        url: Url,
-        target: str,
-        headers: Sequence[tuple[str, str]],
-        body: bytes,
-    ) -> Response:
-        side = h11.Connection(h11.CLIENT, self.limits.max_head)
-        fields = [("Host", url.authority), *headers]
-        if body or method not in _AGAIN:
-            fields.append(("Content-Length", str(len(body))))
-        try:
-            data = side.send(h11.Request(method=method, target=target, headers=fields)) or b""
-            if body:
-                data += side.send(h11.Data(data=body)) or b""
-            side.send(h11.EndOfMessage())
-        except (h11.LocalProtocolError, UnicodeError) as error:
-            raise HttpError(f"a request that cannot be sent: {error}") from None
-        if not link.quiet:
-            raise OriginError(f"{link.name}: it spoke before it was asked")
-        await link.send(data)
-        return await answer(link, side, self.limits, partial(self._done, key))
-
     # --- connections ---
 
     async def _connect(self, url: Url) -> Link:
-        """A new one, to the first address of the origin that answers. Raises OriginError."""
+        """A new one. Raises OriginError."""
         self._make_room()
+        self._connecting += 1
+        try:
+            return await self._first(url)
+        except OriginError:
+            self.counters["failed"] += 1
+            raise
+        finally:
+            self._connecting -= 1
+
+    async def _first(self, url: Url) -> Link:
+        """To the first address of the origin that answers. Raises OriginError."""
         ips = await self._addresses(url)
         allowed = [ip for ip in ips if self._allow(ip, url.host, url.port)]
         if not allowed:
@@ -144,8 +138,7 @@ class HttpClient:
             except OriginError as error:
                 failure = error
             except OSError as error:
-                failure = OriginError(f"{url.authority}: {error.strerror}")
-        self.counters["failed"] += 1
+                failure = OriginError(f"{url.authority}: {os.strerror(error.errno or 0)}")
         raise failure
 
     async def _connected(self, ip: bytes, url: Url) -> Link:
@@ -222,13 +215,32 @@ class HttpClient:
 
     def _make_room(self) -> None:
         """Raises OriginError if there are as many connections as there may be, all in use."""
-        while len(self._links) >= self.limits.max_connections:
+        while len(self._links) + self._connecting >= self.limits.max_connections:
             key = next(iter(self._kept), None)
             if key is None:
                 raise OriginError("too many connections to origins")
             self._kept[key].pop(0)[0].close()
             if not self._kept[key]:
                 del self._kept[key]
+
+
+def _written(
+    method: str, url: Url, target: str, headers: Sequence[tuple[str, str]], body: bytes
+) -> tuple[h11.Connection, bytes]:
+    """A request, and the side of h11 that reads its answer. Raises HttpError."""
+    side = h11.Connection(h11.CLIENT, _MAX_CHUNK_LINE)
+    fields = [("Host", url.authority), *headers]
+    if body or method not in _AGAIN:
+        fields.append(("Content-Length", str(len(body))))
+    try:
+        event = h11.Request(method=method, target=target, headers=heads.encoded(fields))
+        data = side.send(event) or b""
+        if body:
+            data += side.send(h11.Data(data=body)) or b""
+        side.send(h11.EndOfMessage())
+    except (h11.LocalProtocolError, UnicodeError) as error:
+        raise HttpError(f"a request that cannot be sent: {error}") from None
+    return side, data
 
 
 def _getaddrinfo(host: str) -> list[bytes]:

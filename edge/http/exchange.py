@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import h11
 
+from edge.http import heads
 from edge.http.errors import ClientGone, HttpError, RequestError
 
 TYPE_CHECKING = False
@@ -169,12 +170,11 @@ class Exchange:
         if not self.keep or self._unread:
             self.keep = False
             fields.append(("Connection", "close"))
-        event = h11.Response(
-            status_code=status, headers=fields, reason=PHRASES.get(status, "").encode()
-        )
+        reason = PHRASES.get(status, "").encode()
         try:
+            event = h11.Response(status_code=status, headers=heads.encoded(fields), reason=reason)
             data = self._side.send(event)
-        except h11.LocalProtocolError as error:
+        except (h11.LocalProtocolError, UnicodeError) as error:
             self.cut()
             raise HttpError(f"an answer that cannot be sent: {error}") from None
         assert data is not None

@@ -55,6 +55,11 @@ class Headers:
         return len(self._fields)
 
 
+def encoded(fields: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """For h11, as `Headers.of` has decoded them. Raises UnicodeError."""
+    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in fields]
+
+
 def end(received: bytearray, searched: int = 0) -> int:
     """Where the head ends, the empty line included; -1: not yet. `searched`: bytes seen before."""
     found = received.find(_END, max(0, searched - len(_END) + 1))
@@ -71,6 +76,9 @@ def fault(head: bytes, max_headers: int) -> str:
         return "there is a control character"
     if head.count(b"\r\n") > max_headers + 2:
         return "there are too many header fields"
+    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    if len(lengths) > 1 or any(b"," in line for line in lengths):  # h11 makes one of equal ones
+        return "Content-Length is not one number"
     return ""
 
 

@@ -81,6 +81,10 @@ class Link:
         # What TLS itself says at first, of sessions to resume, is read with the answer.
         return self._tls is not None and not self.answered
 
+    def measure(self) -> None:
+        """Begin a window: how long the answer has taken to begin says nothing of its speed."""
+        self._waited, self._got = 0.0, 0
+
     async def send(self, data: bytes) -> None:
         """Raises OriginError."""
         if self._tls is None:
@@ -172,15 +176,12 @@ class Link:
             timer.cancel()
             if self._sock.fileno() >= 0:
                 remove(self._sock)
-        self._measure(self._loop.time() - began)
-
-    def _measure(self, waited: float) -> None:
-        self._waited += waited
+        self._waited += self._loop.time() - began
         if self._waited < self._limits.speed_window:
             return
         if self._got < self._limits.least_speed * self._waited:
             raise OriginError(f"{self.name}: too slow")
-        self._waited, self._got = 0.0, 0
+        self.measure()
 
     def _ready(self) -> None:
         if self._waiting is not None and not self._waiting.done():

@@ -53,10 +53,14 @@ class Response:
         side: h11.Connection,
         event: h11.Response,
         rest: bytearray,
+        bodiless: bool,
         seconds: float,
         done: Callable[[Link, bool], None],
     ) -> None:
-        """`rest`: what came after the head. `done`: told whether `link` can be used again."""
+        """`rest`: what came after the head. `bodiless`: whatever that says.
+
+        `done`: told whether `link` can be used again. Raises RequestError.
+        """
         self.status = event.status_code
         self.headers = Headers.of(event)
         self.length = heads.length(self.headers)
@@ -74,7 +78,7 @@ class Response:
         if coded and self.length is not None:
             raise RequestError(502, "both Content-Length and Transfer-Encoding")
         self._framing = _KNOWN
-        if side.their_state is h11.DONE or self.length == 0:
+        if bodiless or self.length == 0:
             self._left = 0
             self._finish(True)
         elif coded:
@@ -181,10 +185,11 @@ class Response:
 async def answer(
     link: Link,
     side: h11.Connection,
+    method: str,
     limits: ClientLimits,
     done: Callable[[Link, bool], None],
 ) -> Response:
-    """The answer to what `side` has sent over `link`. Raises OriginError, TlsError."""
+    """The answer to what `side` has sent over `link`, a `method`. Raises OriginError, TlsError."""
     buffer = bytearray()
     for _ in range(_MAX_EARLY):
         head = await _head(link, buffer, limits)
@@ -194,13 +199,14 @@ async def answer(
         side.receive_data(head)
         try:
             event = side.next_event()
-            if isinstance(event, h11.Response):
-                return Response(link, side, event, buffer, limits.idle_timeout, done)
+            if isinstance(event, h11.Response) and event.http_version[:2] == b"1.":
+                bodiless = method == "HEAD" or event.status_code in (204, 304)
+                return Response(link, side, event, buffer, bodiless, limits.idle_timeout, done)
         except (h11.RemoteProtocolError, RequestError) as error:
             raise OriginError(f"{link.name}: no answer in HTTP: {_short(error)}") from None
         if not isinstance(event, h11.InformationalResponse) or event.status_code == 101:
             break
-    raise OriginError(f"{link.name}: no answer to the request")
+    raise OriginError(f"{link.name}: no answer in HTTP/1")
 
 
 async def _head(link: Link, buffer: bytearray, limits: ClientLimits) -> bytes:
@@ -216,6 +222,7 @@ async def _head(link: Link, buffer: bytearray, limits: ClientLimits) -> bytes:
         buffer += data
     head = bytes(buffer[:end])
     del buffer[:end]
+    link.measure()
     return head
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Request, Exchange], Awaitable[None]]
     Address = tuple[str, int]
 
-CLIENT = 16 * KIB  # bytes that one takes: its task, its buffer, what reads its heads
+CLIENT = 24 * KIB  # bytes that one takes: its task, what it has sent ahead, what reads its heads
 _SWEEP = 1.0  # seconds
 
 

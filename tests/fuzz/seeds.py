@@ -151,6 +151,17 @@ SEEDS: dict[str, list[bytes]] = {
         mdns.response(OWN_RECORDS),
         mdns.query(mdns.SERVICE, [(OWN_RECORDS[0].data, 4000)]),
     ],
+    "http_requests": [
+        b"GET /o/m/refs%2Fpr%2F1/a.gguf?x=y HTTP/1.1\r\nHost: a:80\r\nRange: bytes=0-0\r\n\r\n",
+        b"PUT http://a/x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n",
+    ],
+    "http_answers": [
+        b"\xffHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        b"\x07HTTP/1.1 103 E\r\nLink: x\r\n\r\nHTTP/1.1 206 P\r\nContent-Length: 5\r\n\r\nhello",
+        b"\xffHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nT: x\r\n\r\n",
+        b"\x02HTTP/1.0 404 No\r\n\r\nto the end",
+    ],
     "negotiation": [
         b"\x07" + multistream.HEADER + _line("/none") + _line("/a"),
         b"\xff" + multistream.HEADER + _line("na") + _line("b") + b"rest",

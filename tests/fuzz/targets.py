@@ -12,11 +12,18 @@ import functools
 import tomllib
 from collections.abc import Callable
 
+import h11
+
 from edge import crypto
 from edge.config.toml_lines import lines
 from edge.config.uci_syntax import UciSyntaxError
 from edge.config.uci_syntax import parse as parse_uci
 from edge.dht import protected, validation
+from edge.http import heads
+from edge.http import request as http_request
+from edge.http import response as http_response
+from edge.http.errors import OriginError, RequestError
+from edge.http.limits import ClientLimits
 from edge.mdns.found import near
 from edge.mdns.talk import Talk
 from edge.status.errors import StatusError
@@ -235,6 +242,65 @@ def mdns_messages(data: bytes) -> None:
     for now in (2.0, 2.5, 3.0, 4.0):
         said = talk.say(now, lambda _: told)
         assert all(len(mdns.decode(each).records) <= 128 for each in said)
+
+
+def http_requests(data: bytes) -> None:
+    end = heads.end(bytearray(data))
+    if end < 0:
+        return
+    with contextlib.suppress(RequestError):
+        request, _ = http_request.parse(data[:end], ("192.0.2.1", 1), 64)
+        assert request.path.startswith("/") and "//" not in request.path
+        assert ".." not in request.path.split("/")
+        assert 0 <= request.length <= heads.MAX_LENGTH
+        assert len(request.headers) <= 65
+
+
+class Origin:
+    """In the place of a link (edge.http.link): what it says, and then it ends."""
+
+    def __init__(self, data: bytes) -> None:
+        self.name = "origin"
+        self.secured = True
+        self.said = [bytes(piece) for piece in pieces(data) if piece]
+
+    def measure(self) -> None:
+        """It takes no time."""
+
+    async def receive(self, size: int, seconds: float) -> bytes:
+        if not self.said:
+            return b""
+        taken = self.said[0][:size]
+        self.said[0] = self.said[0][size:]
+        if not self.said[0]:
+            del self.said[0]
+        return taken
+
+
+def http_answers(data: bytes) -> None:
+    origin, done = Origin(data), []
+    side = h11.Connection(h11.CLIENT, 1024)
+    side.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
+    side.send(h11.EndOfMessage())
+    limits = ClientLimits()
+    limits.max_head = 1024
+
+    async def asked() -> None:
+        response = await http_response.answer(
+            origin, side, "GET", limits, lambda _, keep: done.append(keep)
+        )
+        count = 0
+        while part := await response.read(64):
+            assert len(part) <= 64
+            count += len(part)
+        assert len(done) == 1
+        if response.length is not None:
+            assert response.ended_well == (count == response.length)
+        assert response.ended_well or not done[0]
+
+    with contextlib.suppress(OriginError, StopIteration):
+        asked().send(None)
+        raise AssertionError("it waits for something")
 
 
 # --- state machines ---
@@ -466,6 +532,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         dns_answers,
         gateways,
         mdns_messages,
+        http_requests,
+        http_answers,
         negotiation,
         delimited_messages,
         identify_streams,
