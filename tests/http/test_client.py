@@ -293,13 +293,17 @@ async def test_a_kept_connection_that_has_ended_is_no_failure() -> None:
         ("/", [("X", "a\r\nY: b")]),
         ("/", [("X\r\nY", "b")]),
         ("/", [("X", "a\0")]),
+        ("/", [("Authorization", "Bearer secret\n")]),
+        ("/", [("Authorization", "Bearer secret\u2026")]),
     ],
 )
 @asynchronous(60)
 async def test_nothing_is_smuggled_into_a_request(target: str, headers: list) -> None:
     async with origin(says(OK)) as port, asking() as client:
-        with pytest.raises(HttpError, match="cannot be sent"):
+        with pytest.raises(HttpError, match="cannot be sent") as raised:
             await client.request("GET", url(port), target, headers)
+        assert "secret" not in str(raised.value)
+        assert client.counters["connections"] == 0
 
 
 @asynchronous(60)
