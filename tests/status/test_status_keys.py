@@ -19,7 +19,7 @@ SOMETIMES = re.compile(
 # Their keys are what was counted, not names of the page.
 COUNTS = {
     *("autonat.answered", "refusals.cache", "refusals.connections", "refusals.relay"),
-    "memory.rooms",
+    *("cache.fragments.bytes", "cache.fragments.refused", "memory.rooms"),
 }
 
 
