@@ -1,4 +1,4 @@
-"""The binary of a target: bytecode, C extensions, CPython and libsodium linked into one file."""
+"""The binary of a target: bytecode, C extensions, CPython and libraries linked into one file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from cross import boringssl, contents, cpython, cython, libsodium, nuitka, toolchain
+from cross import boringssl, contents, cpython, cython, libsodium, mbedtls, nuitka, toolchain
 from cross.contents import IMAGE, ROOT, Split
 from cross.targets import Target
 
@@ -16,6 +16,7 @@ DIST = ROOT / "dist"
 MAPS = ROOT / "build" / "cross"  # what the linker put where, for bench.footprint
 
 _PRIMITIVES = "edge.crypto.small._primitives"
+_TLS = "edge.http.small._tls"
 # Init functions that are not PyInit_<name>; None: the interpreter makes the module itself.
 _INIT = {
     "builtins": None,
@@ -24,6 +25,7 @@ _INIT = {
     "_warnings": "_PyWarnings_Init",
     "edge": "PyInit_edge",
     _PRIMITIVES: "PyInit__primitives",
+    _TLS: "PyInit__tls",
 }
 # Sections that nothing at run time reads: on MIPS one of them, for debuggers, has 380 KB.
 _DISCARD = "SECTIONS { /DISCARD/ : { *(.pdr) *(.comment) *(.mdebug.*) } } INSERT AFTER .data;\n"
@@ -73,7 +75,13 @@ def _link(target: Target, split: Split, work: Path, debug: bool) -> Path:
     command = [*toolchain.compiler(target), *objects, *map(str, archives)]
     if boringssl.has(target):
         command.append(str(boringssl.built(target)))
-    command += [str(sodium / "libsodium.a"), "-static", "-Wl,--gc-sections", "-lm"]
+    command += [
+        str(sodium / "libsodium.a"),
+        str(mbedtls.built(target)),
+        "-static",
+        "-Wl,--gc-sections",
+        "-lm",
+    ]
     (work / "discard.ld").write_text(_DISCARD)
     command += ["-Wl,-T,discard.ld", "-Wl,--print-map"]
     command += ["-g" if debug else "-s", "-o", "kwaainet"]
@@ -88,10 +96,11 @@ def _own_objects(target: Target, python: Path, sodium: Path, work: Path) -> list
     calls = [f"#ifdef __NR_{name}\n__NR_{name},\n#endif\n" for name in contents.system_calls()]
     (work / "syscalls.h").write_text("".join(calls))
     small = ROOT / "edge" / "crypto" / "small" / "_primitives.c"
+    ours = (IMAGE / "image.c", IMAGE / "no_compiler.c", small, mbedtls.SMALL / "_tls.c")
     objects = []
-    for source in (IMAGE / "image.c", IMAGE / "no_compiler.c", work / "modules.S", small):
+    for source in (*ours, work / "modules.S"):
         objects.append(f"{source.stem}.o")
-        command = [*toolchain.compiler(target), *include, "-DSODIUM_STATIC=1"]
+        command = [*toolchain.compiler(target), *include, *mbedtls.flags(), "-DSODIUM_STATIC=1"]
         if boringssl.has(target):
             command.append(boringssl.DEFINE)
         toolchain.run([*command, "-c", str(source), "-o", objects[-1]], work, work / "log")
@@ -105,7 +114,7 @@ def _own_objects(target: Target, python: Path, sodium: Path, work: Path) -> list
 def _pack(target: Target, split: Split, python: Path, work: Path) -> None:
     """Makes image.h and modules.bin in `work`."""
     library = python / "lib" / "python3.13"
-    names = [*contents.BUILTINS, *split.nuitka[:1], _PRIMITIVES]
+    names = [*contents.BUILTINS, *split.nuitka[:1], _PRIMITIVES, _TLS]
     inits = {name: _INIT.get(name, f"PyInit_{name}") for name in names}
     plan = {
         "modules": _rows(contents.bytecode(library, split)),

@@ -10,11 +10,12 @@ from cross import packages
 ROOT = Path(__file__).parents[1]
 IMAGE = Path(__file__).parent / "image"
 
-# What of edge/ no router uses: the ciphers and the probe of other platforms, a module of types, and
-# UPnP, whose library is not there.
+# What of edge/ no router uses: the ciphers, TLS, zlib and the probe of other platforms, a module of
+# types, and UPnP, whose library is not there.
 _LEFT_OUT = {
     *("edge.crypto.native", "edge.crypto.interface", "edge.tiers.probe.ps"),
-    *("edge.portmap.igd", "edge.wire.ssdp"),
+    *("edge.portmap.igd", "edge.wire.ssdp", "edge.http.openssl"),
+    "edge.cache.hub.coded",
 }
 
 # CPython's built-in modules. Others that it was built with are not linked.
@@ -26,7 +27,11 @@ posix resource select sys time
 """.split()
 
 # Of packages from PyPI (requirements.txt), as bytecode: msgpack without its extension in C.
-PACKAGED = ("msgpack", "msgpack.exceptions", "msgpack.ext", "msgpack.fallback")
+_H11 = "abnf connection events headers readers receivebuffer state util version writers"
+PACKAGED = (
+    *("msgpack", "msgpack.exceptions", "msgpack.ext", "msgpack.fallback"),
+    *("h11", *(f"h11._{name}" for name in _H11.split())),
+)
 
 # Needed before the image's importer runs.
 FROZEN = ("abc", "codecs", "io", "encodings", "encodings.aliases", "encodings.utf_8")

@@ -33,6 +33,7 @@ ZIG = _pinned("ziglang")
 NUITKA = _pinned("nuitka")
 CYTHON = _pinned("cython")
 MSGPACK = _pinned("msgpack")
+H11 = _pinned("h11")
 
 
 def python() -> Path:

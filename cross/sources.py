@@ -63,6 +63,14 @@ BORINGSSL = Source(
     "ISC",
     "LICENSE",
 )
+MBEDTLS = Source(
+    "mbedtls",
+    "3.6.7",
+    "m/mbedtls/mbedtls_3.6.7.orig.tar.bz2",
+    "a7e8bcbec0e6f761b4af24f25677626b35f762f68eef79c08677a363212d11f6",
+    "Apache-2.0",
+    "LICENSE",
+)
 
 
 def unpacked(source: Source) -> Path:

@@ -12,3 +12,9 @@ def trim(keep_ssl: bool) -> None:
     if not keep_ssl:
         sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
     sys.modules.setdefault("_hashlib", None)  # type: ignore[arg-type]
+
+
+def allow_ssl() -> None:
+    """Let ssl be imported from now on, though asyncio goes on without."""
+    if sys.modules.get("ssl", sys) is None:
+        del sys.modules["ssl"]

@@ -40,7 +40,8 @@ def _connect(config: "Config", args: "Arguments") -> int:
 def _selftest(config: "Config", args: "Arguments") -> int:
     from edge.status import selftest
 
-    return selftest.run()
+    url = args.switches.get("fetch")
+    return selftest.run() if url is None else selftest.fetch(url)
 
 
 COMMANDS = (
@@ -59,5 +60,10 @@ COMMANDS = (
         switches=(("count", "N", "number of pings; default 4"),),
     ),
     Command("connect", _connect, "connect the running node to a peer", operands=("ADDR",)),
-    Command("selftest", _selftest, "verify this binary's ciphers and codecs on this machine"),
+    Command(
+        "selftest",
+        _selftest,
+        "verify this binary's ciphers and codecs on this machine",
+        switches=(("fetch", "URL", "fetch that instead: tries names, clock, ca-bundle and TLS"),),
+    ),
 )

@@ -1,4 +1,5 @@
 """`kwaainet selftest`: does this binary compute what it should, on the very machine it runs on?
+With `--fetch URL`: can this machine fetch that?
 
 Only the static binary has what it takes: the vectors of tests/wire/portable and tests/crypto are in
 its image. Each must pass, with the binary's ciphers and with the pure ones, and every module of
@@ -39,6 +40,23 @@ def run() -> int:
     return 1 if failed else 0
 
 
+def fetch(text: str) -> int:
+    """Get the URL `text` as the gateway asks an origin; the exit status. CPython can do it, too."""
+    import asyncio
+
+    from edge.http.errors import HttpError
+
+    try:
+        print(f"{text}: {asyncio.run(_fetch(text))}")
+    except HttpError as error:
+        process.complain(str(error))
+        return 1
+    except ValueError as error:
+        process.complain(f"{text}: {error}")
+        return 2
+    return 0
+
+
 def _crypto() -> int:
     """How many of the vectors fail, with either backend."""
     import crypto_vectors  # type: ignore[import-not-found]
@@ -51,6 +69,25 @@ def _crypto() -> int:
             name = f"vectors {check.__name__[len(_CHECKS) :]} by {backend.BACKEND}"
             failed += not _passes(name, partial(check, backend))
     return failed
+
+
+async def _fetch(text: str) -> str:
+    """The status and how many bytes came."""
+    import asyncio
+
+    from edge.http.client import HttpClient
+    from edge.http.limits import ClientLimits
+    from edge.url import Url
+
+    url, size = Url.parse(text), 0
+    client = HttpClient(asyncio.get_running_loop(), ClientLimits(), lambda ip, host, port: True)
+    try:
+        response = await client.request("GET", url, url.path or "/")
+        while part := await response.read(16384):
+            size += len(part)
+    finally:
+        client.close()
+    return f"{response.status}, {size} bytes"
 
 
 def _load(name: str) -> None:

@@ -54,9 +54,10 @@ class StatusService:
             if not wanted:
                 return
             from edge.http.server import HttpServer
-            from edge.status.pages import pages
+            from edge.status import pages
 
-            self.http = HttpServer(pages(self.report, self._well))
+            found = pages.pages(self.report, self._well)
+            self.http = HttpServer(pages.handler(found), pages.limits())
             self._host.network_changed.append(self.http.listen_anew)
         self.http.configure([_ip_port(address) for address in wanted])
         self.http.names = frozenset(section.http_names)

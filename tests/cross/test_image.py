@@ -181,3 +181,33 @@ def test_the_stand_ins_have_what_the_application_imports_from_them() -> None:
         if source in names and name not in names[source]
     ]
     assert not missing
+
+
+H11_OVER_STANDINS = """
+import sys
+for name in ("typing", "dataclasses"):
+    source = open(f"{sys.argv[1]}/{name}.py").read()
+    module = type(sys)(name)
+    exec(compile(source, name, "exec"), module.__dict__)
+    sys.modules[name] = module
+import h11
+server, client = h11.Connection(h11.SERVER), h11.Connection(h11.CLIENT)
+server.receive_data(client.send(h11.Request(method="GET", target="/", headers=[("Host", "a")])))
+client.send(h11.EndOfMessage())
+print(server.next_event().target.decode())
+client.receive_data(server.send(h11.Response(status_code=200, headers=[("X", "y")])))
+client.receive_data(server.send(h11.Data(data=b"body")) + server.send(h11.EndOfMessage()))
+print(client.next_event().status_code, bytes(client.next_event().data).decode())
+print(client.next_event().headers == [], client.their_state is h11.DONE)
+try:
+    server.next_event(), server.start_next_cycle()
+    server.receive_data(b"GET / HTTP/1.1\\r\\n\\r\\n"), server.next_event()
+except h11.RemoteProtocolError as error:
+    print(error.error_status_hint)
+"""
+
+
+def test_h11_works_over_the_stand_ins() -> None:
+    command = [sys.executable, "-OO", "-c", H11_OVER_STANDINS, IMAGE / "standins"]
+    said = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    assert said.split() == ["/", "200", "body", "True", "True", "400"]

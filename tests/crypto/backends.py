@@ -15,7 +15,6 @@ from cross.targets import TARGETS
 from edge.crypto import native, pure
 from tests.counterparts import cache
 
-SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 _NAME = "edge.crypto.small._primitives"
 _HERE = Path(__file__).parent
 _SMALL = _HERE.parents[1] / "edge" / "crypto" / "small"

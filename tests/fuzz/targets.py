@@ -12,7 +12,15 @@ import functools
 import tomllib
 from collections.abc import Callable
 
+import h11
+
 from edge import crypto
+from edge.cache.hub import links
+from edge.cache.hub.pages import PageError, Pages
+from edge.cache.hub.registry import Manifest
+from edge.cache.hub.rewriter import HELD, RewriteError, Rewriter
+from edge.cache.hub.versions import Version
+from edge.cache.pull.source import OriginError as FileError
 from edge.cache.store import layout
 from edge.cache.store.index import Index
 from edge.cache.store.journal import frames
@@ -23,13 +31,22 @@ from edge.config.toml_lines import lines
 from edge.config.uci_syntax import UciSyntaxError
 from edge.config.uci_syntax import parse as parse_uci
 from edge.dht import protected, validation
+from edge.http import heads
+from edge.http import request as http_request
+from edge.http import response as http_response
+from edge.http.errors import OriginError, RequestError
+from edge.http.limits import ClientLimits
 from edge.mdns.found import near
 from edge.mdns.talk import Talk
+from edge.models import manifest as model_manifests
+from edge.models.errors import ModelError
+from edge.models.read import read_table
 from edge.status.errors import StatusError
 from edge.status.server import _decoded
 from edge.status.verbs import _count, _target
 from edge.swarm import peerstore
 from edge.wire import (
+    attestation,
     autonat,
     base58,
     circuit,
@@ -37,10 +54,12 @@ from edge.wire import (
     dictionary,
     dns,
     envelope,
+    fragment,
     hivemind,
     identify,
     kad,
     mdns,
+    merkle,
     multibase,
     multistream,
     noise,
@@ -100,6 +119,48 @@ def pieces(data: bytes) -> list[bytes]:
     return [data[i : i + step] for i in range(1, len(data), step)]
 
 
+# --- the hub's answers ---
+
+
+def hub_listings(data: bytes) -> None:
+    """JSON that is changed as it passes, and pages that become one."""
+
+    def changed(portions: list[bytes]) -> bytes | None:
+        rewriter = Rewriter("https://hub", "http://us")
+        try:
+            out = [rewriter.feed(portion) for portion in portions] + [rewriter.end()]
+        except RewriteError:
+            return None
+        return b"".join(out)
+
+    portions = pieces(data)
+    found = changed(portions)
+    assert found == changed([data[1:]]) or len(data) > HELD
+    assert found is None or b'{"xetHash":1' not in found
+    pages = Pages()
+    with contextlib.suppress(PageError):
+        for portion in portions:
+            pages.feed(portion)
+        pages.turn()
+
+
+def hub_heads(data: bytes) -> None:
+    """What the hub tells of a file, what was written down of it, and a registry's manifest."""
+    text = data.decode("latin-1")
+    told = ("x-repo-commit", "etag", "x-linked-etag", "x-linked-size", "content-length")
+    with contextlib.suppress(FileError):
+        version = Version.of([(200, dict(zip(told, text.split("\n"), strict=False)))])
+        again = Version.decode(version.encode())
+        assert again is not None
+        assert again.name("x") == version.name("x")
+    Version.decode(data)
+    links.at_hub(text, "https://hub")
+    for address, _ in links.links(links.our_link(text, "https://hub", "", "http://us")):
+        assert address.startswith("http://us/")
+    with contextlib.suppress(FileError):
+        Manifest(data, "", 0).sizes()
+
+
 # --- codecs ---
 
 
@@ -121,6 +182,23 @@ def dht_requests(data: bytes) -> None:
     with contextlib.suppress(RemoteProtocolError):
         keys = hivemind.FindRequest.decode(data).keys
         assert len(keys) <= hivemind.MAX_KEYS
+
+
+def fragment_messages(data: bytes) -> None:
+    """A request, and as the answer to one of each kind."""
+    with contextlib.suppress(RemoteProtocolError):
+        request = fragment.Request.decode(data)
+        assert fragment.Request.decode(request.encode()[1:]).name == request.name
+    for operation in fragment.OPERATIONS:
+        with contextlib.suppress(RemoteProtocolError):
+            answer = fragment.decode_answer(data, fragment.Request(operation, bytes(33), 1, 70))
+            if isinstance(answer, fragment.Range):
+                assert 0 < answer.length <= fragment.MAX_PIECES * merkle.PIECE
+                answer.proven(bytes(merkle.HASH), answer.size)
+            elif isinstance(answer, fragment.Have | fragment.Row):
+                assert 0 <= answer.count <= fragment.WINDOW
+            else:
+                assert len(answer.encode()) <= fragment.MAX_ANSWER
 
 
 def multiaddr(data: bytes) -> None:
@@ -241,6 +319,65 @@ def mdns_messages(data: bytes) -> None:
     for now in (2.0, 2.5, 3.0, 4.0):
         said = talk.say(now, lambda _: told)
         assert all(len(mdns.decode(each).records) <= 128 for each in said)
+
+
+def http_requests(data: bytes) -> None:
+    end = heads.end(bytearray(data))
+    if end < 0:
+        return
+    with contextlib.suppress(RequestError):
+        request, _ = http_request.parse(data[:end], ("192.0.2.1", 1), 64)
+        assert request.path.startswith("/") and "//" not in request.path
+        assert ".." not in request.path.split("/")
+        assert 0 <= request.length <= heads.MAX_LENGTH
+        assert len(request.headers) <= 65
+
+
+class Origin:
+    """In the place of a link (edge.http.link): what it says, and then it ends."""
+
+    def __init__(self, data: bytes) -> None:
+        self.name = "origin"
+        self.secured = True
+        self.said = [bytes(piece) for piece in pieces(data) if piece]
+
+    def measure(self) -> None:
+        """It takes no time."""
+
+    async def receive(self, size: int, seconds: float) -> bytes:
+        if not self.said:
+            return b""
+        taken = self.said[0][:size]
+        self.said[0] = self.said[0][size:]
+        if not self.said[0]:
+            del self.said[0]
+        return taken
+
+
+def http_answers(data: bytes) -> None:
+    origin, done = Origin(data), []
+    side = h11.Connection(h11.CLIENT, 1024)
+    side.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
+    side.send(h11.EndOfMessage())
+    limits = ClientLimits()
+    limits.max_head = 1024
+
+    async def asked() -> None:
+        response = await http_response.answer(
+            origin, side, "GET", limits, lambda _, keep: done.append(keep)
+        )
+        count = 0
+        while part := await response.read(64):
+            assert len(part) <= 64
+            count += len(part)
+        assert len(done) == 1
+        if response.length is not None:
+            assert response.ended_well == (count == response.length)
+        assert response.ended_well or not done[0]
+
+    with contextlib.suppress(OriginError, StopIteration):
+        asked().send(None)
+        raise AssertionError("it waits for something")
 
 
 # --- state machines ---
@@ -400,6 +537,28 @@ def _network() -> Network:
 # --- files and users ---
 
 
+def models(data: bytes) -> None:
+    """A file of a model is refused, or its manifest covers it once."""
+    with contextlib.suppress(ModelError):
+        table = read_table(lambda offset, length: data[offset : offset + length], len(data))
+        made = model_manifests.Manifest.of(table)
+        assert sum(length for _, length in made.runs) == len(data)
+        assert model_manifests.Manifest.decode(made.encode()).runs == made.runs
+
+
+def manifests(data: bytes) -> None:
+    for kind in (model_manifests.Manifest, model_manifests.ModelSet):
+        with contextlib.suppress(ModelError):
+            assert kind.decode(data).encode() == data
+
+
+def attestations(data: bytes) -> None:
+    with contextlib.suppress(RemoteProtocolError):
+        peer, said = attestation.open_attestation(data)
+        assert peer == PEER
+        assert len(said.root or b"") == len(said.sha256 or b"") == attestation.HASH
+
+
 def uci_files(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     try:
@@ -487,6 +646,8 @@ def status_requests(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
+        hub_listings,
+        hub_heads,
         messages,
         dht_requests,
         multiaddr,
@@ -498,9 +659,12 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         stored_records,
         cache_directories,
         kad_messages,
+        fragment_messages,
         dns_answers,
         gateways,
         mdns_messages,
+        http_requests,
+        http_answers,
         negotiation,
         delimited_messages,
         identify_streams,
@@ -514,5 +678,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         toml_files,
         peer_stores,
         status_requests,
+        models,
+        manifests,
+        attestations,
     )
 }

@@ -17,6 +17,21 @@ class Any:
 
 
 BinaryIO = Callable = Optional = Self = Tuple = Type = TypeAlias = Any
+AnyStr = Dict = Iterable = List = Literal = NoReturn = Pattern = Sequence = Set = Union = (
+    Any  # for h11
+)
+
+
+def TypeVar(name, **_):
+    return Any
+
+
+def cast(kind, value):
+    return value
+
+
+def overload(function):
+    return function
 
 
 class Protocol:
