@@ -15,9 +15,9 @@ import os
 from contextlib import asynccontextmanager, contextmanager
 
 from edge import log
-from edge.autonat.rate import Rate
 from edge.swarm.backoff import Backoff
 from edge.swarm.errors import SwarmError
+from edge.swarm.rate import Rate
 from edge.wire import autonat as messages
 from edge.wire import ip as ips
 from edge.wire.errors import RemoteProtocolError, WireError

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import asyncio
 
-from edge.autonat.rate import Rate
 from edge.swarm.addresses import PUBLIC
 from edge.swarm.errors import SwarmError
+from edge.swarm.rate import Rate
 from edge.wire import autonat as messages
 from edge.wire import ip as ips
 from edge.wire.errors import RemoteProtocolError, WireError

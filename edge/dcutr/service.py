@@ -9,8 +9,8 @@ which the specification prefers, is served too. New streams go over the direct c
 
 A stranger must not make this node scan for it. What is dialled is what the peer says of itself, on
 the internet and not near this node (edge.swarm.dialer), a few addresses at few IPs, and so often
-(`Tries`); a peer that cannot be reached rests. What becomes of a dial is not told; when the next
-attempt begins lets it be guessed.
+(PER_PEER, IN_ALL); a peer that cannot be reached rests. What becomes of a dial is not told; when
+the next attempt begins lets it be guessed.
 
 Source: libp2p/specs relay/DCUtR.md; named as in go-libp2p's p2p/protocol/holepunch
 """
@@ -22,10 +22,10 @@ from contextlib import suppress
 
 from edge import log
 from edge.config.schema import Dcutr
-from edge.dcutr.tries import Tries
 from edge.swarm import ping
 from edge.swarm.backoff import Backoff
 from edge.swarm.errors import DialError, StreamEnded, StreamReset, SwarmError
+from edge.swarm.rate import Rate
 from edge.swarm.stream import Stream
 from edge.wire import dcutr as messages
 from edge.wire import ip
@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 ATTEMPTS = 3
 MAX_ADDRESSES = 8  # told of us, or dialled of a peer
 PER_IP = 2  # of those dialled
+PER_PEER = 4  # dials a minute: an upgrade with all its attempts
+IN_ALL = 32  # dials a minute
+_MINUTE = 60.0
 _AT_ONCE = 8  # peers that this node tries to reach
 _DIAL_TIME = 5.0  # seconds
 _EXCHANGE_TIME = 15.0  # seconds from CONNECT to SYNC
@@ -62,7 +65,9 @@ class DcutrService:
         self._swarm = host.swarm
         self._enabled = False
         self._busy: set[PeerId] = set()  # whom this node, as B, tries to reach
-        self._tries = Tries(host.swarm.loop.time)
+        clock = host.swarm.loop.time
+        self._by_peer = Rate(clock, PER_PEER, _MINUTE, most=IN_ALL)
+        self._all = Rate(clock, IN_ALL, _MINUTE, most=1)
         self._rests = Backoff(host.swarm.loop.time, _LONGEST_REST)
         self._unused: set[Connection] = set()  # circuits that were so at the last look
         self._counts = {"punched": 0, "failed": 0, "refused": 0}
@@ -228,7 +233,7 @@ class DcutrService:
             return
         if not addresses:
             raise DialError("it names no address that may be dialled")
-        if not self._tries.take(peer):
+        if not (self._by_peer.take(peer) and self._all.take(None)):
             self._counts["refused"] += 1
             raise DialError("others have made this node dial as often as they may")
         try:

@@ -1,7 +1,8 @@
 """Dials callers back, for a ping that asks to validate: can they be reached from here?
 
 A caller is dialled at the addresses of its identify that have the IP it calls from, and nowhere
-else: nobody can have this node dial a third party. The new connection is closed before the answer
+else: nobody can have this node dial a third party. It leaves from a new port, for which a NAT that
+the caller is behind has no hole. The new connection is closed before the answer
 leaves, so that the caller begins nothing on it.
 """
 
@@ -66,7 +67,7 @@ class DialBack:
         for address in _own(connection):
             self.dials += 1
             try:
-                dialled = await self._dialer.dial(address, peer)
+                dialled = await self._dialer.dial(address, peer, new_port=True)
             except (SwarmError, WireError, OSError):
                 continue
             try:

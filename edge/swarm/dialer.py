@@ -47,18 +47,25 @@ class Effort:
     """What one call of `Dialer.connect` may do, for the peer and for relays on the way to it.
 
     `again`, `trusted`: as there. `responds`: this node is the one that is dialled, in all that
-    follows TCP. `stagger`: seconds from one address to the next.
+    follows TCP. `stagger`: seconds from one address to the next. `new_port`: never from one that
+    is listened at.
     """
 
-    __slots__ = ("again", "lookups", "responds", "stagger", "trusted")
+    __slots__ = ("again", "lookups", "new_port", "responds", "stagger", "trusted")
 
     def __init__(
-        self, again: bool, trusted: bool, responds: bool = False, stagger: float = STAGGER
+        self,
+        again: bool,
+        trusted: bool,
+        responds: bool = False,
+        stagger: float = STAGGER,
+        new_port: bool = False,
     ) -> None:
         self.again = again
         self.trusted = trusted
         self.responds = responds
         self.stagger = stagger
+        self.new_port = new_port
         self.lookups = Lookups()
 
 
@@ -212,13 +219,17 @@ class Dialer:
         self._backoff.forget((peer, address))
         return connection
 
-    async def dial(self, address: Multiaddr, peer: PeerId | None) -> Connection:
+    async def dial(
+        self, address: Multiaddr, peer: PeerId | None, new_port: bool = False
+    ) -> Connection:
         """One new connection at one resolved address, which is trusted: the owner has named it, or
-        it is on a link of this machine.
+        it is on a link of this machine, or that of a peer who calls from its IP.
 
-        Its peer is `peer`, or whoever answers.
+        Its peer is `peer`, or whoever answers. `new_port`: from one where nobody has been called
+        from, so that no hole in a NAT lets it in.
         """
-        return await self._dial(address, peer, Effort(again=False, trusted=True))
+        effort = Effort(again=False, trusted=True, new_port=new_port)
+        return await self._dial(address, peer, effort)
 
     async def dial_apart(self, address: Multiaddr, peer: PeerId) -> Connection:
         """One new connection to `peer` beside all there are (edge.swarm.apart), from a new port.
@@ -234,7 +245,7 @@ class Dialer:
     async def _dial(self, address: Multiaddr, peer: PeerId | None, effort: Effort) -> Connection:
         if address.is_circuit:
             return await self._through_relay(address, peer, effort)
-        transport = await self._socket(address, lent=self.from_listener)
+        transport = await self._socket(address, lent=self.from_listener and not effort.new_port)
         connection = self._swarm.upgrade(transport, not effort.responds, address, expected=peer)
         connection.dialled_from = transport.sock.getsockname()[1]
         return await _upgraded(connection)

@@ -8,7 +8,7 @@ it, and a row is checked against the root. A file of one piece or less has no ro
 Source: BEP 52, "pieces root" and "piece layers"
 """
 
-import hashlib
+from edge.crypto.digests import sha256
 
 LEAF = 1 << 14
 PIECE = 1 << 18
@@ -24,7 +24,7 @@ def pieces(size: int) -> int:
 def piece_hash(data: "bytes | bytearray | memoryview", alone: bool = False) -> bytes:
     """The hash of one piece of at most PIECE bytes. `alone`: the file has no other piece."""
     view = memoryview(data)
-    row = [hashlib.sha256(view[at : at + LEAF]).digest() for at in range(0, len(view), LEAF)]
+    row = [sha256(view[at : at + LEAF]) for at in range(0, len(view), LEAF)]
     width = len(row) if alone else _LEAVES
     return _top(row, bytes(HASH), _power_of_two(width))
 
@@ -42,8 +42,8 @@ def _top(row: "list[bytes]", padding: bytes, width: int) -> bytes:
         if len(row) % 2:
             row.append(padding)
         pairs = range(0, len(row), 2)
-        row = [hashlib.sha256(row[at] + row[at + 1]).digest() for at in pairs]
-        padding = hashlib.sha256(padding + padding).digest()
+        row = [sha256(row[at] + row[at + 1]) for at in pairs]
+        padding = sha256(padding + padding)
         width //= 2
     return row[0] if row else padding
 

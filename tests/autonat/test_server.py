@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from edge.autonat import server
-from edge.autonat.rate import Rate
 from edge.swarm.addresses import PUBLIC
 from edge.swarm.connection import Connection
 from edge.swarm.errors import StreamReset
@@ -203,15 +202,3 @@ async def test_auto_serves_while_the_node_is_reachable_itself() -> None:
         ours.host.addresses.configure([Multiaddr.from_string("/ip4/9.9.9.9/tcp/4001")])
         assert ours.host.addresses.nat == PUBLIC
         assert both <= set(ours.swarm.protocols(connection))
-
-
-def test_a_rate_is_for_each_and_the_quietest_is_forgotten() -> None:
-    now = 0.0
-    rate = Rate(lambda: now, times=2, period=60.0, most=2)
-    assert [rate.take("a") for _ in range(3)] == [True, True, False]
-    assert rate.take("b")
-    now = 30.0
-    assert [rate.take("a") for _ in range(2)] == [True, False]
-    assert rate.take("c")
-    assert len(rate._full_at) == 2
-    assert not rate.take("a")

@@ -10,8 +10,14 @@ import pytest
 
 from edge import crypto
 from edge.config.load import load
-from edge.dcutr.service import ATTEMPTS, MAX_ADDRESSES, PER_IP, DcutrService, dialable
-from edge.dcutr.tries import PER_PEER
+from edge.dcutr.service import (
+    ATTEMPTS,
+    MAX_ADDRESSES,
+    PER_IP,
+    PER_PEER,
+    DcutrService,
+    dialable,
+)
 from edge.relay.client import RelayClient
 from edge.swarm.connection import Connection
 from edge.swarm.errors import DialError, StreamReset

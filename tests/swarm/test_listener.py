@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from edge.crypto import Ed25519Key
-from edge.swarm import listener
+from edge.swarm import dialer, listener
+from edge.swarm.dialer import Dialer
 from edge.swarm.errors import SwarmError
 from edge.swarm.swarm import Swarm
+from edge.wire.ip import LOOPBACK
 from edge.wire.multiaddr import Multiaddr
 from tests.counterparts.base import Setup, asynchronous, free_port, until
 from tests.counterparts.edge_node import EdgeNode
@@ -210,3 +212,21 @@ async def test_there_is_nothing_to_lend_without_a_listener_that_others_reach() -
         swarm.listen(at("/ip4/0.0.0.0/tcp/0"))
         assert not swarm.lend_port(six)
     await swarm.stop()
+
+
+@asynchronous(20)
+async def test_a_dial_into_the_internet_leaves_from_the_listener_unless_a_new_port_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dialer, "PUBLIC", LOOPBACK)  # this machine is the internet here
+    ours, theirs = Swarm(Ed25519Key.generate()), Swarm(Ed25519Key.generate())
+    port = ours.listen(at("/ip4/0.0.0.0/tcp/0")).host_port()[1]  # type: ignore[index]
+    address = theirs.listen(FREE)
+    dialing = Dialer(ours)
+    dialing.from_listener = True
+    first = await dialing.dial(address, theirs.peer_id)
+    second = await dialing.dial(address, theirs.peer_id, new_port=True)
+    assert first.dialled_from == port
+    assert second.dialled_from != port
+    for swarm in (ours, theirs):
+        await swarm.stop()
