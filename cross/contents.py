@@ -10,11 +10,12 @@ from cross import packages
 ROOT = Path(__file__).parents[1]
 IMAGE = Path(__file__).parent / "image"
 
-# What of edge/ no router uses: the ciphers, TLS and the probe of other platforms, a module of
+# What of edge/ no router uses: the ciphers, TLS, zlib and the probe of other platforms, a module of
 # types, and UPnP, whose library is not there.
 _LEFT_OUT = {
     *("edge.crypto.native", "edge.crypto.interface", "edge.tiers.probe.ps"),
     *("edge.portmap.igd", "edge.wire.ssdp", "edge.http.openssl"),
+    "edge.cache.hub.coded",
 }
 
 # CPython's built-in modules. Others that it was built with are not linked.

@@ -25,6 +25,11 @@ PICTURES = sorted(DOCS.glob("*.dot"))
 OPTIONS = {option.name: option for option in reversed(every_option())}
 VERBS = {verb.name: verb for verb in cli.COMMANDS}
 SOURCE = "\n".join(path.read_text() for path in sorted(EDGE.rglob("*.py")))
+TESTS = {
+    name
+    for path in sorted(Path(__file__).parent.rglob("test_*.py"))
+    for name in re.findall(r"^ *(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
+}
 # Words in `code` that look like options and are names of something else.
 OTHER_NAMES = {
     "addrs_signed",  # of records
@@ -124,7 +129,7 @@ def test_options_exist(page: Path) -> None:
     for word in code_in(page):
         name, _, value = word.partition(" = ")
         if value or re.fullmatch(r"[a-z]+(_[a-z]+)+", word):
-            assert name in names, word
+            assert name in names or name in TESTS, word
     for variable in re.findall(rf"`({ENVIRONMENT}[A-Z_]+)`", page.read_text()):
         assert variable in {option.environment for option in OPTIONS.values()}
 

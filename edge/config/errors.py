@@ -51,6 +51,6 @@ def suggestion(
         return f"did you mean {before}{folded[near[0]]}{after}?"
     if otherwise:
         return otherwise
-    if len(known) > 16:
+    if len(known) > 20:
         return "`kwaainet help run` lists them all"
     return "expected " + " or ".join([f"{before}{other}{after}" for other in known])

@@ -26,7 +26,8 @@ PLAIN = "text/plain; charset=utf-8"
 
 
 class Exchange:
-    """`on_gone`: called when the client has left while it was being answered.
+    """`on_gone`: called when the client has left while it was being answered. `more`: headers of
+    the answer, beside those that `head` is given.
 
     `status`: of the answer, 0 until its head was written. `keep`: whether another request may
     follow. `reading`: whether the request's body is waited for.
@@ -41,6 +42,7 @@ class Exchange:
         "_unread",
         "cut_short",
         "keep",
+        "more",
         "on_gone",
         "reading",
         "request",
@@ -55,6 +57,7 @@ class Exchange:
         self.keep = request.keep
         self.cut_short = False
         self.reading = False
+        self.more: list[tuple[str, str]] = []
         self.on_gone: Callable[[], None] | None = None
         self._side = side
         self._inlet = inlet
@@ -164,7 +167,7 @@ class Exchange:
 
     def _head(self, status: int, headers: Sequence[tuple[str, str]], length: int | None) -> bytes:
         assert not self.status, "one head for each answer"
-        fields = list(headers)
+        fields = [*headers, *self.more]
         if length is not None and status != 204:
             fields.append(("Content-Length", str(length)))
         if not self.keep or self._unread:
@@ -211,6 +214,7 @@ PHRASES = {
     405: "Method Not Allowed",
     408: "Request Timeout",
     411: "Length Required",
+    412: "Precondition Failed",
     413: "Content Too Large",
     416: "Range Not Satisfiable",
     417: "Expectation Failed",

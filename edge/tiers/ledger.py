@@ -28,7 +28,8 @@ INTERVAL = 3600.0  # seconds between two writes
 FILES = TODAY, DAYS = "ledger.today", "ledger.days"
 _COUNTS = ("bytes_relayed", "circuits", "fragments_served", "blocks_computed")
 _SECONDS = tuple(f"{mode}_seconds" for mode in MODES)
-FIELDS = (*_COUNTS, "reservation_seconds", *_SECONDS)
+_CACHE = ("cache_bytes_served", "wan_bytes_saved")  # last: older files end before them
+FIELDS = (*_COUNTS, "reservation_seconds", *_SECONDS, *_CACHE)
 COLUMNS = ("day", *FIELDS, "vda_estimate_low", "vda_estimate_high")  # of an export
 _BEHIND = 3600.0  # seconds after which a clock that lies behind the newest day is believed
 _MAX_FILE = 1 << 18
@@ -38,16 +39,18 @@ _MAX_DIGITS = 18  # of a number in a file
 class Counts:
     """Counters since the start; `reservations` is the number held now.
 
-    `fragments_served` and `blocks_computed` stay 0: the rooms that do so do not exist yet.
+    `blocks_computed` stays 0: the room that does so does not exist yet.
     """
 
-    __slots__ = (*_COUNTS, "reservations")
+    __slots__ = (*_COUNTS, *_CACHE, "reservations")
 
     def __init__(self) -> None:
         self.bytes_relayed = 0
         self.circuits = 0
         self.fragments_served = 0
         self.blocks_computed = 0
+        self.cache_bytes_served = 0
+        self.wan_bytes_saved = 0
         self.reservations = 0
 
     def add(self, name: str, count: int) -> None:
@@ -75,6 +78,8 @@ class Day:
     @classmethod
     def of(cls, words: list[str]) -> Day:
         """Parse a row from a file. Raises ValueError if it is not one."""
+        if len(words) == len(FIELDS) - len(_CACHE):
+            words = [*words, *["0"] * len(_CACHE)]
         if len(words) != len(FIELDS) or max(map(len, words)) > _MAX_DIGITS:
             raise ValueError("not a day")
         day = cls()
@@ -114,7 +119,7 @@ class Ledger:
         entry.values[f"{mode}_seconds"] = seconds
         entry.values["reservation_seconds"] = counts.reservations * seconds
         if self._before is not None:
-            for name in _COUNTS:
+            for name in (*_COUNTS, *_CACHE):
                 entry.values[name] = getattr(counts, name) - getattr(self._before, name)
         self._before = counts
         self._undated.add(entry)

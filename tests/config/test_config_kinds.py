@@ -26,6 +26,9 @@ PEER = kinds.Address(address_rules.PEER, SOFT, "")
 PEER_IDS = kinds.PeerIds((), SOFT, "")
 NETWORKS = kinds.Networks((), SOFT, "")
 NAMES = kinds.Names((), SOFT, "")
+URL = kinds.Url(None, SOFT, "")
+HOSTS = kinds.Hosts((), SOFT, "")
+PATH_NAME = kinds.PathName(SOFT, "")
 
 
 @pytest.mark.parametrize(
@@ -83,6 +86,13 @@ NAMES = kinds.Names((), SOFT, "")
         (NETWORKS, "192.0.2.0/24,2001:db8::/32", ["192.0.2.0/24", "2001:db8::/32"]),
         (NETWORKS, "192.0.2.7", ["192.0.2.7/32"]),
         (NAMES, "Router.lan, nas", ["router.lan", "nas"]),
+        (URL, "https://Hub.example", "https://hub.example"),
+        (URL, "http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+        (URL, "https://hub.example:443/a/b/", "https://hub.example/a/b"),
+        (URL, "http://[2001:DB8::1]:8080", "http://[2001:db8::1]:8080"),
+        (HOSTS, "CDN.example, *.a.example:8443", ["cdn.example:443", "*.a.example:8443"]),
+        (HOSTS, "192.168.1.2:80,[::1]", ["192.168.1.2:80", "[::1]:443"]),
+        (PATH_NAME, "my_mirror-2", "my_mirror-2"),
     ],
 )
 def test_text_that_is_taken(option: kinds.Option, text: str, value: object) -> None:
@@ -100,6 +110,22 @@ def test_text_that_is_taken(option: kinds.Option, text: str, value: object) -> N
             (NAMES, text)
             for text in ("http://a", "a..b", ".", "-", "a:80", "a/b", "é.lan", "a" * 254)
         ],
+        *[
+            (URL, text)
+            for text in (
+                *("", "hub.example", "ftp://a", "https://", "https://a b", "https://u:p@a"),
+                *(
+                    "https://a/..",
+                    "https://a//b",
+                    "https://a/b?c",
+                    "https://a/b#c",
+                    "https://a/%2e",
+                ),
+                *("https://a:0", "https://a:65536", "https://[::1", "https://" + "a" * 600),
+            )
+        ],
+        *[(HOSTS, text) for text in ("*", "*.", "a:0", "http://a", "a/b", "*.*.a", "[a]")],
+        *[(PATH_NAME, text) for text in ("", "a/b", "api", "v2", "..", "a" * 33, "é", "metrics")],
         *[(SIZE, text) for text in ("15M", "1.5G", "24MB", "M", "24 M", "2T", "-24M", "24m", "")],
         (SIZE, "9" * 5000 + "M"),
         *[
@@ -233,7 +259,7 @@ def test_sizes_and_durations_written_are_read_back(number: int) -> None:
 @pytest.mark.parametrize("option", every_option(), ids=lambda option: option.flag)
 def test_every_default_is_allowed_and_reads_back(option: kinds.Option) -> None:
     if option.default is None:
-        assert option.section in ("peer", "wake")
+        assert option.section in ("peer", "origin", "wake")
         return
     default = option.initial()
     assert option.check(default) == default

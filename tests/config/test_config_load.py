@@ -15,6 +15,7 @@ from edge.config.schema import (
     MAX_REPEATED,
     SECTIONS,
     Node,
+    Origin,
     Peer,
     Relay,
     Schedule,
@@ -123,6 +124,9 @@ AN_ITEM = {  # of the lists that are empty by default
     "allow_networks": "192.0.2.0/24",
     "deny_networks": "2001:db8::/32",
     "http_names": "router.lan",
+    "gateway_names": "router.lan",
+    "gateway_networks": "192.0.2.0/24",
+    "trusted": PEER_A.rpartition("/")[2],
     "interfaces": "br-lan",
 }
 
@@ -532,6 +536,12 @@ rate = "2M"
 [[schedule]]
 mode = "paused"
 """
+ORIGIN = """
+[[origin]]
+name = "mirror"
+url = "http://Mirror.lan/models/"
+hosts = ["*.cdn.example", "[2001:DB8::1]:8443"]
+"""
 WAKE = f"""
 [[wake]]
 peer = "{PEER_A.rpartition("/")[2]}"
@@ -541,16 +551,19 @@ interface = "br-lan"
 
 
 def test_sections_that_stand_in_files_alone(toml: Load) -> None:
-    config = toml(SCHEDULE + WAKE)
+    config = toml(SCHEDULE + WAKE + ORIGIN)
     first, second = config.all(Schedule)
     assert (first.days, first.start, first.end) == (["fri", "sat"], "22:00", "06:30")
     assert (first.mode, first.rate) == ("full", 2 << 20)
     assert (second.days, second.start, second.end) == ([], "00:00", "24:00")
     assert (config.all(Wake)[0].mac, config.all(Wake)[0].port) == ("00:16:3e:12:34:56", 9)
+    mirror = config.all(Origin)[0]
+    assert (mirror.name, mirror.url) == ("mirror", "http://mirror.lan/models")
+    assert mirror.hosts == ["*.cdn.example:443", "[2001:db8::1]:8443"]
     assert config.origin("schedule", "mode", 1) == "kwaainet.toml:8"
     assert config.origin("schedule", "mode") == "default"
     soft, hard = diff(toml(""), config)
-    assert [change.name for change in soft] == ["schedule", "wake"]
+    assert [change.name for change in soft] == ["origin", "schedule", "wake"]
     assert not hard
 
 
@@ -566,6 +579,10 @@ def test_sections_that_stand_in_files_alone(toml: Load) -> None:
         ('[[wake]]\npeer = "me"\n', '2: [wake] peer: got "me"; expected a peer id'),
         ('[[wake]]\ninterface = "br lan"\n', '2: [wake] interface: got "br lan"; expected a'),
         (WAKE.replace("mac", "#"), "2: [wake] mac: missing; expected a MAC address"),
+        ('[[origin]]\nname = "v2"\n', '2: [origin] name: got "v2"; expected a name of 1 to 32'),
+        ('[[origin]]\nurl = "ftp://a"\n', '2: [origin] url: got "ftp://a"; expected an address'),
+        ('[[origin]]\nhosts = ["a/b"]\n', '2: [origin] hosts: got "a/b"; expected a host such'),
+        (ORIGIN.replace("url", "#"), "2: [origin] url: missing; expected an address"),
         ("[schedule]\n", "1: [schedule]: expected [[schedule]], one section per schedule"),
     ],
 )
@@ -575,7 +592,7 @@ def test_mistakes_in_repeated_sections(text: str, line: str, toml: Load) -> None
 
 def test_sections_are_those_of_the_schema() -> None:
     config = load(None, NO_FILE, {"peer": [PEER_A]})
-    kinds = [section for section in SECTIONS if section not in (Schedule, Wake)]
+    kinds = [section for section in SECTIONS if section not in (Origin, Schedule, Wake)]
     assert [type(section) for section in config.sections()] == kinds
     for section in config.sections():
         assert set(section.origins) == {option.name for option in section.options()}

@@ -36,7 +36,7 @@ _OLDEST = (1, 88)  # rust-libp2p 0.57 asks for it
 _SECURITY = "cargo-web of bookworm-security"
 
 
-def _cargo() -> tuple[str, str]:
+def cargo() -> tuple[str, str]:
     """The program, and what it says its version is. Raises InstallError."""
     named = os.environ.get("CARGO", "cargo")
     found = shutil.which(named)
@@ -63,12 +63,12 @@ class RustPeer(LinesPeer):
 
     @staticmethod
     def install() -> Path:
-        cargo, version = _cargo()
+        program, version = cargo()
 
         def build(target: Path) -> None:
             with cache.scratch() as scratch:
                 options = ("--release", "--locked", "-j", "2", "--target-dir", scratch)
-                cache.run(cargo, "build", *options, cwd=_SOURCE)
+                cache.run(program, "build", *options, cwd=_SOURCE)
                 shutil.copy(Path(scratch) / "release" / "rust-peer", target)
 
         content = b"\0".join(

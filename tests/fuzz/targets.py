@@ -15,6 +15,18 @@ from collections.abc import Callable
 import h11
 
 from edge import crypto
+from edge.cache.hub import links
+from edge.cache.hub.pages import PageError, Pages
+from edge.cache.hub.registry import Manifest
+from edge.cache.hub.rewriter import HELD, RewriteError, Rewriter
+from edge.cache.hub.versions import Version
+from edge.cache.pull.source import OriginError as FileError
+from edge.cache.store import layout
+from edge.cache.store.index import Index
+from edge.cache.store.journal import frames
+from edge.cache.store.load import Loaded, Reading, snapshot
+from edge.cache.store.notes import take as take_note
+from edge.cache.store.space import Space
 from edge.config.toml_lines import lines
 from edge.config.uci_syntax import UciSyntaxError
 from edge.config.uci_syntax import parse as parse_uci
@@ -26,11 +38,15 @@ from edge.http.errors import OriginError, RequestError
 from edge.http.limits import ClientLimits
 from edge.mdns.found import near
 from edge.mdns.talk import Talk
+from edge.models import manifest as model_manifests
+from edge.models.errors import ModelError
+from edge.models.read import read_table
 from edge.status.errors import StatusError
 from edge.status.server import _decoded
 from edge.status.verbs import _count, _target
 from edge.swarm import peerstore
 from edge.wire import (
+    attestation,
     autonat,
     base58,
     circuit,
@@ -38,10 +54,12 @@ from edge.wire import (
     dictionary,
     dns,
     envelope,
+    fragment,
     hivemind,
     identify,
     kad,
     mdns,
+    merkle,
     multibase,
     multistream,
     noise,
@@ -101,6 +119,48 @@ def pieces(data: bytes) -> list[bytes]:
     return [data[i : i + step] for i in range(1, len(data), step)]
 
 
+# --- the hub's answers ---
+
+
+def hub_listings(data: bytes) -> None:
+    """JSON that is changed as it passes, and pages that become one."""
+
+    def changed(portions: list[bytes]) -> bytes | None:
+        rewriter = Rewriter("https://hub", "http://us")
+        try:
+            out = [rewriter.feed(portion) for portion in portions] + [rewriter.end()]
+        except RewriteError:
+            return None
+        return b"".join(out)
+
+    portions = pieces(data)
+    found = changed(portions)
+    assert found == changed([data[1:]]) or len(data) > HELD
+    assert found is None or b'{"xetHash":1' not in found
+    pages = Pages()
+    with contextlib.suppress(PageError):
+        for portion in portions:
+            pages.feed(portion)
+        pages.turn()
+
+
+def hub_heads(data: bytes) -> None:
+    """What the hub tells of a file, what was written down of it, and a registry's manifest."""
+    text = data.decode("latin-1")
+    told = ("x-repo-commit", "etag", "x-linked-etag", "x-linked-size", "content-length")
+    with contextlib.suppress(FileError):
+        version = Version.of([(200, dict(zip(told, text.split("\n"), strict=False)))])
+        again = Version.decode(version.encode())
+        assert again is not None
+        assert again.name("x") == version.name("x")
+    Version.decode(data)
+    links.at_hub(text, "https://hub")
+    for address, _ in links.links(links.our_link(text, "https://hub", "", "http://us")):
+        assert address.startswith("http://us/")
+    with contextlib.suppress(FileError):
+        Manifest(data, "", 0).sizes()
+
+
 # --- codecs ---
 
 
@@ -122,6 +182,23 @@ def dht_requests(data: bytes) -> None:
     with contextlib.suppress(RemoteProtocolError):
         keys = hivemind.FindRequest.decode(data).keys
         assert len(keys) <= hivemind.MAX_KEYS
+
+
+def fragment_messages(data: bytes) -> None:
+    """A request, and as the answer to one of each kind."""
+    with contextlib.suppress(RemoteProtocolError):
+        request = fragment.Request.decode(data)
+        assert fragment.Request.decode(request.encode()[1:]).name == request.name
+    for operation in fragment.OPERATIONS:
+        with contextlib.suppress(RemoteProtocolError):
+            answer = fragment.decode_answer(data, fragment.Request(operation, bytes(33), 1, 70))
+            if isinstance(answer, fragment.Range):
+                assert 0 < answer.length <= fragment.MAX_PIECES * merkle.PIECE
+                answer.proven(bytes(merkle.HASH), answer.size)
+            elif isinstance(answer, fragment.Have | fragment.Row):
+                assert 0 <= answer.count <= fragment.WINDOW
+            else:
+                assert len(answer.encode()) <= fragment.MAX_ANSWER
 
 
 def multiaddr(data: bytes) -> None:
@@ -460,6 +537,28 @@ def _network() -> Network:
 # --- files and users ---
 
 
+def models(data: bytes) -> None:
+    """A file of a model is refused, or its manifest covers it once."""
+    with contextlib.suppress(ModelError):
+        table = read_table(lambda offset, length: data[offset : offset + length], len(data))
+        made = model_manifests.Manifest.of(table)
+        assert sum(length for _, length in made.runs) == len(data)
+        assert model_manifests.Manifest.decode(made.encode()).runs == made.runs
+
+
+def manifests(data: bytes) -> None:
+    for kind in (model_manifests.Manifest, model_manifests.ModelSet):
+        with contextlib.suppress(ModelError):
+            assert kind.decode(data).encode() == data
+
+
+def attestations(data: bytes) -> None:
+    with contextlib.suppress(RemoteProtocolError):
+        peer, said = attestation.open_attestation(data)
+        assert peer == PEER
+        assert len(said.root or b"") == len(said.sha256 or b"") == attestation.HASH
+
+
 def uci_files(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     try:
@@ -499,6 +598,34 @@ def stored_records(data: bytes) -> None:
     assert kept.pool.used == 0
 
 
+def cache_directories(data: bytes) -> None:
+    """What a cache finds on its disk. The first byte: what the rest stands for."""
+    found = Loaded("", Index(2), Space(1 << 30, 0), None)
+    reading, bodies = Reading(found), [one[1] for one in frames(_slices(data[1:]), 0, 0)]
+    for body in [*bodies, *data[1:].split(b"\xfe\xfe")]:
+        reading.take(0, body)
+        take_note({}, 0, body)
+        with contextlib.suppress(layout.LayoutError):
+            head = layout.Header.decode(body[: layout.HEADER].ljust(layout.HEADER, b"\0"))
+            assert layout.Header.decode(head.encode()).names == head.names
+        layout.sealed_count(body[-layout.SEAL :], 1)
+    index = found.index
+    for at in list(index.rows()):
+        index.untangle(at)
+        assert index.kept[at] <= index.size[at]
+        assert all(index.find(name) == at for name in index.names(at))
+    again = Loaded("", Index(2), Space(1 << 30, 0), None)
+    copying = Reading(again)
+    for record in snapshot(index, found.space, found.serial):
+        copying.take(0, record)
+    assert again.index.bytes == index.bytes
+    assert again.index.segments == index.segments
+
+
+def _slices(data: bytes) -> Callable[[int, int], bytes]:
+    return lambda length, at: data[at : at + length]
+
+
 def peer_stores(data: bytes) -> None:
     body = b"kwaainet-peers 1\n" + data + b"\n"
     for stored in (data, body + f"checksum {binascii.crc32(body):08x}\n".encode()):
@@ -519,6 +646,8 @@ def status_requests(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
+        hub_listings,
+        hub_heads,
         messages,
         dht_requests,
         multiaddr,
@@ -528,7 +657,9 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         envelopes,
         packed_values,
         stored_records,
+        cache_directories,
         kad_messages,
+        fragment_messages,
         dns_answers,
         gateways,
         mdns_messages,
@@ -547,5 +678,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         toml_files,
         peer_stores,
         status_requests,
+        models,
+        manifests,
+        attestations,
     )
 }

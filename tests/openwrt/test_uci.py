@@ -79,6 +79,9 @@ AN_ITEM = {
     "allow_networks": "192.0.2.0/24",
     "deny_networks": "2001:db8::/32",
     "http_names": "router.lan",
+    "gateway_names": "router.lan",
+    "gateway_networks": "192.0.2.0/24",
+    "trusted": PEER.rpartition("/")[2],
     "interfaces": "br-lan",
 }
 

@@ -9,13 +9,14 @@ import pytest
 
 from edge.config.schema import Relay
 from edge.relay import admission
-from edge.relay.admission import Admission, Network
+from edge.relay.admission import Admission
 from edge.swarm.addresses import OwnAddresses
 from edge.swarm.connection import Connection
 from edge.swarm.places import FOREIGN, LISTED, OWN
 from edge.wire.identify import IdentifyInfo
 from edge.wire.ip import parse_ip4, parse_ip6
 from edge.wire.multiaddr import Multiaddr
+from edge.wire.network import Network
 from edge.wire.peerid import PeerId
 from tests.counterparts.base import asynchronous
 from tests.relay.hosts import config, peer_id

@@ -51,6 +51,8 @@ def test_a_day(tmp_path: Path) -> None:
         "light_seconds": 0,
         "relay_seconds": 2 * HOUR,
         "paused_seconds": HOUR,
+        "cache_bytes_served": 0,
+        "wan_bytes_saved": 0,
         "vda_estimate_low": 10.0,
         "vda_estimate_high": 20.0,
     }
@@ -60,6 +62,20 @@ def test_the_rates_are_the_networks() -> None:
     day = ledger.Day()
     day.values |= {"full_seconds": HOUR, "light_seconds": HOUR, "paused_seconds": HOUR}
     assert day.estimate == (120, 140)
+
+
+def test_days_of_a_version_without_a_cache_are_read(tmp_path: Path) -> None:
+    (tmp_path / "ledger.days").write_text("2026-12-26 1000 3 0 0 46800 0 0 7200 3600\n")
+    account = Ledger(str(tmp_path))
+    given = counts()
+    account.add(RELAY, HOUR, given, NOON)
+    given = counts()
+    given.cache_bytes_served, given.wan_bytes_saved = 500, 400
+    account.add(RELAY, HOUR, given, NOON)
+    account.save()
+    old, new = ledger.report(Ledger(str(tmp_path)))
+    assert (old["bytes_relayed"], old["paused_seconds"], old["wan_bytes_saved"]) == (1000, HOUR, 0)
+    assert (new["cache_bytes_served"], new["wan_bytes_saved"]) == (500, 400)
 
 
 def test_days_outlive_the_process(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The Hugging Face hub and Ollama's registry behind the gateway."""
