@@ -32,6 +32,7 @@ from tests.counterparts.web import Answer, Asked, Bytes, Fault, WebHost, owner
 PAGE = 100  # entries of a listing in one answer; the real hub has 1,000
 GOOD_TOKEN = "hf_" + "good" * 9  # of who may read the gated repositories
 OTHER_TOKEN = "hf_" + "else" * 9  # of somebody
+OPEN = ("README.md", ".gitattributes")  # of a gated repository, for everybody
 USERS = {GOOD_TOKEN: "reader", OTHER_TOKEN: "stranger"}
 SIGNED_SECONDS = 3600
 
@@ -197,9 +198,10 @@ class HubStandIn:
             raise _Refusal(404, "RevisionNotFound", f"Invalid rev id: {name}")
         return commit
 
-    def _enter(self, asked: Asked, repository: Repository) -> None:
+    def _enter(self, asked: Asked, repository: Repository, path: str = "") -> None:
         """Raises the refusal that the files of a gated repository have for strangers."""
-        if repository.gate is None or USERS.get(asked.token) in repository.gate:
+        gate = repository.gate
+        if gate is None or path in OPEN or USERS.get(asked.token) in gate:
             return
         restricted = f"Access to model {repository.name} is restricted"
         if not asked.token:
@@ -215,7 +217,7 @@ class HubStandIn:
             before, after = (f"/{each}/" for each in (name, self.renamed[name]))
             return _moved(quote(asked.path.replace(before, after, 1)))
         repository = self._repository(asked, kind, name)
-        self._enter(asked, repository)
+        self._enter(asked, repository, path)
         commit = self._revision(repository, revision)
         file = repository.revisions[commit].get(path)
         if file is None:
@@ -245,7 +247,7 @@ class HubStandIn:
 
     def _small(self, asked: Asked, kind: str, name: str, commit: str, path: str) -> Answer:
         repository = self._repository(asked, kind, name)
-        self._enter(asked, repository)
+        self._enter(asked, repository, path)
         file = repository.revisions.get(commit, {}).get(path)
         if file is None:
             raise _Refusal(404, "EntryNotFound", "Entry not found", commit)

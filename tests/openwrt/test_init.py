@@ -49,7 +49,7 @@ stdout: '1'
 stderr: '1'
 jail: 'kwaainet' 'procfs' 'sysfs' 'ronly'
 mount: '/var/etc/kwaainet' '/etc/resolv.conf' '/tmp/resolv.conf' '/tmp/resolv.conf.d' '/etc/hosts'
-mount: '/etc/openwrt_release' '/tmp/sysinfo'
+mount: '/etc/openwrt_release' '/tmp/sysinfo' '/etc/ssl/certs/ca-certificates.crt'
 mount_rw: '/etc/kwaainet/data' '/var/run/kwaainet'
 """
 LIMITED = "config node\n\toption memory_limit '64M'\n"
@@ -314,6 +314,43 @@ def test_a_directory_that_the_node_could_replace_is_not_touched(router: RouterRo
     assert "/mnt/a/b: has files of others; nothing was changed" in router.read("/tmp/logread")
     assert_owner_and_mode(router, "/etc", 0, 0o755)
     assert router.events() == []
+
+
+# --- the cache ---
+
+CACHE = "config cache\n\toption gateway '1'\n\toption directory '/mnt/usb/models'\n"
+
+
+def test_the_directory_of_the_cache_is_made_and_is_in_the_jail(router: RouterRoot) -> None:
+    router.path("/mnt/usb").mkdir(parents=True)
+    router.write(CONFIG, ENABLED + CACHE)
+    assert router.service("start").stderr == ""
+    found = router.read("/tmp/procd/instance")
+    assert "mount_rw: '/mnt/usb/models'\n" in found
+    assert_owner_and_mode(router, "/mnt/usb/models", OURS, 0o700)
+
+
+def test_a_disk_that_is_not_there_does_not_stop_the_node(router: RouterRoot) -> None:
+    router.write(CONFIG, ENABLED + CACHE)
+    done = router.service("start")
+    assert done.returncode == 0
+    assert done.stderr.startswith("/mnt/usb/models: ")
+    assert done.stderr.endswith("; the cache may not use it\n")
+    assert router.events() == ["started"]
+    assert "/mnt/usb" not in router.read("/tmp/procd/instance")
+
+
+def test_a_directory_of_others_is_not_given_to_the_cache(router: RouterRoot) -> None:
+    router.write("/mnt/usb/models/photo.jpg", "")
+    router.write(CONFIG, ENABLED + CACHE)
+    assert "has files of others" in router.service("start").stderr
+    assert_owner_and_mode(router, "/mnt/usb/models", 0, 0o755)
+
+
+def test_the_gateway_is_not_opened_to_the_wan(router: RouterRoot) -> None:
+    router.write(CONFIG, OPEN + CACHE.replace("/mnt/usb/models", "auto"))
+    router.service("start")
+    assert "{ 4001 }" in router.read(RULE)
 
 
 # --- the firewall ---

@@ -11,6 +11,7 @@ import http.client
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -154,11 +155,14 @@ async def test_a_right_outlives_the_hub_and_opens_for_nobody_else() -> None:
         with Python(ours.url) as user:
             fetched = await user.step(**wanted, token=GOOD_TOKEN)
         await hub.offline()
-        with Python(ours.url) as user:  # with a cache of its own, as each has
-            stranger, none = await user.steps({**wanted, "token": OTHER_TOKEN}, wanted)
-            assert isinstance(stranger, Failed)
-            assert isinstance(none, Failed)
+        with Python(ours.url) as user:
             assert await user.step(**wanted, token=GOOD_TOKEN) == fetched
+        with Command(ours.url) as user:
+            place = f"{ours.url}/org/gated/resolve/main/model.safetensors"
+            for bearer in (OTHER_TOKEN, "hf_unknown", ""):
+                token = ("-H", f"Authorization: Bearer {bearer}") if bearer else ()
+                status, said = await answer(user, "curl", "-sSf", "-o", "a", *token, place)
+                assert status != 0, said
 
 
 @pytest.mark.parametrize(
@@ -408,6 +412,42 @@ async def test_sixteen_at_once_cost_one_download() -> None:
 
 
 @asynchronous(60)
+async def test_a_range_far_ahead_does_not_wait_for_what_is_fetched() -> None:
+    data = BERT.files()["model.safetensors"].data()
+    async with gateway() as (hub, ours):
+        hub.faults.append(Fault("storage", pace=10_000))  # minutes, for the whole
+        with Command(ours.url) as user:
+            slow = asyncio.create_task(user.run("curl", "-sSfL", "-o", "a", ours.url + PLACE))
+            await until(lambda: begun(hub))
+            await user.run("curl", "-sSfL", "-r", "2900000-", "-o", "b", ours.url + PLACE)
+            assert await told(user.home / "b") == digest(data[2_900_000:])
+            assert not slow.done()
+            slow.cancel()
+            await asyncio.gather(slow, return_exceptions=True)
+
+
+@asynchronous(60)
+async def test_a_slow_client_and_one_that_leaves_are_nobody_elses_trouble() -> None:
+    async with gateway() as (hub, ours):
+        hub.faults.append(Fault("storage", pace=3_000_000))
+        with Command(ours.url) as user:
+            leaves = asyncio.create_task(user.run("curl", "-sSfL", "-o", "a", ours.url + PLACE))
+            await until(lambda: begun(hub))
+            limit = ("--limit-rate", "20k")
+            slow = asyncio.create_task(
+                user.run("curl", "-sSfL", *limit, "-o", "b", ours.url + PLACE)
+            )
+            other = asyncio.create_task(user.run("curl", "-sSfL", "-o", "c", ours.url + PLACE))
+            leaves.cancel()
+            await other
+            assert await told(user.home / "c") == sums(BERT)["model.safetensors"]
+            assert not slow.done()
+            slow.cancel()
+            await asyncio.gather(leaves, slow, return_exceptions=True)
+        assert hub.storage.sent <= 1.01 * 3_000_001
+
+
+@asynchronous(60)
 async def test_wrong_content_is_served_to_its_end_to_nobody() -> None:
     async with gateway() as (hub, ours):
         hub.faults.append(Fault("storage", flip=1_000))
@@ -432,11 +472,39 @@ async def test_wrong_content_is_served_to_its_end_to_nobody() -> None:
 @asynchronous(60)
 async def test_bodies_as_origins_send_them(fault: Fault) -> None:
     async with gateway() as (hub, ours):
-        hub.faults.append(fault)
+        hub.faults.append(replace(fault))
         with Python(ours.url) as user:
             assert await user.step("snapshot", repo_id="org/bert") == sums(BERT)
         with Python(ours.url) as user:
             assert await user.step("snapshot", repo_id="org/bert") == sums(BERT)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("hub", path="/revision/", cut=50),
+        Fault("hub", path="/tree/", cut=200),
+        Fault("hub", path="/tree/", chunked=True, cut=200),
+        Fault("hub", path="/tree/", coded=True, cut=100),
+        Fault("hub", path="resolve-cache", method="GET", cut=10),
+        Fault("hub", path="resolve-cache", method="GET", chunked=True, cut=10),
+        Fault("storage", chunked=True, cut=1_000_000),
+        Fault("storage", cut=0),
+    ],
+    ids=lambda fault: f"{fault.path}{fault.chunked}{fault.coded}{fault.cut}",
+)
+@asynchronous(60)
+async def test_what_came_without_its_end_is_not_kept(fault: Fault) -> None:
+    async with gateway() as (hub, ours):
+        hub.faults.append(replace(fault))
+        with Python(ours.url) as user:
+            wanted = {"do": "snapshot", "repo_id": "org/bert"}
+            first, second = await user.steps(wanted, wanted)
+            assert isinstance(first, Failed) or first == sums(BERT)
+            assert second == sums(BERT)
+        assert not hub.faults[0].times
+        with Python(ours.url) as user:
+            assert await user.step(**wanted) == sums(BERT)
 
 
 @asynchronous(60)

@@ -6,6 +6,7 @@ do so, which is what a gateway has to prevent.
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -147,6 +148,26 @@ async def test_llama_takes_it_for_the_hub() -> None:
             found = await user.fetch("org/gguf")
             assert await told(found["tiny-Q4_0.gguf"]) == sums(gguf)["tiny-Q4_0.gguf"]
         assert [each.path.split("/")[5] for each in hub.asked("hub", "/api/")] == ["refs", "tree"]
+
+
+@asynchronous(60)
+async def test_it_tells_who_asks() -> None:
+    """A client that is not the process which alone may ask, and a token where none belongs."""
+    async with stand_in() as hub:
+        hub.only(os.getpid())
+        hub.guard()
+        with Command(hub.hub.url) as user:
+            await user.run("curl", "-sS", "-I", "-o", "a", f"{hub.hub.url}/org/bert/resolve/main/x")
+            with pytest.raises(AssertionError, match="past the gateway"):
+                hub.guard()
+    async with stand_in() as hub:
+        with Command(hub.hub.url) as user:
+            place = hub.signed(BERT.files()["model.safetensors"].sha256, "model.safetensors")
+            token = f"Authorization: Bearer {GOOD_TOKEN}"
+            _, said = await user.run("curl", "-sS", "-H", token, place)
+            assert "Only one auth mechanism" in said
+        with pytest.raises(AssertionError, match="a token"):
+            hub.guard()
 
 
 @asynchronous(60)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
+    from edge.budget import Pool
     from edge.cache.hub.origin import Origin
     from edge.cache.hub.remembered import Remembered
     from edge.cache.hub.rights import Notes, Rights
@@ -35,6 +36,7 @@ _LAST = 9.0  # seconds: a client has given up by then
 _SHORT = 0.1  # seconds, while the hub was silent just before
 _SILENT = b"hub.silent"
 _FLIGHTS = 64  # questions to the hub at a time
+_FLIGHT = 16 << 10  # bytes of one: its task, and the heads of the answers
 
 
 class File:
@@ -66,8 +68,11 @@ class File:
 class Files:
     """`origin`: the hub; set anew when another is configured."""
 
-    def __init__(self, origin: Origin, notes: Notes, rights: Rights, recent: Remembered) -> None:
+    def __init__(
+        self, origin: Origin, notes: Notes, rights: Rights, recent: Remembered, pool: Pool
+    ) -> None:
         self.origin = origin
+        self._pool = pool
         self.rights = rights
         self._notes = notes
         self._recent = recent
@@ -149,7 +154,7 @@ class Files:
         place = _for(asker, key)
         flight = self._flights.get(place)
         if flight is None:
-            if len(self._flights) >= _FLIGHTS:
+            if len(self._flights) >= _FLIGHTS or not self._pool.take(_FLIGHT):
                 raise Refusal(503, "too many questions to the hub wait for an answer")
             flight = asyncio.ensure_future(self._ask(route, asker, key))
             self._flights[place] = flight
@@ -164,6 +169,7 @@ class Files:
 
     def _landed(self, place: bytes, flight: asyncio.Task[Version]) -> None:
         self._flights.pop(place, None)
+        self._pool.give(_FLIGHT)
         if not flight.cancelled():
             flight.exception()  # those who waited were told
 

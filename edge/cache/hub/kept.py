@@ -15,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from edge.cache.hub.rights import Notes
 
-PORTION = 48 << 10  # bytes
-MOST = 32  # portions: notes are for more than listings
+PORTION = 24 << 10  # bytes
+MOST = 64  # portions: notes are for more than listings
 _MAX_HEAD = 16384
 _HASH = 8  # bytes of a portion's hash: it tells apart what was written by us
 _FORM = 1

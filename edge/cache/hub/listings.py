@@ -25,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
+    from edge.budget import Pool
     from edge.cache.hub.files import Files
     from edge.cache.hub.origin import Origin
     from edge.cache.hub.remembered import Remembered
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from edge.http.response import Response
 
 MAX_BODY = 256 << 10  # bytes of a POST
+ANSWER = 96 << 10  # bytes that an answer takes while it passes: a portion, changed and kept
 STALE = ("Warning", '111 - "the hub does not answer: this is what it said before"')
 _NAMED, _MISSING = 60.0, 30.0  # seconds
 _CHUNK = 16 << 10
@@ -47,8 +49,14 @@ class Listings:
     """`utc()`: seconds since 1970, None while the clock cannot be right."""
 
     def __init__(
-        self, files: Files, notes: Notes, recent: Remembered, utc: Callable[[], float | None]
+        self,
+        files: Files,
+        notes: Notes,
+        recent: Remembered,
+        pool: Pool,
+        utc: Callable[[], float | None],
     ) -> None:
+        self._pool = pool
         self._files = files
         self._notes = notes
         self._recent = recent
@@ -56,6 +64,15 @@ class Listings:
 
     async def answer(self, route: Route, asker: Asker, exchange: Exchange) -> None:
         """Answer a request to the API. Raises OriginError before the answer's head."""
+        cost = ANSWER + min(exchange.request.length, MAX_BODY)
+        if not self._pool.take(cost):
+            raise Refusal(503, "there is no memory for another answer; try again")
+        try:
+            await self._answer(route, asker, exchange)
+        finally:
+            self._pool.give(cost)
+
+    async def _answer(self, route: Route, asker: Asker, exchange: Exchange) -> None:
         request = exchange.request
         body = await exchange.body(MAX_BODY) if route.kind == READ else b""
         one = Question(self._origin, route, asker, request, body)

@@ -26,7 +26,6 @@ from edge.cache.hub.routes import quoted
 from edge.cache.hub.service import refuse
 from edge.cache.pull.source import ChangedError, OriginError
 from edge.http.errors import HttpError
-from edge.units import MIB
 from edge.url import Url
 from edge.wire import packed
 from edge.wire.errors import RemoteProtocolError
@@ -45,13 +44,13 @@ if TYPE_CHECKING:
     from edge.http.response import Response
 
 MAX_MANIFEST = 48 << 10  # bytes
+_MANIFESTS = 4 * MAX_MANIFEST  # bytes that an answer with one takes, parsed and written down
 _MAX_BLOBS = 256  # of a manifest
 _MAX_NAME = 256  # characters
 _RECENT = 256  # things remembered for minutes
 _FRESH, _MISSING = 60.0, 30.0  # seconds
 _WAIT, _PATIENCE = 9.0, 4.0  # seconds for an answer, and where something can stand in for it
 _STAYS = 0.3  # seconds after which a client that has the head has not dropped the answer
-_SMALL = 8 * MIB  # bytes of a blob that is fetched without that wait
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _VERSION = ("Docker-Distribution-Api-Version", "registry/2.0")
 _HEX = frozenset("0123456789abcdef")
@@ -148,6 +147,7 @@ class Registry:
         self._notes = notes
         self._puller = puller
         self._utc = utc
+        self._pool = pool
         self._recent = Remembered(_RECENT, now, pool)
         self._rights = rights.Rights(self._recent, notes, utc)
         self._origin = Origin(client, Url("https", "registry.ollama.ai", 443), ())
@@ -187,7 +187,12 @@ class Registry:
         asker = Asker.of(exchange.request)
         digest = digest_of(which)
         if what == "manifests":
-            await self._manifest(name, which, digest, asker, exchange)
+            if not self._pool.take(_MANIFESTS):
+                raise Refusal(503, "there is no memory for another answer; try again")
+            try:
+                await self._manifest(name, which, digest, asker, exchange)
+            finally:
+                self._pool.give(_MANIFESTS)
         elif what == "blobs" and digest:
             await self._blob(name, digest, asker, exchange)
         else:
@@ -291,9 +296,8 @@ class Registry:
         headers.append(("Content-Type", "application/octet-stream"))
         if request.method == "GET" and request.headers.get("range") is None:
             headers.append(("Location", f"http://{request.host}{request.target}"))
-            doubtful = asker.agent.startswith("ollama/") and size > _SMALL
             plain = not any(field.startswith("if-") for field, _ in request.headers)
-            if doubtful and plain and not await self._stays(exchange, blob, headers):
+            if plain and not await self._stays(exchange, blob, headers):
                 return
         await self._puller.deliver(request, exchange, blob, headers)
 

@@ -82,8 +82,8 @@ class Hub:
         self._recent = Remembered(_RECENT, now, pool)
         origin = Origin(client, Url("https", "huggingface.co", 443), ())
         self._rights = rights.Rights(self._recent, notes, utc)
-        self._files = Files(origin, notes, self._rights, self._recent)
-        self._listings = Listings(self._files, notes, self._recent, utc)
+        self._files = Files(origin, notes, self._rights, self._recent, pool)
+        self._listings = Listings(self._files, notes, self._recent, pool, utc)
 
     def configure(self, section: Cache) -> None:
         """Follow [cache]: which hub, and which storage."""

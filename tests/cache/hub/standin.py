@@ -265,6 +265,7 @@ class Behind:
 
     def __init__(self, pool: Pool, client: HttpClient, origin: StandIn) -> None:
         self.origin = origin
+        self.pool = pool
         self.client = client
         self.notes = Notes()
         self.puller = Passing()

@@ -348,6 +348,19 @@ def test_another_hub_knows_nothing_of_what_was_proven_at_the_first() -> None:
     run(test)
 
 
+def test_without_memory_a_request_is_refused() -> None:
+    async def test(hub: Behind) -> None:
+        taken = 0
+        while hub.pool.take(4096):
+            taken += 4096
+        for target in (TREE, RESOLVE + "model.bin"):
+            assert (await hub.ask(target))[0].status == 503
+        hub.pool.give(taken)
+        assert not hub.origin.asked
+
+    run(test)
+
+
 # --- the API ---
 
 
