@@ -30,8 +30,9 @@ async def main():
     async with Node(load(None, dict({environ}), {{}})):
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        print(*sorted(name for name, it in sys.modules.items() if it and (name.split(".")[0] in ("h11", "ssl", "_ssl")
-            or name.startswith(("edge.cache.", "edge.http")))))
+        loaded = sorted(name for name, module in sys.modules.items() if module)
+        watched = ("h11", "ssl", "_ssl", "edge.cache.", "edge.http")
+        print(*(name for name in loaded if name.startswith(watched)))
 
 asyncio.run(main())
 """
