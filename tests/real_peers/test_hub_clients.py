@@ -11,6 +11,7 @@ import http.client
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -471,11 +472,39 @@ async def test_wrong_content_is_served_to_its_end_to_nobody() -> None:
 @asynchronous(60)
 async def test_bodies_as_origins_send_them(fault: Fault) -> None:
     async with gateway() as (hub, ours):
-        hub.faults.append(fault)
+        hub.faults.append(replace(fault))
         with Python(ours.url) as user:
             assert await user.step("snapshot", repo_id="org/bert") == sums(BERT)
         with Python(ours.url) as user:
             assert await user.step("snapshot", repo_id="org/bert") == sums(BERT)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("hub", path="/revision/", cut=50),
+        Fault("hub", path="/tree/", cut=200),
+        Fault("hub", path="/tree/", chunked=True, cut=200),
+        Fault("hub", path="/tree/", coded=True, cut=100),
+        Fault("hub", path="resolve-cache", method="GET", cut=10),
+        Fault("hub", path="resolve-cache", method="GET", chunked=True, cut=10),
+        Fault("storage", chunked=True, cut=1_000_000),
+        Fault("storage", cut=0),
+    ],
+    ids=lambda fault: f"{fault.path}{fault.chunked}{fault.coded}{fault.cut}",
+)
+@asynchronous(60)
+async def test_what_came_without_its_end_is_not_kept(fault: Fault) -> None:
+    async with gateway() as (hub, ours):
+        hub.faults.append(replace(fault))
+        with Python(ours.url) as user:
+            wanted = {"do": "snapshot", "repo_id": "org/bert"}
+            first, second = await user.steps(wanted, wanted)
+            assert isinstance(first, Failed) or first == sums(BERT)
+            assert second == sums(BERT)
+        assert not hub.faults[0].times
+        with Python(ours.url) as user:
+            assert await user.step(**wanted) == sums(BERT)
 
 
 @asynchronous(60)
