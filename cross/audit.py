@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cross import cache, contents, libsodium, packages, sources
+from cross import cache, contents, libsodium, mbedtls, packages, sources
 
 _ASSESSED = Path(__file__).with_name("advisories.txt")
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -52,6 +52,7 @@ PARTS = (
         "android-platform-external-boringssl",
         f"{sources.BORINGSSL.version.replace('_', '+')}-1",
     ),
+    Part("mbedTLS", sources.MBEDTLS.version, "mbedtls", f"{sources.MBEDTLS.version}-1"),
     Part("zlib", sources.ZLIB.version, "zlib", f"1:1.3.dfsg+really{sources.ZLIB.version}-1"),
     Part("musl", "1.2.5", "musl", "1.2.5-1"),
 )
@@ -194,6 +195,8 @@ def is_linked(part: Part, file: str) -> bool:
         return bool({path.stem, path.stem.removesuffix("module")} & set(contents.BUILTINS))
     if part.name == "libsodium" and path.suffix == ".c":
         return file.removeprefix("src/libsodium/").removesuffix(".c") in libsodium.FILES
+    if part.name == "mbedTLS" and path.suffix == ".c":
+        return file.removeprefix("library/").removesuffix(".c") in mbedtls.FILES
     return True
 
 

@@ -28,6 +28,13 @@ LINKED = (
         "https://boringssl.googlesource.com",
         "boringssl.txt",
     ),
+    (
+        "mbedtls",
+        sources.MBEDTLS.version,
+        "Apache-2.0",
+        "https://www.trustedfirmware.org/projects/mbed-tls",
+        "mbedtls.txt",
+    ),
     ("zlib", sources.ZLIB.version, "Zlib", "https://zlib.net", "zlib.txt"),
     ("musl", "1.2.5", "MIT", "https://musl.libc.org", "musl.txt"),
     ("zig", packages.ZIG[0].partition("==")[2], "MIT", "https://ziglang.org", "zig.txt"),

@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SHORT = {"-h": "help", "-V": "version"}
+_SHORT = {"-h": "help", "-V": "version", "-o": "output"}
 _SERVES = "run"  # the command that acts on signals itself
 # How write(2) fails where the output goes: a full disk or quota, a limit, a terminal that hung up.
 _LOST = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EAGAIN)
@@ -104,7 +104,7 @@ def parse(argv: list[str]) -> Arguments:
         elif word.startswith("--"):
             _flag(args, word[2:], rest)
         elif word in _SHORT:
-            args.switches[_SHORT[word]] = ""
+            _flag(args, _SHORT[word], rest)
         elif word.startswith("-") and word != "-":
             raise ConfigError(
                 f"{escape(word, 80)}: unknown flag; `kwaainet help` shows what there is"
@@ -159,7 +159,9 @@ def _check(command: Command, args: Arguments) -> None:
         if switch not in known:
             raise ConfigError(f"--{switch}: not a flag of `kwaainet {command.name}`")
     given = args.positionals[1:]
-    if len(given) != len(command.operands):
+    many = command.operands[-1:] and command.operands[-1].endswith("...")
+    missing = len(command.operands) - len(given)
+    if missing > 0 or (missing and not many):
         got = " ".join([shown(each) for each in given]) or "nothing"
         expected = " ".join(command.operands) or "nothing"
         raise ConfigError(f"kwaainet {command.name}: got {got}; expected {expected}")

@@ -28,7 +28,8 @@ class Arguments:
 
 
 class Command:
-    """`call(config, arguments)` returns the exit status. `operands`: names of what must follow it.
+    """`call(config, arguments)` returns the exit status. `operands`: names of what must follow it,
+    the last with "..." if there may be more of it.
 
     `switches`: (name, value's name or "", help). All commands and options share their names: a
     name that two have means the same in both (tests/test_cli.py).

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     # Bytes moved for a peer, by which peers are ranked, and what `peers` tells of it.
     PeerReport = Callable[[PeerId], tuple[int, Status]]
 
+DESCRIPTOR = "descriptor"  # in a request of the status socket: a file that its sender has opened
 _OUTAGE = 10.0  # seconds without a connection, after which the next one tells that others may work
 _SAVE_INTERVAL = 60.0  # seconds between two looks at whether peers are to be saved
 
@@ -70,6 +71,19 @@ class Service(Protocol):
         """Its keys of `kwaainet status --json`; a dictionary is merged with that of others."""
 
 
+class ContentRouting(Protocol):
+    """Who provides what, by keys that are multihashes."""
+
+    async def provide(self, key: bytes) -> int:
+        """Tell others that this node provides `key`; how many. To be said again within a day."""
+
+    def withdraw(self, key: bytes) -> None:
+        """Say so no more to whoever asks this node; what others were told is forgotten in time."""
+
+    async def providers(self, key: bytes) -> dict[PeerId, list[Multiaddr]]:
+        """Some peers that provide `key`, and where they may be dialled."""
+
+
 class Host:
     """`config`: the one in force. `share`, `buffer_size`: bytes of memory to use where the
     configuration says auto, and to read at once; 0 for what suits the machine.
@@ -78,8 +92,9 @@ class Host:
     cannot be right. Services register what they add: `answers` to the status socket, by verb;
     `tallies`, counters of what was done for others since the start (those in edge.tiers.ledger are
     entered there); `peer_reports`; `finders`, which are asked in turn for addresses of a peer;
-    `relays_for`, which tells whether others reach a peer by a circuit through this node;
-    `roles`, what the node does for everybody, by name: whether it does so now.
+    `content_routing`, which knows who provides what; `relays_for`, which tells whether others reach
+    a peer by a circuit through this node; `roles`, what the node does for everybody, by name:
+    whether it does so now.
     """
 
     def __init__(self, config: Config, share: int = 0, buffer_size: int = 0) -> None:
@@ -125,6 +140,7 @@ class Host:
         self.tallies: list[Callable[[], Mapping[str, int]]] = []
         self.peer_reports: list[PeerReport] = []
         self.finders: list[Finder] = []
+        self.content_routing: ContentRouting | None = None
         self.relays_for: Callable[[PeerId], bool] = lambda _: False
         self.roles: dict[str, Callable[[], bool]] = {}
         self._watcher: interfaces.Watcher | None = None

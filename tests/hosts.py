@@ -58,6 +58,7 @@ def host_around(swarm: Swarm, external: Sequence[Multiaddr] = ()) -> Host:
         tallies=[],
         peer_reports=[],
         finders=[],
+        content_routing=None,
         relays_for=lambda _: False,
         store=PeerStore(None),
         roles={},

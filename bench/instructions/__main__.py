@@ -88,13 +88,17 @@ def main() -> None:
         print(f"{target.name}: instructions of one handshake, in millions")
         for version in ("TLSv1_2", "TLSv1_3"):
             for kind in ("rsa", "p256", "p384"):
-                root = authority.root(kind=kind)
+                root = authority.root(kind=kind)  # type: ignore[no-untyped-call]
                 bundle = folder / "roots.pem"
                 bundle.write_bytes(Path(ROOTS).read_bytes() + root.pem)
                 leaf = root.issue("Middle", kind, ca=True).issue("localhost", kind)
                 origin = Origin(leaf, folder, version, "ChaCha20-Poly1305")
                 spent = count(origin.port, bundle, 0) - nothing
                 print(f"  {version}, chain of {kind}: {spent / 1e6:.1f}")
+        alone = folder / "alone.pem"
+        alone.write_bytes(root.pem)
+        spent = count(origin.port, bundle, 0) - count(origin.port, alone, 0)
+        print(f"  of it, the look-up in {bundle.stat().st_size} bytes of roots: {spent / 1e6:.1f}")
         print("instructions of one byte")
         for suite in SUITES:
             origin = Origin(leaf, folder, "TLSv1_2", suite)

@@ -1,3 +1,287 @@
-"""The commands about the cache."""
+"""The commands about the cache. All ask the running node.
 
-COMMANDS = ()
+Files to read and to write are opened here, with the rights of whoever calls, and given to the node.
+"""
+
+import os
+import sys
+
+from edge import process
+from edge.commands import JSON, Command
+from edge.config.errors import ConfigError, shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from edge.commands import Arguments
+    from edge.config.load import Config
+    from edge.status.client import Session
+
+    Answer = dict[str, Any]
+    Lines = Callable[[Answer], list[str]]
+
+_BLOCK = ("block", "N", "only this block of a model")
+_OUTPUT = ("output", "FILE", "write it to FILE; -o for short")
+_DRY_RUN = ("dry-run", "", "only show what would be dropped")
+_MAX_INDEX = 64 << 20  # bytes of a list of the files of a model
+
+
+def _ls(config: "Config", args: "Arguments") -> int:
+    return _asked(config, args, "cache-ls", {}, _file_lines)
+
+
+def _pin(config: "Config", args: "Arguments") -> int:
+    fields = {"file": args.positionals[1], "pinned": args.positionals[0] == "cache pin"}
+    return _asked(config, args, "cache-pin", fields, lambda _: [])
+
+
+def _gc(config: "Config", args: "Arguments") -> int:
+    dry_run = "dry-run" in args.switches
+    return _asked(
+        config,
+        args,
+        "cache-gc",
+        {"dry_run": dry_run},
+        lambda answer: _dropped_lines(answer, dry_run),
+    )
+
+
+def _stats(config: "Config", args: "Arguments") -> int:
+    return _asked(config, args, "cache-stats", {}, _stats_lines)
+
+
+def _verify(config: "Config", args: "Arguments") -> int:
+    def run(session: "Session") -> int:
+        answer = _finished(session, {"verb": "cache-verify"}, "verify")
+        _print(args, answer, _verified_lines)
+        return 1 if answer["wrong"] else 0
+
+    return _reported(config, run)
+
+
+def _add(config: "Config", args: "Arguments") -> int:
+    return _kept(config, args, args.positionals[1:], model=False)
+
+
+def _import(config: "Config", args: "Arguments") -> int:
+    return _kept(config, args, _all_files(args.positionals[1:]), model=True)
+
+
+def _get(config: "Config", args: "Arguments") -> int:
+    fields: Answer = {"verb": "cache-get", "file": args.positionals[1]}
+    block, output = args.switches.get("block"), args.switches.get("output")
+    if block is not None:
+        if not (block.isascii() and block.isdecimal() and len(block) < 5):
+            raise ConfigError(f"--block: got {shown(block)}; expected a whole number up to 4095")
+        fields["block"] = int(block)
+
+    def run(session: "Session") -> int:
+        label = output or args.positionals[1]
+        if output is None:
+            answer = _finished(session, fields, label)
+        else:
+            answer = _written(session, fields, output)
+        _print(args, answer, _got_lines)
+        return 0
+
+    return _reported(config, run)
+
+
+def _kept(config: "Config", args: "Arguments", paths: list[str], model: bool) -> int:
+    """Have the node keep files; those of one model after each other."""
+
+    def run(session: "Session") -> int:
+        answers: list[Answer] = []
+        fields: Answer = {"verb": "cache-add", "model": model}
+        for number, path in enumerate(paths):
+            fields["label"] = os.path.basename(path)
+            fields["last"] = number == len(paths) - 1
+            with open(path, "rb") as file:
+                answers.append(_finished(session, fields, fields["label"], file.fileno()))
+            fields["with"] = answers[-1]["job"]
+        _print(args, answers[0] if len(answers) == 1 else {"files": answers}, _kept_lines)
+        return 0
+
+    return _reported(config, run)
+
+
+def _all_files(paths: list[str]) -> list[str]:
+    """With the other files of a model of which one is given, or the list of them."""
+    from edge.models.read import shards
+
+    found: dict[str, None] = {}
+    for path in paths:
+        folder, name = os.path.split(path)
+        listed = name.endswith(".safetensors.index.json")
+        beside = _listed(path) if listed else shards(name)
+        found.update(dict.fromkeys(os.path.join(folder, each) for each in beside))
+    return list(found)
+
+
+def _listed(path: str) -> list[str]:
+    """The files that a model.safetensors.index.json names, in their order. Raises ConfigError."""
+    import json
+
+    try:
+        with open(path, "rb") as file:
+            index = json.loads(file.read(_MAX_INDEX))
+        names = sorted(set(index["weight_map"].values()))
+        if not names or any(os.path.basename(name) != name for name in names):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ConfigError(f"{shown(path)}: not a list of a model's files") from None
+    return names
+
+
+def _written(session: "Session", fields: "Answer", path: str) -> "Answer":
+    """Have the node write into a new file, which then takes the place of `path`."""
+    partial = f"{path}.partial"
+    with open(partial, "wb") as file:
+        try:
+            answer = _finished(session, fields, path, file.fileno())
+            os.replace(partial, path)
+        except BaseException:
+            os.unlink(partial)
+            raise
+    return answer
+
+
+def _finished(session: "Session", request: "Answer", label: str, descriptor: int = -1) -> "Answer":
+    """What a job brought. Raises StatusError with the node's words if it failed."""
+    from edge.cache.progress import Bar
+
+    number = session.ask(request, descriptor)["job"]
+    with Bar(sys.stderr, label) as bar:
+        while True:
+            answer = session.ask({"verb": "cache-job", "job": number})
+            if not answer["running"]:
+                return answer
+            bar.show(answer["done"], answer["total"])
+
+
+def _asked(config: "Config", args: "Arguments", verb: str, fields: "Answer", lines: "Lines") -> int:
+    def run(session: "Session") -> int:
+        _print(args, session.ask({"verb": verb, **fields}), lines)
+        return 0
+
+    return _reported(config, run)
+
+
+def _reported(config: "Config", run: "Callable[[Session], int]") -> int:
+    """1 where the node or the file system refuses, in one line."""
+    from edge.config.schema import Node
+    from edge.status import client
+    from edge.status.errors import NotRunning, StatusError
+
+    try:
+        with client.Session(config[Node].run_dir, client.PATIENT) as session:
+            return run(session)
+    except StatusError as error:
+        process.complain(f"kwaainet: {error}")
+        return client.NO_NODE if isinstance(error, NotRunning) else client.FAILED
+    except OSError as error:
+        if error.filename is None:
+            raise
+        process.complain(f"kwaainet: {shown(error.filename)}: {error.strerror}")
+        return client.FAILED
+
+
+def _print(args: "Arguments", answer: "Answer", lines: "Lines") -> None:
+    import json
+
+    said = [json.dumps(answer, indent=2)] if "json" in args.switches else lines(answer)
+    sys.stdout.write("".join([f"{line}\n" for line in said]))
+
+
+def _file_lines(answer: "Answer") -> list[str]:
+    from edge.text import shown as printable
+    from edge.text import size, table
+
+    rows = [("NAME", "SIZE", "KEPT", "", "FILE")]
+    for each in answer["files"]:
+        kept = 100 * each["kept"] // each["size"] if each["size"] else 100
+        marks = [name for name in ("whole", "pinned", "private") if each[name]]
+        if "model" in each:
+            model = each["model"]
+            marks.append(f"{printable(model['architecture'] or model['format'], 32)}")
+            marks.append(f"{model['blocks_held']} of {model['blocks']} blocks")
+        label = printable(each["label"], 80)
+        rows.append((label, size(each["size"]), f"{kept} %", ", ".join(marks), each["name"]))
+    return table(rows, right=(1, 2)) if len(rows) > 1 else ["nothing is kept"]
+
+
+def _kept_lines(answer: "Answer") -> list[str]:
+    lines = []
+    for each in answer.get("files", [answer]):
+        lines.append(f"{each['name']}  root {each['root']}")
+        if "manifest" in each:
+            tied = ", tied embeddings" if each["tied"] else ""
+            blocks = f"{each['blocks_held']} of {each['blocks']} blocks{tied}"
+            lines.append(f"  manifest {each['manifest']}: {blocks}")
+        if "set" in each:
+            lines.append(f"set {each['set']}")
+    return lines
+
+
+def _got_lines(answer: "Answer") -> list[str]:
+    from edge.text import size
+
+    return [f"{answer['name']}  {size(answer['size'])}"]
+
+
+def _dropped_lines(answer: "Answer", dry_run: bool) -> list[str]:
+    from edge.text import counted, size
+
+    said = "would free" if dry_run else "freed"
+    count = counted(len(answer["files"]), "file")
+    return [each["name"] for each in answer["files"]] + [
+        f"{said} {size(answer['bytes'])} of {count}"
+    ]
+
+
+def _verified_lines(answer: "Answer") -> list[str]:
+    from edge.text import counted, size
+
+    wrong = [f"{each['name']}: {size(each['dropped'])} dropped" for each in answer["wrong"]]
+    return [*wrong, f"verified {size(answer['bytes'])} of {counted(answer['files'], 'file')}"]
+
+
+def _stats_lines(answer: "Answer") -> list[str]:
+    from edge.text import pairs
+
+    return pairs(_flat("", answer.get("cache", {}))) or ["the cache is off"]
+
+
+def _flat(prefix: str, tree: "Answer") -> list[tuple[str, str]]:
+    rows = []
+    for name, value in tree.items():
+        label = f"{prefix}{name.replace('_', ' ')}"
+        rows += _flat(f"{label} ", value) if isinstance(value, dict) else [(label, str(value))]
+    return rows
+
+
+COMMANDS = (
+    Command("cache ls", _ls, "list the files in the cache", switches=(JSON,)),
+    Command("cache add", _add, "keep files", operands=("FILE...",), switches=(JSON,)),
+    Command(
+        "cache import",
+        _import,
+        "keep the files of a model, to be shared by its blocks",
+        operands=("FILE...",),
+        switches=(JSON,),
+    ),
+    Command(
+        "cache get",
+        _get,
+        "fetch a file, or a block of a model, from the cache or from peers",
+        operands=("NAME",),
+        switches=(_BLOCK, _OUTPUT, JSON),
+    ),
+    Command("cache pin", _pin, "never push a file out", operands=("NAME",), switches=(JSON,)),
+    Command("cache unpin", _pin, "let a file be pushed out", operands=("NAME",), switches=(JSON,)),
+    Command("cache gc", _gc, "drop all that is not pinned", switches=(_DRY_RUN, JSON)),
+    Command("cache verify", _verify, "read and check all that is kept", switches=(JSON,)),
+    Command("cache stats", _stats, "show what the cache holds and has done", switches=(JSON,)),
+)

@@ -7,13 +7,17 @@ import time
 from functools import partial
 
 from edge import log
+from edge.cache.catalog import Catalog
+from edge.cache.fragments.sharing import Sharing
 from edge.cache.gateway import Gateway
 from edge.cache.hub.registry import Registry
 from edge.cache.hub.service import Hub
+from edge.cache.jobs import Jobs
 from edge.cache.lan import Lan, LocalNames, Reach
 from edge.cache.origins import PlainOrigin
 from edge.cache.place import default_size, directory_of
 from edge.cache.pull.puller import Puller
+from edge.cache.remote import Remote
 from edge.cache.store.store import Store
 from edge.config.schema import Cache, Origin, Tier
 from edge.host import by_reason, parsed
@@ -23,6 +27,7 @@ from edge.http.limits import ClientLimits
 from edge.http.server import HttpServer
 from edge.threads import in_thread
 from edge.version import AGENT
+from edge.wire.peerid import PeerId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,12 +38,18 @@ SHARE = 0.4  # of the memory to lease: flights, readers, clients, the store's in
 
 
 class Core:
-    """Everything of a cache that runs. `store`: for whoever gives of it."""
+    """Everything of a cache that runs; what the verbs ask. `fetcher`: gets pieces from peers."""
 
     def __init__(self, host: Host) -> None:
         loop = host.swarm.loop
-        pool = host.budget.pool("cache", SHARE)
+        self.pool = pool = host.budget.pool("cache", SHARE)
         self.store = Store(pool, loop)
+        self.catalog = Catalog(self.store, host.swarm.key, pool)
+        self.jobs = Jobs()
+        self.fetcher = Remote(self.store, self.catalog, pool)
+        self._sharing = Sharing(host, self.store, self.catalog, self.fetcher, pool)
+        self.fetcher.fetcher = self._sharing.fetcher
+        self._tasks = [host.swarm.spawn(self.store.run()), host.swarm.spawn(self._sharing.run())]
         self._host = host
         self._reach = Reach()
         self._lan = Lan(loop.time)
@@ -55,6 +66,10 @@ class Core:
     def _mark(self, sock: socket.socket) -> None:
         self._host.swarm.new_socket(sock)  # which another service sets
 
+    def look(self) -> None:
+        """What is kept has changed: peers are to be told soon."""
+        self._sharing.look()
+
     async def follow(self, config: Config) -> None:
         """Be as `config` has it."""
         section = config[Cache]
@@ -65,6 +80,8 @@ class Core:
             or await in_thread("cache-size", partial(default_size, directory))
         )
         await self.store.open(directory, size, section.max_written)
+        self.fetcher.trusted = frozenset(map(PeerId.from_string, section.trusted))
+        self._sharing.configure(section)
         self._puller.whole_files = section.whole_files
         self._hub.configure(section)
         self._registry.configure(section)
@@ -94,6 +111,10 @@ class Core:
     async def stop(self) -> None:
         """Let clients and origins go; write what is to last."""
         self._host.network_changed.remove(self._server.listen_anew)
+        await self.jobs.stop()
+        for task in self._tasks:
+            task.cancel()
+        self._sharing.stop()
         await self._server.stop()
         self._hub.stop()
         self._registry.stop()
@@ -137,11 +158,12 @@ class Core:
                 "origins": dict(client),
                 "files": store.index.files,
                 "bytes": store.index.bytes,
-                "size": store.quota,
+                "size": store.space.quota,
                 "trouble": store.trouble,
                 "flash_bytes_written": store.written,
                 "repaired_bytes": store.repaired,
                 "evicted_bytes": store.evicted,
+                "fragments": self._sharing.report(),
             },
             "refusals": {"cache": by_reason({n: c for n, c in refusals.items() if c})},
         }

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 
 from edge.cache.place import directory_of
 from edge.config.schema import Cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from edge.cache.core import Core
     from edge.config.load import Config
     from edge.host import Host, Status
+
+VERBS = ("ls", "add", "get", "job", "pin", "gc", "verify", "stats")  # of edge/cache/verbs.py
 
 
 class CacheService:
@@ -28,7 +34,9 @@ class CacheService:
         self._changed = asyncio.Event()
         self._served = (0, 0)  # bytes to clients, and saved, before it was last turned off
         host.tallies.append(self._tally)
-        host.roles["cache"] = lambda: self.core is not None and self._is_shared()
+        self._opening = asyncio.Lock()
+        for verb in VERBS:
+            host.answers[f"cache-{verb}"] = partial(self._answer, f"cache-{verb}")
 
     def configure(self, config: Config) -> None:
         """Follow [cache] and [[origin]], as soon as `run` comes to it."""
@@ -53,18 +61,30 @@ class CacheService:
         """What the store holds, and what it saved."""
         return self.core.report() if self.core is not None else {}
 
+    async def opened(self) -> Core:
+        """The parts of it, made if they were not: somebody asks for something."""
+        async with self._opening:
+            return self.core or await self._open(self._config)
+
+    async def _answer(self, verb: str, request: Status) -> Mapping[str, Any]:
+        from edge.cache.verbs import verbs
+
+        return await verbs(self)[verb](request)
+
     async def _follow(self, config: Config) -> None:
-        if not is_needed(config):
-            await self.stop()
-            return
+        async with self._opening:
+            if is_needed(config):
+                await self._open(config)
+            else:
+                await self.stop()
+
+    async def _open(self, config: Config) -> Core:
         if self.core is None:
             from edge.cache.core import Core
 
             self.core = Core(self._host)
         await self.core.follow(config)
-
-    def _is_shared(self) -> bool:
-        return self._config[Cache].fragments != "no"
+        return self.core
 
     def _total(self, core: Core) -> tuple[int, int]:
         served, saved = core.served

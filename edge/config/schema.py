@@ -258,6 +258,10 @@ class Cache(Section):
         unit="bytes per day", zero="auto")
     fragments = Choice("auto", ("auto", "yes", "no"), SOFT,
         "Share cached files in pieces with peers; auto: while the cache holds any.")
+    allow_peers = PeerIds((), SOFT,
+        "Peers that pieces are shared with; empty: all.")
+    deny_peers = PeerIds((), SOFT,
+        "Peers that pieces are not shared with.")
     trusted = PeerIds((), SOFT,
         "Peers whose attestation of a file suffices; else two must agree.")
     hub = Url("https://huggingface.co", SOFT,

@@ -239,7 +239,7 @@ def _written(
             data += side.send(h11.Data(data=body)) or b""
         side.send(h11.EndOfMessage())
     except (h11.LocalProtocolError, UnicodeError) as error:
-        raise HttpError(f"a request that cannot be sent: {error}") from None
+        raise HttpError(f"a request that cannot be sent: {heads.why(error)}") from None
     return side, data
 
 

@@ -179,7 +179,7 @@ class Exchange:
             data = self._side.send(event)
         except (h11.LocalProtocolError, UnicodeError) as error:
             self.cut()
-            raise HttpError(f"an answer that cannot be sent: {error}") from None
+            raise HttpError(f"an answer that cannot be sent: {heads.why(error)}") from None
         assert data is not None
         self.status = status
         self._left = 0 if self.bodiless else length

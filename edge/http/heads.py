@@ -82,6 +82,13 @@ def fault(head: bytes, max_headers: int) -> str:
     return ""
 
 
+def why(error: Exception) -> str:
+    """What h11 has against a head, without what stands in it: that may be a token."""
+    if isinstance(error, UnicodeError):
+        return "not in Latin-1"
+    return str(error).partition(":")[0].partition(" b'")[0].partition(' b"')[0][:80].lower()
+
+
 def length(headers: Headers) -> int | None:
     """Content-Length; None if there is none. Raises RequestError: more than one, or no number."""
     values = headers.all("content-length")

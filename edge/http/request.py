@@ -88,16 +88,11 @@ def parse(head: bytes, client: tuple[str, int], max_headers: int) -> tuple[Reque
     try:
         event = side.next_event()
     except h11.RemoteProtocolError as error:
-        raise RequestError(error.error_status_hint, _short(error)) from None
+        raise RequestError(error.error_status_hint, heads.why(error)) from None
     assert isinstance(event, h11.Request)
     if any(name == b"transfer-encoding" for name, _ in event.headers):
         raise RequestError(411, "a body needs a Content-Length here")
     return Request(event, client), side
-
-
-def _short(error: Exception) -> str:
-    """The first words of h11's message, without what the client sent."""
-    return str(error).partition(":")[0][:80].lower()
 
 
 def _segments(raw: str) -> list[str]:

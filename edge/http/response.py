@@ -203,7 +203,7 @@ async def answer(
                 bodiless = method == "HEAD" or event.status_code in (204, 304)
                 return Response(link, side, event, buffer, bodiless, limits.idle_timeout, done)
         except (h11.RemoteProtocolError, RequestError) as error:
-            raise OriginError(f"{link.name}: no answer in HTTP: {_short(error)}") from None
+            raise OriginError(f"{link.name}: no answer in HTTP: {heads.why(error)}") from None
         if not isinstance(event, h11.InformationalResponse) or event.status_code == 101:
             break
     raise OriginError(f"{link.name}: no answer in HTTP/1")
@@ -224,7 +224,3 @@ async def _head(link: Link, buffer: bytearray, limits: ClientLimits) -> bytes:
     del buffer[:end]
     link.measure()
     return head
-
-
-def _short(error: Exception) -> str:
-    return str(error).partition(":")[0][:80]

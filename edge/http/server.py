@@ -82,6 +82,8 @@ class HttpServer:
     async def stop(self) -> None:
         """Let the clients go."""
         self._ports.close()
+        if self._sweep is not None:
+            self._sweep.cancel()
         tasks = list(self._clients)
         for task in tasks:
             task.cancel()

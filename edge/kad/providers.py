@@ -60,7 +60,7 @@ class Providers:
 
     def add(self, key: bytes, peer: PeerId, origin: bytes) -> bool:
         """`peer` provides `key`, from now on for TTL. False: that is beyond its quota."""
-        self._remove(key, peer)
+        self.remove(key, peer)
         holders = self._keys.get(key, {})
         if len(holders) >= MAX_PER_KEY or self._per_peer.get(peer, 0) >= MAX_PER_PEER:
             return False
@@ -87,17 +87,18 @@ class Providers:
             for key, peer in list(records):
                 if self._keys[key][peer].expires_at > now:
                     break  # as all that follow
-                self._remove(key, peer)
+                self.remove(key, peer)
 
     def _push_out(self) -> bool:
         """Make room: the oldest record of the origin that has most of them goes."""
         origin = max(self._origins, key=lambda one: len(self._origins[one]), default=None)
         if origin is None:
             return False
-        self._remove(*next(iter(self._origins[origin])))
+        self.remove(*next(iter(self._origins[origin])))
         return True
 
-    def _remove(self, key: bytes, peer: PeerId) -> None:
+    def remove(self, key: bytes, peer: PeerId) -> None:
+        """Forget that `peer` provides `key`, if it is known."""
         holders = self._keys.get(key, {})
         record = holders.pop(peer, None)
         if record is None:

@@ -73,6 +73,7 @@ class KadService:
         swarm.closed.append(self._on_close)
         host.identify.identified.append(self._on_identified)
         host.finders.append(self.find)
+        host.content_routing = self
         host.answers["dht-find"] = self._answer_find
 
     # --- Service ---
@@ -131,6 +132,10 @@ class KadService:
         own = self._swarm.peer_id
         self.records.add(key, own, own.bytes)
         return await self.client.provide(key)
+
+    def withdraw(self, key: bytes) -> None:
+        """Say no more that this node provides `key`."""
+        self.records.remove(key, self._swarm.peer_id)
 
     async def _answer_find(self, request: Status) -> Status:
         """At the status socket. Raises AddressError if "peer" is no peer id."""

@@ -106,10 +106,13 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self._sock.close()
 
-    def ask(self, request: "Answer") -> "Answer":
-        """The answer to `request`; StatusError with the node's words if it refuses."""
+    def ask(self, request: "Answer", descriptor: int = -1) -> "Answer":
+        """The answer to `request`; StatusError with the node's words if it refuses.
+
+        `descriptor`: of a file that the node is given, -1 for none.
+        """
         try:
-            self._sock.sendall(json.dumps(request).encode("ascii") + b"\n")
+            self._send(json.dumps(request).encode("ascii") + b"\n", descriptor)
             line = self._line()
         except TimeoutError:
             raise StatusError(f"the node has not answered within {self._wait:g} s") from None
@@ -124,6 +127,13 @@ class Session:
         if list(answer) == ["error"]:
             raise StatusError(shown(answer["error"], 1024))
         return answer
+
+    def _send(self, line: bytes, descriptor: int) -> None:
+        sent = 0
+        if descriptor >= 0:
+            passed = (socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptor.to_bytes(4, sys.byteorder))
+            sent = self._sock.sendmsg([line], [passed])
+        self._sock.sendall(line[sent:])
 
     def _connect(self, run_dir: str) -> None:
         try:

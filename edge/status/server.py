@@ -6,6 +6,9 @@
 An answer with the one key "error" says why there is no other. The server bounds everything: bytes
 of a request, clients at a time, seconds for reading, answering and sending. It holds a lock on the
 run directory as long as it lives, which is how a second node finds out that it is one too many.
+
+A request may bring a file that its sender has opened (SCM_RIGHTS, unix(7)): the node opens no path
+for anybody. It is in the request under DESCRIPTOR, for a verb to take out; what is left is closed.
 """
 
 from __future__ import annotations
@@ -15,9 +18,11 @@ import contextlib
 import os
 import socket
 import stat
+import sys
 
 from edge import lock, log
 from edge.atomic import UNSUPPORTED
+from edge.host import DESCRIPTOR
 from edge.status.errors import AlreadyRunning, StatusError
 from edge.status.path import NAME, socket_path
 from edge.swarm.errors import SwarmError
@@ -25,7 +30,7 @@ from edge.wire.errors import WireError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from typing import Any
 
     Request = dict[str, Any]
@@ -38,6 +43,8 @@ TIMEOUT = 30.0  # seconds, for each of: a request to arrive, to be answered, the
 _BACKLOG = 64  # waiting to be told that there are too many
 _ACCEPT_PAUSE = 1.0  # seconds, when accepting fails
 _SPARE = 4  # descriptors kept for one client, and what is read for it, when there are no others
+_INT = 4  # bytes of a descriptor in a message
+_ROOM = socket.CMSG_SPACE(_INT)  # for one; where alignment leaves room for two, the last counts
 _NO_SOCKETS = "its file system has no Unix sockets; set run_dir to a directory on one that has"
 _BUSY = b'{"error": "too many clients ask at once; try again"}\n'
 
@@ -167,15 +174,19 @@ class StatusServer:
     async def _serve(self, client: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         received = bytearray()
-        with client, contextlib.suppress(OSError, TimeoutError):  # gone, or too slow
-            while await self._receive_line(client, received):
+        passed = _Passed()
+        with client, passed, contextlib.suppress(OSError, TimeoutError):  # gone, or too slow
+            while await self._receive_line(client, received, passed):
                 line, _, rest = bytes(received).partition(b"\n")
                 received[:] = rest
-                answer = await self._answer(line)
+                answer = await self._answer(line, passed)
+                passed.keep(-1)
                 async with asyncio.timeout(self._timeout):
                     await loop.sock_sendall(client, answer)
 
-    async def _receive_line(self, client: socket.socket, received: bytearray) -> bool:
+    async def _receive_line(
+        self, client: socket.socket, received: bytearray, passed: _Passed
+    ) -> bool:
         """Fill `received` up to a line at least; False when none will come, or none that fits."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._timeout):
@@ -185,20 +196,21 @@ class StatusServer:
                         client, _encoded(_error(f"the request is longer than {MAX_REQUEST} bytes"))
                     )
                     return False
-                data = await loop.sock_recv(client, MAX_REQUEST - len(received))
+                data = await _received(client, MAX_REQUEST - len(received), passed)
                 if not data:
                     return False
                 received += data
         return True
 
-    async def _answer(self, line: bytes) -> bytes:
+    async def _answer(self, line: bytes, passed: _Passed) -> bytes:
         try:
             request = _decoded(line)
             verb = self._verbs.get(request["verb"])
             if verb is None:
                 raise StatusError(f"unknown verb; known are: {', '.join(sorted(self._verbs))}")
-            async with asyncio.timeout(self._timeout):
-                return _encoded(await verb(request))
+            with passed.lent_to(request):
+                async with asyncio.timeout(self._timeout):
+                    return _encoded(await verb(request))
         except TimeoutError:
             return _encoded(_error(f"not done after {self._timeout:g} s"))
         except (StatusError, SwarmError, WireError) as error:
@@ -207,6 +219,62 @@ class StatusServer:
             text = f"{type(error).__name__}: {error}"
             log.error("answer-failed", error=text)
             return _encoded(_error(f"the node failed to answer: {text}"))
+
+
+class _Passed:
+    """The descriptor that came with a request, -1 for none. It is closed unless a verb takes it."""
+
+    def __init__(self) -> None:
+        self._fd = -1
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, *_: object) -> None:
+        self.keep(-1)
+
+    def keep(self, fd: int) -> None:
+        """`fd` in the place of what was there: one request has one at most."""
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = fd
+
+    @contextlib.contextmanager
+    def lent_to(self, request: Request) -> Iterator[None]:
+        """It is in `request` meanwhile, whatever the request says itself."""
+        request.pop(DESCRIPTOR, None)
+        if self._fd >= 0:
+            request[DESCRIPTOR] = self._fd
+        try:
+            yield
+        finally:
+            if DESCRIPTOR not in request:
+                self._fd = -1
+
+
+async def _received(client: socket.socket, most: int, passed: _Passed) -> bytes:
+    """What `client` sends next, and the last descriptor that comes with it."""
+    while True:
+        try:
+            data, parts, _, _ = client.recvmsg(most, _ROOM, socket.MSG_CMSG_CLOEXEC)
+        except (BlockingIOError, InterruptedError):
+            await _readable(client)
+            continue
+        for level, kind, content in parts:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                for at in range(0, len(content) - _INT + 1, _INT):
+                    passed.keep(int.from_bytes(content[at : at + _INT], sys.byteorder))
+        return data
+
+
+async def _readable(client: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(client, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(client)
 
 
 def _listen(directory: int, run_dir: str) -> socket.socket:

@@ -39,7 +39,7 @@ _MAX_DIGITS = 18  # of a number in a file
 class Counts:
     """Counters since the start; `reservations` is the number held now.
 
-    `fragments_served` and `blocks_computed` stay 0: the rooms that do so do not exist yet.
+    `blocks_computed` stays 0: the room that does so does not exist yet.
     """
 
     __slots__ = (*_COUNTS, *_CACHE, "reservations")

@@ -44,7 +44,7 @@ def piece_hash(data: "Buffer", alone: bool = False) -> bytes:
 
 def root(row: "Buffer") -> bytes:
     """The root above a row of piece hashes, one after the other."""
-    hashes = _hashes(row)
+    hashes = split(row)
     return _top(hashes, _EMPTY_PIECE, _power_of_two(len(hashes))) if hashes else bytes(HASH)
 
 
@@ -56,13 +56,14 @@ def piece_length(size: int, index: int) -> int:
 def proves(root: bytes, count: int, start: int, hashes: "Sequence[bytes]", proof: "Buffer") -> bool:
     """Whether `hashes` are those of the pieces from `start` on, of `count`, below `root`.
 
-    `proof`: as `Tree.proof` makes it.
+    `proof`: as `Tree.proof` makes it. That of the last piece proves `count`: no piece has the hash
+    of the filling.
     """
     end = start + len(hashes)
     uncles = list(_uncles(count, start, end)) if 0 <= start < end <= count else None
-    if uncles is None or len(proof) != HASH * len(uncles):
+    if uncles is None or len(proof) != HASH * len(uncles) or _EMPTY_PIECE in hashes:
         return False
-    given = {uncles[at]: one for at, one in enumerate(_hashes(proof))}
+    given = {uncles[at]: one for at, one in enumerate(split(proof))}
     row, padding = list(hashes), _EMPTY_PIECE
     for level in range(_height(count)):
         if start % 2:
@@ -91,7 +92,7 @@ class Tree:
 
     def add(self, row: "Buffer") -> None:
         """The next `step` hashes of the row; fewer at its end."""
-        self._summit.append(_top(_hashes(row), _EMPTY_PIECE, self.step))
+        self._summit.append(_top(split(row), _EMPTY_PIECE, self.step))
 
     @property
     def root(self) -> bytes:
@@ -105,7 +106,7 @@ class Tree:
 
     def proof(self, row: "Buffer", start: int, end: int) -> bytes:
         """That the pieces [start, end) are what they are. `row`: the part that `span` tells."""
-        first, hashes = self.span(start, end)[0], _hashes(row)
+        first, hashes = self.span(start, end)[0], split(row)
         uncles = _uncles(self.count, start, end)
         return b"".join([self._node(hashes, first, level, index) for level, index in uncles])
 
@@ -135,7 +136,8 @@ def _height(count: int) -> int:
     return max(count - 1, 0).bit_length()
 
 
-def _hashes(row: "Buffer") -> "list[bytes]":
+def split(row: "Buffer") -> "list[bytes]":
+    """The hashes that `row` holds one after the other."""
     view = memoryview(row)
     return [bytes(view[at : at + HASH]) for at in range(0, len(view), HASH)]
 

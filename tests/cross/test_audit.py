@@ -11,6 +11,7 @@ from cross import audit, sbom
 from cross.audit import Finding, Part
 
 PYTHON = Part("CPython", "3.13.5", "python3.13", "3.13.5-1")
+MBEDTLS = Part("mbedTLS", "3.6.7", "mbedtls", "3.6.7-1")
 SODIUM = Part("libsodium", "1.0.18", "libsodium", "1.0.18-1")
 MUSL = Part("musl", "1.2.5", "musl", "1.2.5-1")
 CHANGELOG = """\
@@ -84,6 +85,9 @@ def test_the_files_come_from_the_patches_by_name_or_by_text() -> None:
         (PYTHON, "Objects/dictobject.c", True),
         (SODIUM, "src/libsodium/crypto_box/crypto_box.c", False),
         (SODIUM, "src/libsodium/crypto_core/ed25519/ref10/ed25519_ref10.c", True),
+        (MBEDTLS, "library/ssl_tls12_server.c", False),
+        (MBEDTLS, "library/x509_crt.c", True),
+        (MBEDTLS, "library/ssl_misc.h", True),
         (MUSL, "src/locale/iconv.c", True),
     ],
 )
@@ -134,7 +138,7 @@ def test_the_table_ends_with_what_is_left(
     monkeypatch.setattr(audit.shutil, "which", lambda name: None)
     assert audit.main() == open_one
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:6]] == [part.name for part in audit.PARTS]
+    assert [line.split()[0] for line in lines[1:7]] == [part.name for part in audit.PARTS]
     assert lines[-1] == (
         "musl: CVE-2026-0009: src/stdio/vfprintf.c" if open_one else "nothing is known to be left"
     )

@@ -5,11 +5,14 @@ from __future__ import annotations
 from edge.cache.store import layout
 from edge.cache.store.journal import frame
 from edge.cache.store.notes import record as note
+from edge.models.manifest import ModelSet
 from edge.wire import (
+    attestation,
     autonat,
     circuit,
     dictionary,
     envelope,
+    fragment,
     hivemind,
     identify,
     kad,
@@ -24,6 +27,7 @@ from edge.wire.peerid import PublicKey
 from edge.wire.protobuf import delimited
 from edge.wire.upgrade import Upgrade
 from tests.fuzz.targets import ADDRESS, IDENTITY, KEY, MESSAGES, OWN_RECORDS, PEER, VOUCHED
+from tests.models.files import entry, gguf, manifest, safetensors
 
 
 def _line(text: str) -> bytes:
@@ -115,6 +119,15 @@ _CIRCUIT = (
     + bytes((16, 1, 18, 5, 3, yamux.FIN, 0))
 )
 
+_TENSORS = [("blk.1.a", [8], 0, 0), ("blk.0.a", [32, 2], 2, 32), ("token_embd.weight", [8], 1, 96)]
+_VALUES = {"llama.block_count": 2, "llama.heads": [1, 2], "tokenizer.tokens": ["a", "bc"]}
+_GGUF = gguf(_TENSORS, _VALUES) + bytes(112)
+_HEADER = {
+    "__metadata__": {"a": "b"},
+    "h.0.w": entry("F16", [2, 2], 0, 8),
+    "lm_head.w": entry("F4", [2], 8, 9),
+}
+
 SEEDS: dict[str, list[bytes]] = {
     "hub_listings": [
         b'\x05[{"path":"a","xetHash":"ab","url":"https://hub/a"}, {"xetHash": null, "size": 1}]\n',
@@ -174,6 +187,14 @@ SEEDS: dict[str, list[bytes]] = {
         bytes((90, 3, 2, 200, 91, 3, 3, 201, 92, 3, 0, 202)) * 8,
     ],
     "kad_messages": [_FOUND, _FOUND + b"\x1a\x03abc\x50\x0a"],
+    "fragment_messages": [
+        fragment.Request(fragment.RANGE, bytes(33), 1, 70).encode()[1:],
+        fragment.Range(1 << 20, 1, bytes(64), bytes(64)).encode()[2:],
+        fragment.Row(1 << 40, 1, 70, bytes(64)).encode()[2:],
+        fragment.Have(1 << 40, bytes(32), True, 1, 70).encode()[1:],
+        fragment.Attestations([b"a", bytes(100)]).encode()[2:],
+        fragment.Refusal(fragment.BUSY, "later", 5).encode()[1:],
+    ],
     "dns_answers": [b"\x01\xc0\x0c\x00\x10\x00\x01\x00\x00\x00\x3c\x00\x04\x03abc"],
     "gateways": [
         bytes.fromhex("0281000000000e1000000007") + bytes(24) + b"\x06" + bytes(23),
@@ -225,5 +246,20 @@ SEEDS: dict[str, list[bytes]] = {
     "status_requests": [
         b'{"verb": "ping", "address": "/ip4/1.2.3.4/tcp/1", "count": 3}',
         b'{"verb": "connect", "address": "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"}',
+    ],
+    "models": [
+        _GGUF,
+        gguf(_TENSORS, _VALUES, order=">", version=2) + bytes(112),
+        safetensors(_HEADER, 9),
+    ],
+    "manifests": [
+        manifest(_GGUF).encode(),
+        ModelSet([(bytes(32), 5, bytes(range(32))), (b"a" * 32, 6, bytes(32))]).encode(),
+    ],
+    "attestations": [
+        attestation.seal(
+            KEY,
+            attestation.Attestation(sha256=bytes(32), size=5, root=b"r" * 32, manifest=b"m" * 32),
+        )
     ],
 }

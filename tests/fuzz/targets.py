@@ -38,11 +38,15 @@ from edge.http.errors import OriginError, RequestError
 from edge.http.limits import ClientLimits
 from edge.mdns.found import near
 from edge.mdns.talk import Talk
+from edge.models import manifest as model_manifests
+from edge.models.errors import ModelError
+from edge.models.read import read_table
 from edge.status.errors import StatusError
 from edge.status.server import _decoded
 from edge.status.verbs import _count, _target
 from edge.swarm import peerstore
 from edge.wire import (
+    attestation,
     autonat,
     base58,
     circuit,
@@ -50,10 +54,12 @@ from edge.wire import (
     dictionary,
     dns,
     envelope,
+    fragment,
     hivemind,
     identify,
     kad,
     mdns,
+    merkle,
     multibase,
     multistream,
     noise,
@@ -176,6 +182,23 @@ def dht_requests(data: bytes) -> None:
     with contextlib.suppress(RemoteProtocolError):
         keys = hivemind.FindRequest.decode(data).keys
         assert len(keys) <= hivemind.MAX_KEYS
+
+
+def fragment_messages(data: bytes) -> None:
+    """A request, and as the answer to one of each kind."""
+    with contextlib.suppress(RemoteProtocolError):
+        request = fragment.Request.decode(data)
+        assert fragment.Request.decode(request.encode()[1:]).name == request.name
+    for operation in fragment.OPERATIONS:
+        with contextlib.suppress(RemoteProtocolError):
+            answer = fragment.decode_answer(data, fragment.Request(operation, bytes(33), 1, 70))
+            if isinstance(answer, fragment.Range):
+                assert 0 < answer.length <= fragment.MAX_PIECES * merkle.PIECE
+                answer.proven(bytes(merkle.HASH), answer.size)
+            elif isinstance(answer, fragment.Have | fragment.Row):
+                assert 0 <= answer.count <= fragment.WINDOW
+            else:
+                assert len(answer.encode()) <= fragment.MAX_ANSWER
 
 
 def multiaddr(data: bytes) -> None:
@@ -514,6 +537,28 @@ def _network() -> Network:
 # --- files and users ---
 
 
+def models(data: bytes) -> None:
+    """A file of a model is refused, or its manifest covers it once."""
+    with contextlib.suppress(ModelError):
+        table = read_table(lambda offset, length: data[offset : offset + length], len(data))
+        made = model_manifests.Manifest.of(table)
+        assert sum(length for _, length in made.runs) == len(data)
+        assert model_manifests.Manifest.decode(made.encode()).runs == made.runs
+
+
+def manifests(data: bytes) -> None:
+    for kind in (model_manifests.Manifest, model_manifests.ModelSet):
+        with contextlib.suppress(ModelError):
+            assert kind.decode(data).encode() == data
+
+
+def attestations(data: bytes) -> None:
+    with contextlib.suppress(RemoteProtocolError):
+        peer, said = attestation.open_attestation(data)
+        assert peer == PEER
+        assert len(said.root or b"") == len(said.sha256 or b"") == attestation.HASH
+
+
 def uci_files(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     try:
@@ -614,6 +659,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         stored_records,
         cache_directories,
         kad_messages,
+        fragment_messages,
         dns_answers,
         gateways,
         mdns_messages,
@@ -632,5 +678,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         toml_files,
         peer_stores,
         status_requests,
+        models,
+        manifests,
+        attestations,
     )
 }

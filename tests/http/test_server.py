@@ -23,6 +23,7 @@ from edge.units import MIB
 from tests.counterparts.base import asynchronous
 from tests.http.origins import until
 
+pytestmark = pytest.mark.usefixtures("loop")
 SIZE = 24 * MIB + 123
 
 

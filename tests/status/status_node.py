@@ -68,6 +68,19 @@ async def exhaust(request):
     return {"taken": len(taken)}
 
 
+async def read(request):
+    """Take the file that came with the request."""
+    descriptor = request.pop("descriptor")
+    try:
+        return {"text": os.pread(descriptor, 1000, 0).decode()}
+    finally:
+        os.close(descriptor)
+
+
+async def opened(request):
+    return {"count": len(os.listdir("/proc/self/fd"))}
+
+
 taken: list[int] = []
 before: set[str] = set()
 
@@ -75,6 +88,7 @@ before: set[str] = set()
 async def main(data_dir, seconds):
     os.umask(0)  # the socket's mode must not depend on it
     verbs = {verb.__name__: verb for verb in (echo, slow, refuse, big, modules, exhaust)}
+    verbs |= {verb.__name__: verb for verb in (read, opened)}
     verbs |= {verb.__name__: verb for verb in (status, peers, connect, ping)}
     server = StatusServer(data_dir, verbs, seconds)
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.status.client import Session
 from edge.status.errors import StatusError
 from edge.status.server import MAX_CLIENTS, MAX_REQUEST, StatusServer
 
@@ -56,6 +57,35 @@ def test_one_connection_serves_many_requests_also_in_one_packet_or_in_many(node)
         for byte in b'{"verb":"echo","n":3}\n':
             sock.sendall(bytes([byte]))
         assert json.loads(answers.readline())["n"] == 3
+
+
+def test_a_request_may_bring_a_file_that_its_sender_has_opened(node, tmp_path):
+    (tmp_path / "a").write_text("of the caller")
+    with Session(node.data_dir, 10.0) as session, open(tmp_path / "a") as file:
+        assert session.ask({"verb": "read"}, file.fileno()) == {"text": "of the caller"}
+        long = {"verb": "read", "padding": "x" * 3000}  # the file comes with the first byte
+        assert session.ask(long, file.fileno()) == {"text": "of the caller"}
+
+
+def test_files_that_no_verb_takes_are_closed(node, tmp_path):
+    with Session(node.data_dir, 10.0) as session, open(os.devnull) as file:
+        before = session.ask({"verb": "opened"})
+        for verb in ("echo", "opened"):
+            session.ask({"verb": verb}, file.fileno())
+        for verb in ("refuse", "unknown"):
+            with pytest.raises(StatusError):
+                session.ask({"verb": verb}, file.fileno())
+        assert session.ask({"verb": "opened"}) == before
+    with dial(node) as sock, open(os.devnull) as file:
+        several = [file.fileno()] * 3
+        socket.send_fds(sock, [b'{"verb":'], several)
+        socket.send_fds(sock, [b'"opened"}\n'], several)
+        assert json.loads(sock.makefile("rb").readline())["count"] <= before["count"] + 1
+    assert ask(node, b'{"verb":"opened"}\n') == before
+
+
+def test_no_request_names_a_descriptor_of_the_node(node):
+    assert ask(node, b'{"verb":"echo","descriptor":0}\n') == {"verb": "echo"}
 
 
 def test_it_answers_when_no_descriptor_is_left(node):

@@ -32,7 +32,6 @@ class Keeper(Protocol):
     worker: Worker
     loop: asyncio.AbstractEventLoop
     policy: Policy
-    trouble: str
     most_segments: int
     evicted: int
     repaired: int
@@ -42,6 +41,10 @@ class Keeper(Protocol):
     @property
     def growth(self) -> Grower:
         """Where segments are written."""
+
+    @property
+    def refuses(self) -> bool:
+        """Whether nothing new can be kept."""
 
     @property
     def log_bytes(self) -> int:

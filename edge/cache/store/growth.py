@@ -14,7 +14,7 @@ from edge.cache.store import index as tables
 from edge.cache.store import layout, load
 from edge.cache.store.file import File, Growing, Running, Writer, hash_of, whole_kind
 from edge.cache.store.room import MAX_GROWING, Room
-from edge.cache.store.shelf import SEGMENT, Handle, begin
+from edge.cache.store.shelf import SEGMENT, Handle, begin, finish
 from edge.wire.merkle import PIECE, pieces
 
 TYPE_CHECKING = False
@@ -37,7 +37,7 @@ class Growth:
         store = self._store
         if file.at < 0:
             return None
-        reason = "unavailable" if store.trouble else self._room.admits(file, start, end)
+        reason = "unavailable" if store.refuses else self._room.admits(file, start, end)
         if reason:
             store.refuse(reason)
             return None
@@ -74,7 +74,7 @@ class Growth:
     async def _begin_segment(self, file: File, growing: Growing, room: int) -> Growing | None:
         if self.count >= MAX_GROWING:
             self.seal_idle(0.0)
-        if self._store.trouble or self.count >= 2 * MAX_GROWING or not self._room.slot_free():
+        if self._store.refuses or self.count >= 2 * MAX_GROWING or not self._room.slot_free():
             return None
         writer = growing.writer
         if writer is None or not self._reserve(writer, file, growing, room):
@@ -133,7 +133,8 @@ class Growth:
     ) -> bool:
         """Add a piece. False: its hash is not `expected`, or the disk refused it."""
         handle, size, running = growing.handle, file.size, self._running(file)
-        assert handle is not None
+        if handle is None or growing.sealing:
+            return False
         at = layout.HEADER + growing.count * PIECE
         offset, shelf = growing.end * PIECE, self._store.shelf
 
@@ -154,8 +155,8 @@ class Growth:
         except asyncio.CancelledError:
             file.running = None  # which may have these bytes, or others that came in their place
             raise
-        if growing.dead or expected not in (None, found):
-            return False
+        if growing.dead or growing.sealing or expected not in (None, found):
+            return False  # once it is being sealed, nothing follows
         growing.row += found
         if self._store.wrong.pop((file.at, growing.end - 1), None) is not None:
             self._store.repaired += len(data)
@@ -228,8 +229,7 @@ class Growth:
         at = layout.HEADER + layout.span(file.size, growing.first, growing.count)
 
         def job() -> None:
-            shelf.write(handle, layout.seal(growing.serial, row), at)
-            shelf.flush(handle)
+            finish(shelf, handle, layout.seal(growing.serial, row), at)
 
         try:
             await self._store.worker.do(job)

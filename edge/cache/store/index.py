@@ -166,7 +166,7 @@ class Index:
         return False
 
     def rename(self, at: int, names: Sequence[bytes]) -> None:
-        """Give the file these names, as far as they are not another's; it keeps one at least."""
+        """Give the file these names in the place of its own, as far as they are not another's."""
         for name in self.names(at):
             if name not in names:
                 self.remove_name(at, name)

@@ -129,16 +129,15 @@ class Reading:
         index = self._found.index
         if at >= tables.MAX_FILES:
             return
+        if index.has_file(at) and index.size[at] != size:
+            self._forget(at)
         if index.has_file(at):
-            if index.size[at] != size:
-                self._forget(at)
-            else:
-                index.flags[at] = flags
-                index.rename(at, names)
-                return
-        index.add_file(size, flags, names, at)
+            index.flags[at] = flags
+            index.rename(at, names)
+        else:
+            index.add_file(size, flags, names, at)
         if not index.names(at):  # all of them are another's
-            index.remove_file(at)
+            self._forget(at)
 
     def _segment(self, slot: int, at: int, serial: int, first: int, count: int) -> None:
         index = self._found.index

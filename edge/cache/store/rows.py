@@ -65,7 +65,7 @@ class Rows:
     async def set(self, file: File, row: bytes | bytearray | memoryview, start: int) -> bool:
         """See `File.set_row`."""
         store, count = self._store, pieces(file.size)
-        if file.at < 0 or file.root is None or len(row) % HASH or store.trouble:
+        if file.at < 0 or file.root is None or len(row) % HASH or store.refuses:
             return False
         if store.index.row_serial[file.at]:
             return True

@@ -95,6 +95,8 @@ class Memory(Shelf):
         self._handles: dict[tuple[int, str], Handle] = {}
 
     def create(self, serial: int, suffix: str) -> Handle:
+        if not hasattr(os, "memfd_create"):
+            raise OSError(errno.ENOSYS, "no memory without a name")
         handle = self._handles[serial, suffix] = Handle(os.memfd_create("cache"))
         return handle
 
@@ -125,6 +127,13 @@ def begin(shelf: Shelf, header: layout.Header, size: int) -> tuple[Handle, int]:
     handle = shelf.create(header.serial, SEGMENT)
     shelf.write(handle, header.encode(), 0)
     return handle, left + size
+
+
+def finish(shelf: Shelf, handle: Handle, end: bytes, at: int) -> None:
+    """The segment ends with `end`, which stands at `at`; what a writer that left wrote goes."""
+    shelf.write(handle, end, at)
+    os.ftruncate(handle.fd, at + len(end))
+    shelf.flush(handle)
 
 
 def read_header(handle: Handle) -> layout.Header:

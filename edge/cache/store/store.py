@@ -182,8 +182,13 @@ class Store:
 
     @property
     def available(self) -> bool:
-        """Whether something new may be kept."""
+        """Whether the disk does what it is for."""
         return not self.trouble
+
+    @property
+    def refuses(self) -> bool:
+        """Whether nothing new can be kept, not even in memory."""
+        return bool(self.trouble) and self.shelf.lasts
 
     @property
     def quota(self) -> int:
@@ -197,6 +202,10 @@ class Store:
 
     def failed(self, error: OSError) -> None:
         """The disk did not do what it was asked for."""
+        if not self.shelf.lasts:
+            if error.errno == errno.ENOSYS:
+                self.space.quota = 0  # a kernel without such memory
+            return  # else the disk's last word
         words = _words(error)
         self._say(words)
         if words == GONE:

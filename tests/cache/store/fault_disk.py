@@ -22,17 +22,22 @@ SECTOR = 512
 
 
 class Inode:
-    """`flushed`: what is there for certain; `since`: writes after that, with their places."""
+    """`flushed`: what is there for certain; `since`: writes after that, with their places; one of
+    nothing is an end put there.
+    """
 
     def __init__(self) -> None:
         self.flushed = b""
-        self.since: list[tuple[int, bytes]] = []
+        self.since: list[tuple[int, bytes | None]] = []
 
     def after_failure(self, rng: random.Random) -> bytes:
         content = bytearray(self.flushed)
         writes = [write for write in self.since if rng.random() < 0.6]
         rng.shuffle(writes)
         for at, data in writes:
+            if data is None:
+                del content[at:]
+                continue
             part = data
             if rng.random() < 0.4:
                 part = data[: rng.randrange(len(data) // SECTOR + 1) * SECTOR]
@@ -50,7 +55,8 @@ class FaultDisk:
         self.directory = str(directory)
         self.at_each: Callable[[], None] = lambda: None
         self._real: dict[str, Any] = {
-            name: getattr(os, name) for name in ("open", "pwrite", "fsync", "unlink", "close")
+            name: getattr(os, name)
+            for name in ("open", "pwrite", "fsync", "unlink", "close", "ftruncate")
         }
         self._flushed: dict[str, Inode] = {}
         self._names: dict[str, Inode] = {}
@@ -107,10 +113,20 @@ class FaultDisk:
         else:
             content = bytearray(inode.flushed)
             for at, data in inode.since:
+                if data is None:
+                    del content[at:]
+                    continue
                 content.extend(bytes(max(0, at + len(data) - len(content))))
                 content[at : at + len(data)] = data
             inode.flushed, inode.since = bytes(content), []
         self.at_each()
+
+    def _ftruncate(self, fd: int, at: int) -> None:
+        self._real["ftruncate"](fd, at)
+        inode = self._files.get(fd)
+        if inode is not None:
+            inode.since.append((at, None))
+            self.at_each()
 
     def _unlink(self, path: Any, **named: Any) -> None:
         self._real["unlink"](path, **named)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import subprocess
@@ -224,8 +225,8 @@ def test_a_second_process_keeps_nothing_there(tmp_path: Path) -> None:
         async def work() -> None:
             async with opened(tmp_path) as store:
                 assert "another process" in store.trouble
-                file = store.file(sha256(DATA), len(DATA))
-                assert file.writer(0, len(DATA)) is None
+                await keep(store, content(PIECE, 3))  # in memory
+                assert store.written == 0
                 other.communicate("")
                 await again(store)
                 assert store.available
@@ -338,6 +339,7 @@ def test_a_directory_that_is_removed(tmp_path: Path) -> None:
             assert file.names == set()
             await again(store)
             assert store.trouble == stores.GONE
+            assert await read(await keep(store, more)) == more, "in memory meanwhile"
             directory.unlink()
             await again(store)
             assert store.available
@@ -372,6 +374,21 @@ def test_small_files_are_kept_in_memory_where_there_is_no_directory() -> None:
         assert leased.refused == 0
         await store.close()
         assert leased.used == store.index.cost() or leased.used == 0
+
+    run(work)
+
+
+def test_a_kernel_without_such_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_: str) -> int:
+        raise OSError(errno.ENOSYS, "no such call")
+
+    async def work() -> None:
+        monkeypatch.setattr(os, "memfd_create", missing)
+        store = Store(pool(), asyncio.get_running_loop())
+        data = content(PIECE)
+        for _ in range(2):
+            assert not await write(store.file(sha256(data), len(data)), data)
+        await store.close()
 
     run(work)
 

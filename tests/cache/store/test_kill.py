@@ -8,8 +8,9 @@ import random
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from edge.units import MIB
 from edge.wire.merkle import PIECE
@@ -19,31 +20,57 @@ KILLS = 100
 FILES = 6
 QUOTA = 6 * MIB
 
-# A process that has imported everything, and forks one that writes for each line.
+# A process that has imported everything, and forks one that writes for each line: until its so many
+# call of the kernel that changes something.
 NURSERY = """
 import asyncio, os, sys
 from pathlib import Path
 from tests.cache.store import test_kill
-for _ in sys.stdin:
+for line in sys.stdin:
     process = os.fork()
     if not process:
-        asyncio.run(test_kill.child(Path(sys.argv[1])))
-    print(process, flush=True)
+        test_kill.die_at(int(line))
+        asyncio.run(test_kill.child(Path(sys.argv[1]), int(line)))
     print(os.waitpid(process, 0)[1], flush=True)
 """
+
+
+def die_at(call: int) -> None:
+    """Kill this process at a call: before it, in the midst of it, or after it."""
+    left = call
+
+    def dying(real: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: Any, **named: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left:
+                return real(*arguments, **named)
+            if real is pwrite and call % 3:
+                fd, data, at = arguments
+                pwrite(fd, data[: len(data) * (call % 3) // 2], at)
+            elif call % 2:
+                real(*arguments, **named)
+            os.kill(os.getpid(), signal.SIGKILL)
+            return None
+
+        return called
+
+    pwrite = os.pwrite
+    for name in ("pwrite", "fsync", "unlink", "ftruncate"):
+        setattr(os, name, dying(getattr(os, name)))
 
 
 def data_of(number: int) -> bytes:
     return content((number + 2) * PIECE + number, number)
 
 
-async def child(directory: Path) -> None:
+async def child(directory: Path, seed: int) -> None:
     """Write, evict, pin and note without end."""
     from edge.cache.store import book
     from tests.cache.store.stores import keep
 
     book._SLACK = 200  # so that the log is written anew again and again
-    rng = random.Random(os.urandom(8))
+    rng = random.Random(seed)
     files = [data_of(number) for number in range(FILES)]
     async with opened(directory, QUOTA) as store:
         while True:
@@ -90,11 +117,8 @@ def test_kill_at_random_points(tmp_path: Path) -> None:
         assert nursery.stdin is not None
         assert nursery.stdout is not None
         for _ in range(KILLS):
-            nursery.stdin.write("\n")
-            process = int(nursery.stdout.readline())
-            time.sleep(rng.random() * 0.08)
-            os.kill(process, signal.SIGKILL)
+            nursery.stdin.write(f"{rng.randrange(1, 120)}\n")
             assert int(nursery.stdout.readline()) == signal.SIGKILL, "it ended by itself"
             found += asyncio.run(look())
         nursery.stdin.close()
-    assert found
+    assert found > KILLS

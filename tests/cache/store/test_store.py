@@ -231,6 +231,31 @@ def test_a_writer_that_is_cancelled_leaves_what_it_wrote(tmp_path: Path) -> None
     run(work)
 
 
+def test_a_store_that_closes_under_a_writer_keeps_what_came_before(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with opened(tmp_path) as store:
+            file = store.file(sha256(LONG), len(LONG))
+            writer = file.writer(0, len(LONG))
+            assert writer is not None
+            for at in range(0, 5 * PIECE, PIECE):
+                assert await writer.piece(LONG[at : at + PIECE])
+            late = asyncio.ensure_future(writer.piece(LONG[5 * PIECE : 6 * PIECE]))
+            await asyncio.sleep(0)
+        assert not await late
+        assert not await writer.piece(LONG[5 * PIECE : 6 * PIECE])
+        writer.close()
+        assert file.writer(0, PIECE) is None
+        async with opened(tmp_path) as store:
+            again = store.find(sha256(LONG))
+            assert again is not None
+            assert not again.missing(0, 5 * PIECE)
+            assert await write(again, LONG)
+            assert await again.settle()
+            assert await read(again) == LONG
+
+    run(work)
+
+
 def test_an_extent_outlives_what_it_is_of(tmp_path: Path) -> None:
     async def work() -> None:
         async with opened(tmp_path) as store:

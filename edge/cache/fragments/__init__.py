@@ -1,0 +1,1 @@
+"""Pieces of cached files, given to peers and had from them, each proven by its Merkle tree."""
