@@ -37,7 +37,7 @@ async def test_a_file_is_fetched_once_and_then_served_from_the_store(tmp_path: P
 
 
 @asynchronous(60)
-async def test_all_who_wait_share_one_download(tmp_path: Path) -> None:
+async def test_distribution_4664(tmp_path: Path) -> None:
     async with lab(BODY, tmp_path) as it:
         it.origin.gate = PIECE
         clients = [asyncio.ensure_future(it.get()) for _ in range(16)]
@@ -119,12 +119,27 @@ async def test_a_range_far_ahead_does_not_wait_for_a_download(tmp_path: Path) ->
 
 
 @asynchronous(60)
-async def test_a_range_fetches_its_own_pieces_alone(tmp_path: Path) -> None:
+async def test_nginx_s3_gateway_188(tmp_path: Path) -> None:
     async with lab(BODY, tmp_path) as it:
         for _ in range(2):
             got = await it.get(f"Range: bytes={PIECE + 1}-{2 * PIECE + 5}")
             assert got.body == BODY[PIECE + 1 : 2 * PIECE + 6]
-        assert it.origin.sent == 2 * PIECE
+        assert it.origin.sent == 2 * PIECE  # those of the range, not the file
+
+
+@asynchronous(60)
+async def test_nginx_1065(tmp_path: Path) -> None:
+    """A range over borders: of pieces and segments, of what is kept and what is not."""
+    body = content(40 * PIECE)
+    async with lab(body, tmp_path) as it:
+        await it.get(f"Range: bytes={2 * PIECE}-{6 * PIECE - 1}")
+        await it.get(f"Range: bytes={9 * PIECE}-{30 * PIECE - 1}")
+        for start, end in [(3, 5), (0, 40), (5, 10), (8, 31), (15, 17)]:
+            first, last = start * PIECE + 11, end * PIECE - 7
+            got = await it.get(f"Range: bytes={first}-{last}")
+            assert got.status == 206
+            assert got.body == body[first : last + 1]
+        assert it.counters["wan_bytes"] == len(body)
 
 
 @asynchronous(60)
