@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "status.md"
 # Named by the page, and told only by some machines, networks or moments.
 SOMETIMES = re.compile(
     r"machine\..*|qos\.wan\..*|decision\..*|memory\.profile_reason|.*\.rtt|agent|clone\..*"
-    r"|port_mapping\.error"
+    r"|port_mapping\.error|fragment\w+"
 )
 # Their keys are what was counted, not names of the page.
 COUNTS = {
