@@ -19,8 +19,9 @@ aes aesce aesni asn1parse asn1write bignum bignum_core chacha20 chachapoly ciphe
 constant_time ecdh ecdsa ecp ecp_curves gcm md mps_reader oid pk pk_ecc pk_wrap pkparse
 platform_util poly1305 psa_crypto psa_crypto_aead psa_crypto_cipher psa_crypto_client
 psa_crypto_driver_wrappers_no_static psa_crypto_ecp psa_crypto_hash psa_crypto_mac psa_crypto_rsa
-psa_crypto_slot_management psa_util rsa rsa_alt_helpers sha256 sha512 ssl_ciphersuites ssl_client
-ssl_msg ssl_tls ssl_tls12_client ssl_tls13_client ssl_tls13_generic ssl_tls13_keys x509 x509_crt
+psa_crypto_slot_management psa_util rsa rsa_alt_helpers sha1 sha256 sha512 ssl_ciphersuites
+ssl_client ssl_msg ssl_tls ssl_tls12_client ssl_tls13_client ssl_tls13_generic ssl_tls13_keys x509
+x509_crt
 """.split()
 FAST = ("bignum_core", "chacha20", "poly1305", "aes", "gcm", "sha256")
 

@@ -123,10 +123,16 @@ class Core:
         await self.store.close()
 
     @property
-    def served(self) -> tuple[int, int]:
-        """Bytes to clients, and those of them that no origin had to send."""
+    def shares(self) -> bool:
+        """Whether anybody is given pieces."""
+        return self._sharing.public
+
+    @property
+    def given(self) -> tuple[int, int, int]:
+        """Bytes to clients, those of them that no origin had to send, and pieces to peers."""
         counters = self._puller.counters
-        return counters.get("lan_bytes", 0), counters.get("saved_bytes", 0)
+        pieces = self._sharing.server.fragments
+        return counters.get("lan_bytes", 0), counters.get("saved_bytes", 0), pieces
 
     def report(self) -> Status:
         """Keys of `kwaainet status --json`."""

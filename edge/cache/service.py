@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edge.host import Host, Status
 
 VERBS = ("ls", "add", "get", "job", "pin", "gc", "verify", "stats")  # of edge/cache/verbs.py
+_TALLY = ("cache_bytes_served", "wan_bytes_saved", "fragments_served")
 
 
 class CacheService:
@@ -32,8 +33,9 @@ class CacheService:
         self._host = host
         self._config = host.config
         self._changed = asyncio.Event()
-        self._served = (0, 0)  # bytes to clients, and saved, before it was last turned off
+        self._given = dict.fromkeys(_TALLY, 0)  # before it was last turned off
         host.tallies.append(self._tally)
+        host.roles["cache"] = lambda: self.core is not None and self.core.shares
         self._opening = asyncio.Lock()
         for verb in VERBS:
             host.answers[f"cache-{verb}"] = partial(self._answer, f"cache-{verb}")
@@ -52,9 +54,9 @@ class CacheService:
 
     async def stop(self) -> None:
         """Write what must last."""
-        core, self.core = self.core, None
+        core = self.core
         if core is not None:
-            self._served = self._total(core)
+            self._given, self.core = self._tally(), None
             await core.stop()
 
     def report(self) -> Status:
@@ -86,13 +88,11 @@ class CacheService:
         await self.core.follow(config)
         return self.core
 
-    def _total(self, core: Core) -> tuple[int, int]:
-        served, saved = core.served
-        return self._served[0] + served, self._served[1] + saved
-
     def _tally(self) -> dict[str, int]:
-        served, saved = self._served if self.core is None else self._total(self.core)
-        return {"cache_bytes_served": served, "wan_bytes_saved": saved}
+        if self.core is None:
+            return self._given
+        now = zip(_TALLY, self.core.given, strict=True)
+        return {name: self._given[name] + count for name, count in now}
 
 
 def is_needed(config: Config) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.text import size
-from edge.view import View
+from edge.view import Column, View
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ def _rows(answer: Answer) -> Rows:
         rows.append(("", f"{served} served, {saved} of it not fetched again"))
         where = ", ".join(cache["listening"])
         rows.append(("gateway", f"{where}; {cache['hits']} hits, {cache['misses']} misses"))
+    pieces = cache.get("fragments", {})
+    if pieces.get("shared"):
+        given = size(sum(pieces["bytes"].values()))
+        rows.append(("peers", f"{given} given, {size(pieces['fetched'])} fetched"))
     return rows
 
 
@@ -53,6 +57,19 @@ def _metrics(page: Exposition, status: Answer) -> None:
     page.counter("cache_evicted_bytes", "Bytes that made room for others.", cache["evicted_bytes"])
     refused = page.labelled("reason", status["refusals"]["cache"])
     page.counter("cache_refused", "Refusals, by reason.", refused)
+    pieces = cache["fragments"]
+    page.counter("cache_fragments", "Pieces given to peers.", pieces["served"])
+    ways = page.labelled("way", pieces["bytes"])
+    page.counter("cache_fragment_bytes", "Bytes of pieces given to peers.", ways)
+    page.counter("cache_fragment_bytes_fetched", "Bytes fetched from peers.", pieces["fetched"])
+    page.counter("cache_fragments_wrong", "Answers of peers that were wrong.", pieces["wrong"])
+    errors = page.labelled("error", pieces["refused"])
+    page.counter("cache_fragments_refused", "Requests of peers refused, by error.", errors)
 
 
-VIEW = View(rows=_rows, banner=_banner, metrics=_metrics)
+VIEW = View(
+    rows=_rows,
+    banner=_banner,
+    columns=(Column("PIECES", "fragment_bytes", lambda peer: size(peer.get("fragment_bytes", 0))),),
+    metrics=_metrics,
+)

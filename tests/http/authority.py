@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import ipaddress
 import ssl
+import subprocess
 from pathlib import Path
 
 from cryptography import x509
@@ -50,8 +51,7 @@ class Certified:
         chain, key = folder / "chain.pem", folder / "key.pem"
         sent = (self.certificate, *self.chain[:-1])  # all but the root
         chain.write_bytes(b"".join(each.public_bytes(pem) for each in sent))
-        form = serialization.PrivateFormat.PKCS8
-        key.write_bytes(self.key.private_bytes(pem, form, serialization.NoEncryption()))
+        key.write_bytes(_private(self.key))
         return chain, key
 
 
@@ -64,13 +64,33 @@ def root(subject="Root", kind="p256", key=None, **terms):
     )
 
 
+def sign_by_sha1(certified, by, folder):
+    """Have `by` sign the certificate again, as today's libraries do not, but OpenSSL's program."""
+    asked, issuer, key = (folder / f"sha1-{name}.pem" for name in "abc")
+    request = x509.CertificateSigningRequestBuilder(certified.certificate.subject)
+    for extension in certified.certificate.extensions:
+        if not isinstance(extension.value, x509.AuthorityKeyIdentifier):
+            request = request.add_extension(extension.value, extension.critical)
+    pem = request.sign(certified.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    for path, content in ((asked, pem), (issuer, by.pem), (key, _private(by.key))):
+        path.write_bytes(content)
+    command = ["openssl", "x509", "-req", "-in", asked, "-CA", issuer, "-CAkey", key, "-sha1"]
+    command += ["-set_serial", "7", "-days", "30", "-copy_extensions", "copyall"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    certified.certificate = x509.load_pem_x509_certificate(done.stdout)
+    assert certified.certificate.signature_hash_algorithm.name == "sha1"
+
+
+def _private(key):
+    form, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, form, none)
+
+
 def _name(text):
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _certificate(
-    subject, key, by, issuer=None, ca=False, days=(-1, 30), names=None, usage=None, digest=None
-):
+def _certificate(subject, key, by, issuer=None, ca=False, days=(-1, 30), names=None, usage=None):
     now = datetime.datetime.now(datetime.UTC)
     builder = (
         x509.CertificateBuilder()
@@ -90,7 +110,7 @@ def _certificate(
         usages = [usage or ExtendedKeyUsageOID.SERVER_AUTH]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-    digest = digest or (hashes.SHA384() if by.kind == "p384" else hashes.SHA256())
+    digest = hashes.SHA384() if by.kind == "p384" else hashes.SHA256()
     if by.kind == "rsa-pss":
         pss = padding.PSS(padding.MGF1(digest), padding.PSS.DIGEST_LENGTH)
         return builder.sign(by.key, digest, rsa_padding=pss)

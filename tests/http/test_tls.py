@@ -268,6 +268,37 @@ def test_what_is_no_certificate_is_passed_over(roots, tmp_path):
         shake_hands(SMALL.session(HOST, roots(bundle)), Server(GOOD, tmp_path))
 
 
+def test_every_certificate_of_debian_can_be_a_root():
+    """mbedTLS refuses to parse one whose own signature has a hash that it does not know."""
+    library = ctypes.CDLL(str(mbedtls_host.build()))
+    with open(ROOTS) as file:
+        parts = re.findall(r"-----BEGIN C.*?-----END CERTIFICATE-----", file.read(), re.S)
+    assert len(parts) > 100
+    chain = ctypes.create_string_buffer(4096)
+    for der in map(ssl.PEM_cert_to_DER_cert, parts):
+        assert library.mbedtls_x509_crt_parse_der(chain, der, len(der)) == 0
+    library.mbedtls_x509_crt_free(chain)
+
+
+def test_a_root_that_signed_itself_by_sha1(roots, tmp_path):
+    """As a fifth of Debian's have: its own signature is not what it is trusted for."""
+    old = authority.root("Old")
+    authority.sign_by_sha1(old, old, tmp_path)
+    shake_hands(SMALL.session(HOST, roots(old)), Server(old.issue(HOST), tmp_path))
+
+
+@pytest.mark.parametrize("what", ["issuer", "leaf"])
+def test_no_other_signature_by_sha1_is_believed(session, roots, versions, what, tmp_path):
+    middle = ROOT.issue("Middle", ca=True)
+    if what == "issuer":
+        authority.sign_by_sha1(middle, ROOT, tmp_path)
+    leaf = middle.issue(HOST)
+    if what == "leaf":
+        authority.sign_by_sha1(leaf, middle, tmp_path)
+    server = Server(leaf, tmp_path, versions=versions, ciphers="DEFAULT:@SECLEVEL=0")
+    assert refused(session, roots(ROOT), server).kind in ("issuer", "certificate")
+
+
 @pytest.mark.parametrize("boundary", range(4060, 4110, 7))
 def test_certificates_across_the_pieces_that_are_read(roots, boundary, tmp_path):
     padding = b"#" * (boundary - 20) + b"\n"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
-from tests.counterparts.base import Setup, asynchronous, until
+from tests.counterparts.base import Setup, asynchronous, free_port, until
 from tests.counterparts.edge_node import EdgeNode
 from tests.counterparts.ours_peer import OurPeer
 
@@ -13,10 +14,13 @@ PAGE = Path(__file__).parents[2] / "docs" / "status.md"
 # Named by the page, and told only by some machines, networks or moments.
 SOMETIMES = re.compile(
     r"machine\..*|qos\.wan\..*|decision\..*|memory\.profile_reason|.*\.rtt|agent|clone\..*"
-    r"|port_mapping\.error"
+    r"|port_mapping\.error|fragment\w+"
 )
 # Their keys are what was counted, not names of the page.
-COUNTS = {"autonat.answered", "refusals.connections", "refusals.relay", "memory.rooms"}
+COUNTS = {
+    *("autonat.answered", "refusals.cache", "refusals.connections", "refusals.relay"),
+    *("cache.fragments.bytes", "cache.fragments.refused", "memory.rooms"),
+}
 
 
 def documented(heading: str) -> set[str]:
@@ -56,11 +60,19 @@ def differences(named: set[str], told: set[str]) -> tuple[set[str], set[str]]:
     return told - named, missing
 
 
+async def _has_cache(node: EdgeNode) -> bool:
+    return "cache" in await node.status()
+
+
 @asynchronous(60)
 async def test_the_page_has_every_key_of_status_and_no_other(tmp_path: Path) -> None:
     file = tmp_path / "kwaainet.toml"
-    file.write_text('[relay]\nservice = "yes"\n')
+    listen = f"/ip4/127.0.0.1/tcp/{free_port()}"
+    file.write_text(
+        f'[relay]\nservice = "yes"\n[cache]\ngateway = true\ngateway_listen = ["{listen}"]\n'
+    )
     async with EdgeNode(options=["--config", str(file)]) as node:
+        await until(partial(_has_cache, node))
         assert differences(documented("status --json"), emitted(await node.status(), COUNTS)) == (
             set(),
             set(),

@@ -148,9 +148,15 @@ class Fetcher:
         ]
 
     async def providers(self, name: bytes) -> dict[PeerId, list[Multiaddr]]:
-        """Those that others name."""
+        """Those that others name; none where nobody can be asked."""
         routing = self.host.content_routing
-        return {} if routing is None else await routing.providers(provider_key(name))
+        if routing is None:
+            return {}
+        try:
+            return await routing.providers(provider_key(name))
+        except (SwarmError, WireError, TimeoutError) as error:
+            log.debug("fragment-providers-unknown", error=error)
+            return {}
 
     async def reach(self, peer: PeerId, addresses: list[Multiaddr]) -> Connection:
         """A connection to `peer`. Raises SwarmError, TimeoutError."""
@@ -222,6 +228,8 @@ class Fetch:
                     raise FragmentError(f"{self.schedule.missing} pieces missing: {self._last}")
                 done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                 workers -= done
+                for task in done:
+                    task.result()  # what nobody expected is raised here
         finally:
             for task in (*workers, search):
                 task.cancel()
@@ -245,6 +253,7 @@ class Fetch:
         """Who else provides the file; and who has connected meanwhile."""
         for peer, addresses in (await self._fetcher.providers(self._name)).items():
             self._add(peer, addresses)
+        self._look()
 
     async def _ask(self, peer: PeerId, addresses: list[Multiaddr]) -> None:
         """Fetch from `peer` as long as there is something that it has."""

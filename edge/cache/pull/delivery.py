@@ -114,7 +114,6 @@ class Delivery:
         chunk = flight.chunk(self.position)[: self._limit() - self.position]
         await self._exchange.data(chunk)
         self._moved(len(chunk))
-        flight.moved()
 
     async def _kept(self) -> Extent | None:
         file = self._group.file
@@ -132,6 +131,8 @@ class Delivery:
         self.position += length
         self._fruitless = 0
         self._group.shared.count("lan_bytes", length)
+        if self._flight is not None:
+            self._flight.moved()  # wherever the bytes were: it may wait for who has fallen behind
 
     # --- from the origin ---
 

@@ -468,7 +468,10 @@ class Writer:
         self.index = file.store.index  # in which it was
 
     async def piece(self, data: bytes | bytearray | memoryview) -> bool:
-        """Keep the next piece. False: it is not what it has to be, or there is no room any more."""
+        """Keep the next piece. False: it is not what it has to be, or there is no room any more.
+
+        `data` is not to change until this returns.
+        """
         file, piece = self.file, self._next
         length = layout.span(file.size, piece, 1)
         if self.closed or piece >= self._end or len(data) != length:

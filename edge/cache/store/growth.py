@@ -269,5 +269,8 @@ class Growth:
         """Nothing of it is kept."""
         if growing.dead:
             return
+        if growing.handle is not None and self._store.shelf.lasts:
+            written = layout.HEADER + layout.span(file.size, growing.first, growing.count)
+            self._store.wrote(written)
         self._forget_growing(file, growing)
         self._store.remove(growing.serial, SEGMENT)

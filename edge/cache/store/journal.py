@@ -88,7 +88,7 @@ class Log:
             if not self._complete(fd):
                 os.close(fd)
                 continue
-            self._fd = fd
+            self._number, self._fd = number, fd
             for at, payload, checksum in _records(fd):
                 self._checksum, self.length = checksum, at + len(payload)
                 if payload == END:

@@ -5,6 +5,7 @@ All of it blocks. What is half there, what nobody named and what is of no use an
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from array import array
@@ -16,7 +17,7 @@ from edge.cache.store.index import Index
 from edge.cache.store.journal import Log
 from edge.cache.store.layout import LayoutError
 from edge.cache.store.shelf import ROW, SEGMENT, Handle, Shelf, read_header, read_row
-from edge.cache.store.space import Space, free
+from edge.cache.store.space import Space
 from edge.wire.merkle import HASH, PIECE
 
 TYPE_CHECKING = False
@@ -39,24 +40,24 @@ class Loaded:
         self.index = index
         self.space = space
         self.lock = lock
-        self.shelf = Shelf(directory)
+        self.shelf = Shelf(directory, os.stat(directory).st_dev if directory else 0)
         self.log = Log(directory, "idx")
         self.serial = 1
 
 
-def load(directory: str, quota: int, max_written: int) -> Loaded:
-    """Raises OSError, InUse among them."""
+def load(directory: str, quota: int, device: int) -> Loaded:
+    """`device`: that it was on before, 0 if it was nowhere. Raises OSError, InUse among them."""
+    if device and not _is_back(directory, device):
+        raise OSError(errno.ENODEV, "its disk is not there")
     os.makedirs(directory, mode=0o700, exist_ok=True)
-    found = Loaded(
-        directory, Index(tables.pieces_for(quota)), Space(quota, max_written), _lock(directory)
-    )
+    found = Loaded(directory, Index(tables.pieces_for(quota)), Space(quota, 0), _lock(directory))
     try:
         reading = Reading(found)
         known = found.log.read(reading.take)
         if reading.longest > found.index.per_segment:
             found.index.widen(tables.rounded(reading.longest))
         _compare(found)
-        found.space.free = free(directory)
+        found.space.free = found.shelf.free()
         if known:
             found.log.tidy()
         else:
@@ -92,6 +93,18 @@ def segment_record(index: Index, slot: int) -> bytes:
         index.first[slot],
         index.sealed[slot],
     )
+
+
+def _is_back(directory: str, device: int) -> bool:
+    """Whether the directory is one of before, or may be made again where it was.
+
+    Not where its disk is gone, and it would be on that which the disk was mounted on.
+    """
+    if os.path.exists(os.path.join(directory, LOCK)) or os.path.ismount(directory):
+        return True
+    while not os.path.exists(directory):
+        directory = os.path.dirname(directory)
+    return os.stat(directory).st_dev == device
 
 
 def _lock(directory: str) -> Handle:

@@ -39,22 +39,18 @@ class Room:
         store = self._store
         index = store.index
         need = need_of(file, start, end, index.per_segment)
-        most = (
-            store.space.quota - self.promised - self.reserved - store.log_bytes - self._held(file)
-        )
-        if need > most:
+        fits = need + self.used + self.promised <= store.space.quota
+        if not fits and need > self._most(file):
             return "quota"
-        if need > store.space.free - self.promised - self.reserved + self._evictable():
+        left = store.space.free - self.promised - self.reserved
+        if need > left and need > left + self._evictable():
             return "disk"
-        if min(need, index.per_segment * PIECE) > store.space.may_write:
+        if min(need, index.per_segment * PIECE) + self.reserved > store.space.may_write:
             return "write-limit"
-        if file.pinned or need + self.used + self.promised <= store.space.quota:
+        if fits or file.pinned:
             return ""
-        return (
-            ""
-            if store.policy.admits(_key(file, start // PIECE // index.per_segment))
-            else "admission"
-        )
+        admitted = store.policy.admits(_key(file, start // PIECE // index.per_segment))
+        return "" if admitted else "admission"
 
     def promise(self, file: File, start: int, end: int) -> int:
         """Promise what `admits` found room for; how many bytes that is."""
@@ -68,7 +64,7 @@ class Room:
         while self.used + size > store.space.quota or size > store.space.free - self.reserved:
             if not self._evict():
                 return False
-        return size <= store.space.may_write
+        return size + self.reserved <= store.space.may_write
 
     def slot_free(self) -> bool:
         """Whether the table has a slot for one more segment; the oldest goes for it."""
@@ -89,13 +85,12 @@ class Room:
         slot = self._store.policy.victim(self._may_go)
         return -1 if slot is None else self._store.index.owner[slot]
 
-    def _held(self, file: File) -> int:
-        """Bytes that cannot go: of pinned files, of those that are written to, of this one."""
-        index, held = self._store.index, 0
-        for at in index.rows():
-            if self._stays(at) or at == file.at:
-                held += index.kept[at]
-        return held
+    def _most(self, file: File) -> int:
+        """Bytes that there is room for if all goes that may: not this file, nor what stays."""
+        store = self._store
+        kept = store.index.kept
+        held = sum(kept[at] for at in store.index.rows() if self._stays(at) or at == file.at)
+        return store.space.quota - self.promised - self.reserved - store.log_bytes - held
 
     def _evictable(self) -> int:
         index = self._store.index

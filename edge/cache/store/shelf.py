@@ -37,12 +37,13 @@ class Handle:
 
 
 class Shelf:
-    """Files with the names `%08x`.`suffix` in `directory`."""
+    """Files with the names `%08x`.`suffix` in `directory`, on the file system `device`."""
 
     lasts = True
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, device: int = 0) -> None:
         self.directory = directory
+        self.device = device
 
     def create(self, serial: int, suffix: str) -> Handle:
         """A new file."""
@@ -69,7 +70,12 @@ class Shelf:
         sync_directory(self.directory)
 
     def free(self) -> int:
-        """Bytes that may be taken of its file system."""
+        """Bytes that may be taken of its file system.
+
+        Once a disk is pulled, its directory may be one of the disk that it was mounted on.
+        """
+        if os.stat(self.directory).st_dev != self.device:
+            raise OSError(errno.ENODEV, "another disk is in its place")
         return free(self.directory)
 
     def entries(self) -> Iterator[tuple[str, int, int]]:

@@ -30,7 +30,7 @@ from edge.cache.store.notes import Notes
 from edge.cache.store.room import Room
 from edge.cache.store.rows import Rows
 from edge.cache.store.shelf import SEGMENT, Handle, Memory, Shelf
-from edge.cache.store.space import Space, free, is_raw_flash
+from edge.cache.store.space import Space, is_raw_flash
 from edge.cache.store.worker import Worker
 from edge.wire.merkle import HASH, PIECE
 
@@ -77,6 +77,7 @@ class Store:
         self.refused: dict[str, int] = {}
         self.wrong: dict[tuple[int, int], bytes] = {}  # hash of pieces that were lost, by row
         self._directory = ""
+        self._device = 0  # of the directory, once it was opened
         self._size = self._max_written = 0
         self._lock: Handle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -121,13 +122,13 @@ class Store:
             await asyncio.wait(set(self._tasks))
         await self.flush()
         self._begin_in_memory()
-        self._directory, self.trouble = "", ""
+        self._directory, self.trouble, self._device = "", "", 0
 
     async def _reopen(self) -> None:
         size = min(self._size, tables.MOST_QUOTA)
         directory = self._directory
         try:
-            found = await self.worker.do(partial(load.load, directory, size, 0))
+            found = await self.worker.do(partial(load.load, directory, size, self._device))
         except OSError as error:
             self._say(_words(error))
             self._again.start()
@@ -136,6 +137,7 @@ class Store:
             found.log.close()
             return
         self._begin(found.index, found.space, found.shelf)
+        self._device = found.shelf.device
         self._lock, self._serial = found.lock, found.serial
         try:
             await self._book.open(found.log, directory, self._size)
@@ -228,7 +230,7 @@ class Store:
     async def _try(self) -> None:
         """Whether the disk takes something again."""
         try:
-            self.space.free = await self.worker.do(partial(free, self._directory))
+            self.space.free = await self.worker.do(self.shelf.free)
         except OSError as error:
             self._say(_words(error))
             return
@@ -485,14 +487,14 @@ class Store:
             await check.scrub(self)
 
     async def _look(self) -> None:
-        index, space, directory = self.index, self.space, self._directory
+        index, space, shelf = self.index, self.space, self.shelf
         if not self._book.is_open:
             return
 
         def look() -> int:
             if not self._book.present:
                 raise OSError(errno.ENOENT, "the directory is another one")
-            return free(directory)
+            return shelf.free()
 
         try:
             space.free = await self.worker.do(look)

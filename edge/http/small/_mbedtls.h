@@ -1,8 +1,7 @@
 /* What of mbedTLS 3.6 is compiled: a client of TLS 1.2 and 1.3 that verifies, and nothing besides.
  *
  * No server, DTLS, pre-shared keys, resumption, renegotiation, files or sockets; no cipher but the AEAD
- * ones; no SHA-1, so that no certificate is believed for a signature with it. This is also the file of
- * MBEDTLS_PSA_CRYPTO_CONFIG_FILE: TLS 1.3 of mbedTLS computes by PSA.
+ * ones. This is also the file of MBEDTLS_PSA_CRYPTO_CONFIG_FILE: TLS 1.3 of mbedTLS computes by PSA.
  */
 #ifndef KWAAINET_MBEDTLS_CONFIG_H
 #define KWAAINET_MBEDTLS_CONFIG_H
@@ -39,6 +38,7 @@
 
 /* Ciphers, hashes, signatures, groups */
 #define MBEDTLS_MD_C
+#define MBEDTLS_SHA1_C /* a fifth of the roots sign themselves so, which is not verified */
 #define MBEDTLS_SHA256_C
 #define MBEDTLS_SHA384_C
 #define MBEDTLS_SHA512_C

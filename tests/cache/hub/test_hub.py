@@ -290,14 +290,13 @@ def test_a_storage_host_that_is_not_configured_is_not_asked() -> None:
 def test_what_is_kept_stands_in_for_a_hub_that_does_not_answer(
     how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "PATIENCE", 0.05)
-    monkeypatch.setattr(files, "_LAST", 0.2)
-
     async def test(hub: Behind) -> None:
         gated = "/o/gated/resolve/main/model.bin"
         await hub.ask(RESOLVE + "model.bin")
         await hub.ask(gated, token="hf_right")
         await hub.ask(TREE)
+        monkeypatch.setattr(files, "PATIENCE", 0.05)
+        monkeypatch.setattr(files, "_LAST", 0.2)
         await fail(hub, how)
         hub.clock.time += 86400
         for target, token in ((RESOLVE + "model.bin", ""), (gated, "hf_right")):

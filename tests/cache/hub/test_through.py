@@ -71,7 +71,7 @@ def test_datasets_and_renamed_repositories(tmp_path: Path) -> None:
 
 
 def test_a_probe_of_one_byte_tells_the_size(tmp_path: Path) -> None:
-    """As @huggingface/hub asks (huggingface.js 945)."""
+    """As @huggingface/hub asks before it downloads."""
 
     async def test(gateway: Through) -> None:
         accept = "application/vnd.xet-fileinfo+json, */*"

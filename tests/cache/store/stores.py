@@ -7,8 +7,9 @@ import hashlib
 import os
 import random
 import subprocess
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+import tempfile
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,13 @@ async def read(file: File) -> bytes | None:
 
 def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(asyncio.wait_for(work(), 60))
+
+
+@contextmanager
+def quick_directory() -> Iterator[Path]:
+    """In memory: for what does not depend on a disk and flushes without end."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        yield Path(directory)
 
 
 def segments(directory: Path) -> list[Path]:

@@ -313,11 +313,30 @@ def test_a_disk_that_is_pulled_and_put_back(small_disk: Path) -> None:
             mount("-t", "tmpfs", "-o", "size=8m", "tmpfs", str(small_disk))
             more = content(MIB, 7)
             await store._look()
-            assert store.trouble in (stores.GONE, "")
+            assert store.trouble == stores.GONE
             await again(store)
             assert store.available
             await keep(store, more)
             assert segments(small_disk)
+
+    run(work)
+
+
+def test_nothing_is_written_to_the_disk_that_the_pulled_one_was_mounted_on(
+    small_disk: Path,
+) -> None:
+    async def work() -> None:
+        for directory in (small_disk, small_disk / "cache"):
+            async with opened(directory) as store:
+                await keep(store, DATA)
+                umount(small_disk)
+                more = content(MIB, 7)
+                assert not await write(store.file(sha256(more), len(more)), more)
+                assert store.trouble == stores.GONE
+                await again(store)
+                assert store.trouble == stores.GONE
+                assert not os.listdir(small_disk)
+                mount("-t", "tmpfs", "-o", "size=8m", "tmpfs", str(small_disk))
 
     run(work)
 

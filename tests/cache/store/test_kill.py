@@ -14,7 +14,7 @@ from typing import Any
 
 from edge.units import MIB
 from edge.wire.merkle import PIECE
-from tests.cache.store.stores import content, extent, on_disk, opened, sha256
+from tests.cache.store.stores import content, extent, on_disk, opened, quick_directory, sha256
 
 KILLS = 100
 FILES = 6
@@ -85,16 +85,16 @@ async def child(directory: Path, seed: int) -> None:
             del file
 
 
-def test_kill_at_random_points(tmp_path: Path) -> None:
+def test_kill_at_random_points() -> None:
     """Each time, the next process opens what the one before left."""
     files = [data_of(number) for number in range(FILES)]
     rng = random.Random(7)
 
-    async def look() -> int:
+    async def look(directory: Path) -> int:
         found = 0
-        async with opened(tmp_path, QUOTA) as store:
+        async with opened(directory, QUOTA) as store:
             assert store.available
-            assert on_disk(tmp_path) <= QUOTA
+            assert on_disk(directory) <= QUOTA
             for data in files:
                 file = store.find(sha256(data))
                 for at in range(0, len(data), PIECE) if file is not None else ():
@@ -110,15 +110,16 @@ def test_kill_at_random_points(tmp_path: Path) -> None:
         return found
 
     found = 0
-    command = [sys.executable, "-c", NURSERY, str(tmp_path)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-    ) as nursery:
-        assert nursery.stdin is not None
-        assert nursery.stdout is not None
-        for _ in range(KILLS):
-            nursery.stdin.write(f"{rng.randrange(1, 120)}\n")
-            assert int(nursery.stdout.readline()) == signal.SIGKILL, "it ended by itself"
-            found += asyncio.run(look())
-        nursery.stdin.close()
+    with quick_directory() as directory:
+        command = [sys.executable, "-c", NURSERY, str(directory)]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        ) as nursery:
+            assert nursery.stdin is not None
+            assert nursery.stdout is not None
+            for _ in range(KILLS):
+                nursery.stdin.write(f"{rng.randrange(1, 120)}\n")
+                assert int(nursery.stdout.readline()) == signal.SIGKILL, "it ended by itself"
+                found += asyncio.run(look(directory))
+            nursery.stdin.close()
     assert found > KILLS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -13,7 +12,16 @@ from hypothesis import strategies as st
 from edge.cache.store.store import Store
 from edge.units import MIB
 from edge.wire.merkle import PIECE, pieces
-from tests.cache.store.stores import content, extent, on_disk, pool, read, sha256, write
+from tests.cache.store.stores import (
+    content,
+    extent,
+    on_disk,
+    pool,
+    quick_directory,
+    read,
+    sha256,
+    write,
+)
 
 QUOTA = 4 * MIB
 FILES = [
@@ -157,5 +165,5 @@ def test_whatever_happens(program: list[tuple[object, ...]]) -> None:
         await model.store.close()
         assert model.store.pool.used <= 1 << 20
 
-    with tempfile.TemporaryDirectory() as directory:
-        asyncio.run(work(Path(directory)))
+    with quick_directory() as directory:
+        asyncio.run(work(directory))

@@ -17,7 +17,7 @@ from tests.cache.store.stores import content, extent, keep, on_disk, opened, rea
 
 QUOTA = 5 * MIB
 FILES = [content((number + 1) * PIECE + number, number) for number in range(6)]
-FAILURES = 120
+FAILURES = 60
 
 
 class Failure:
@@ -32,7 +32,7 @@ async def _work(
     directory: Path, disk: FaultDisk, rng: random.Random, failures: list[Failure]
 ) -> None:
     lasting: set[int] = set()
-    moments = set(rng.sample(range(1500), FAILURES))
+    moments = set(rng.sample(range(1000), FAILURES))
     moment = -1
 
     def at_each() -> None:
@@ -88,6 +88,11 @@ async def _look(directory: Path, failure: Failure) -> None:
         assert on_disk(directory) <= QUOTA
         note = store.notes.get(b"key")
         assert note is None or note == note[:1] * 3000
+    async with opened(directory, QUOTA) as store:  # and what was mended stays so
+        for number in failure.lasting:
+            file = store.find(sha256(FILES[number]))
+            assert file is not None
+            assert file.whole
         await keep(store, FILES[0])
 
 

@@ -148,6 +148,29 @@ def test_no_more_is_written_than_a_day_has(tmp_path: Path) -> None:
     run(work)
 
 
+def test_what_was_written_for_nothing_counts_too(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with opened(tmp_path, 64 * MIB, 4 * MIB) as store:
+            for seed in range(4):
+                data = content(MIB - 7, seed)
+                file = store.file(sha256(data), len(data))
+                writer = file.writer(0, len(data))
+                if writer is not None:
+                    assert await writer.piece(data[:PIECE])
+                    store.drop_file(file.at)
+                    writer.close()
+            assert store.written >= 4 * PIECE
+            before = flash.written
+            for seed in range(9):
+                data = content(MIB - 7, seed)
+                await write(store.file(sha256(data), len(data)), data)
+            await store.flush()
+            assert store.written <= 4 * MIB
+            assert flash.written - before <= 3 * MIB
+
+    run(work)
+
+
 def test_a_day_is_24_hours_of_running() -> None:
     day = Space(64 * MIB, 4 * MIB)
     day.tick(1000.0)
