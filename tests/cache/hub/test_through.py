@@ -119,6 +119,27 @@ def test_the_same_content_under_a_public_name_is_for_everybody(tmp_path: Path) -
     run(tmp_path, test)
 
 
+def test_one_whose_token_went_bad_takes_nobody_along(tmp_path: Path) -> None:
+    """Both wait for one download, begun with the token of the first."""
+
+    async def test(gateway: Through) -> None:
+        target = f"/o/gated/resolve/main/{LARGE}"
+        gated = gateway.origin.repositories["models", "o/gated"]
+        gated.gate = {"reader", "stranger"}
+        for token in (GOOD_TOKEN, OTHER_TOKEN):
+            await gateway.ask(target, "HEAD", token)
+        gated.gate = {"reader"}
+        gateway.origin.faults.append(Fault("hub", "resolve", 1, method="GET", delay=0.2))
+        first = asyncio.create_task(gateway.ask(target, token=OTHER_TOKEN))
+        while not gateway.puller.shared.flights:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.01)
+        second, body = await gateway.ask(target, token=GOOD_TOKEN)
+        assert (second.status, body) == (200, content(gateway, "o/gated"))
+        assert (await first)[0].status == 403
+
+    run(tmp_path, test)
+
+
 def test_three_pages_lead_from_one_to_the_next_by_us(tmp_path: Path) -> None:
     """hf-mirror-site 65: the next page led past the mirror."""
 
