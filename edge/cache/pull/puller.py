@@ -98,14 +98,14 @@ class Puller:
         if source.size is None:
             await self._pass(exchange, source, [*tag, *headers], request.method == "HEAD")
             return
+        if request.method == "HEAD":  # for which RFC 9110 knows no ranges
+            await exchange.head(200, fields, source.size)
+            return
         try:
             asked = wanted(request.headers, source.size, source.etag, modified)
         except UnsatisfiableError:
             fields.append(("Content-Range", f"bytes */{source.size}"))
             await exchange.head(416, fields, 0)
-            return
-        if request.method == "HEAD":  # for which RFC 9110 knows no ranges
-            await exchange.head(200, fields, source.size)
             return
         await self._send(exchange, source, fields, asked)
 
