@@ -344,7 +344,7 @@ def test_a_right_that_is_proven_often_is_written_once() -> None:
 
 def test_what_the_hub_shows_to_everybody_proves_itself_alone() -> None:
     assert rights.scope("models/o/m", "model.bin") == "models/o/m"
-    for path in ("README.md", ".gitattributes", "a/figure.PNG"):
+    for path in ("README.md", ".gitattributes", "a/figure.PNG", "a/readme.md"):
         assert rights.scope("models/o/m", path) == f"models/o/m/{path}"
 
 
