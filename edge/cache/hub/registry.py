@@ -292,7 +292,7 @@ class Registry:
                 if size is None or not refusal.passing or not self._rights.before(asker.who, scope):
                     raise refusal from None
                 headers.append(STALE)
-        blob = Blob(self._origin, asker, target, digest, size, self._rights.public(scope))
+        blob = Blob(self._origin, asker, target, digest, size, self._rights.open(scope))
         headers.append(("Content-Type", "application/octet-stream"))
         if request.method == "GET" and request.headers.get("range") is None:
             headers.append(("Location", f"http://{request.host}{request.target}"))

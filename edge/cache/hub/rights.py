@@ -66,6 +66,10 @@ class Rights:
         """Whether anybody may have it, by a proof at hand."""
         return self._fresh.get(_key(ANYBODY, scope)) is not None
 
+    def open(self, scope: str) -> bool:
+        """Whether anybody could have it, and was not refused it since."""
+        return self.public(scope) or self.before(ANYBODY, scope)
+
     def before(self, asker: bytes, scope: str) -> bool:
         """Whether it was proven, as long ago as may be while the hub does not answer."""
         if self._notes.get(_key(ANYBODY, scope)) is not None:

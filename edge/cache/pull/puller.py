@@ -168,15 +168,14 @@ class Puller:
         assert source.size is not None
         group = self._groups.get(source.name)
         if group is None or group.size != source.size:
-            known = self._store.find(source.name)
             file = self._store.file(source.name, source.size)
-            if known is None or not source.private:
-                file.private = source.private
             group = Group(self.shared, file, source.name, self._left)
             self._groups[source.name] = group
         group.enter()
         if group.file.at < 0:  # pushed out since, or dropped as wrong
             group.file = self._store.file(source.name, source.size)
+        if group.file.private != source.private:  # as of now: it may have been withdrawn
+            group.file.private = source.private
         return group
 
     def _left(self, group: Group) -> None:

@@ -119,6 +119,40 @@ def test_the_same_content_under_a_public_name_is_for_everybody(tmp_path: Path) -
     run(tmp_path, test)
 
 
+def test_what_turns_private_is_offered_to_peers_no_more(tmp_path: Path) -> None:
+    async def test(gateway: Through) -> None:
+        repository = gateway.origin.repositories["models", "o/m"]
+        name = names.name(names.SHA256, bytes.fromhex(repository.files()[LARGE].sha256))
+        target = f"/o/m/resolve/main/{LARGE}"
+        for gate, token, private in ((None, "", False), ({"reader"}, GOOD_TOKEN, True)):
+            repository.gate, repository.private = gate, private
+            gateway.clock.time += 601
+            assert (await gateway.ask(target, token=token))[0].status == 200
+            kept = gateway.store.find(name)
+            assert kept is not None
+            assert kept.private == private
+        assert (await gateway.ask(target))[0].status == 401
+
+    run(tmp_path, test)
+
+
+def test_what_everybody_could_fetch_stays_shared_while_the_hub_is_gone(tmp_path: Path) -> None:
+    async def test(gateway: Through) -> None:
+        target = f"/o/m/resolve/main/{LARGE}"
+        await gateway.ask(target)
+        gateway.clock.time += 300
+        await gateway.ask(target, token=GOOD_TOKEN)
+        await gateway.origin.offline()
+        gateway.clock.time += 601
+        assert (await gateway.ask(target, token=GOOD_TOKEN))[0].status == 200
+        sha256 = gateway.origin.repositories["models", "o/m"].files()[LARGE].sha256
+        kept = gateway.store.find(names.name(names.SHA256, bytes.fromhex(sha256)))
+        assert kept is not None
+        assert not kept.private
+
+    run(tmp_path, test)
+
+
 def test_one_whose_token_went_bad_takes_nobody_along(tmp_path: Path) -> None:
     """Both wait for one download, begun with the token of the first."""
 
