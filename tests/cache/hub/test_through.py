@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from edge.cache import names
+from edge.cache.hub.origin import Origin, Refusal
+from edge.url import Url
 from tests.cache.hub.through import Through, through
 from tests.counterparts.hub import GOOD_TOKEN, OTHER_TOKEN, HubStandIn
 from tests.counterparts.hub_files import File, Repository, Seeded, Sparse, model
@@ -267,6 +269,28 @@ def test_what_comes_coded_is_decoded(tmp_path: Path) -> None:
         for _ in range(2):
             _, body = await gateway.ask("/o/m/resolve/main/README.md")
             assert body == content(gateway, "o/m", "README.md")
+
+    run(tmp_path, test)
+
+
+def test_a_304_that_was_not_asked_for_and_a_range_of_head(tmp_path: Path) -> None:
+    async def test(gateway: Through) -> None:
+        gateway.origin.faults.append(Fault("hub", "/tree/", status=304))
+        response, _ = await gateway.ask("/api/models/o/m/tree/main")
+        assert response.status == 502
+        response, _ = await gateway.ask(
+            f"/o/m/resolve/main/{LARGE}", "HEAD", Range=f"bytes={2**64}-"
+        )
+        assert (response.status, response.length) == (200, len(content(gateway, "o/m")))
+
+    run(tmp_path, test)
+
+
+def test_no_redirect_leads_from_https_to_http(tmp_path: Path) -> None:
+    async def test(gateway: Through) -> None:
+        hub = Origin(gateway.client, Url("https", "hub.example", 443), ["cdn.example:443"])
+        with pytest.raises(Refusal, match=r"http://cdn\.example:443 is none"):
+            await hub._stored("http://cdn.example:443/x", [])
 
     run(tmp_path, test)
 
