@@ -208,8 +208,9 @@ class PlainOrigin:
             if location.startswith("/") and not location.startswith("//"):
                 location = url.root + location
             url, path = storage(location)
-            if url.root != self.url.root and not is_one_of(url, self._hosts):
-                raise OriginError(502, f"{url.authority} is none of the hosts of [[origin]]")
+            is_worse = url.scheme < self.url.scheme  # http where the origin has https
+            if url.root != self.url.root and (is_worse or not is_one_of(url, self._hosts)):
+                raise OriginError(502, f"{url.root} is none of the hosts of [[origin]]")
         raise OriginError(502, "the origin redirects in a circle")
 
 

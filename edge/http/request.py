@@ -14,6 +14,7 @@ from edge.http.errors import RequestError
 from edge.http.heads import Headers
 
 _HEX = frozenset("0123456789abcdefABCDEF")
+_DIGITS = frozenset("0123456789")
 
 
 class Request:
@@ -129,10 +130,20 @@ def is_named(host: str, names: frozenset[str]) -> bool:
     """
     host = host.lower()
     if host.startswith("["):
-        literal, _, _ = host[1:].partition("]")
-        return _is_ip(socket.AF_INET6, literal.partition("%")[0])
-    name = host.partition(":")[0].removesuffix(".")
+        literal, _, port = host[1:].partition("]")
+        return _is_port(port) and _is_ip(socket.AF_INET6, literal.partition("%")[0])
+    if _is_ip(socket.AF_INET6, host):
+        return True
+    name, colon, port = host.partition(":")
+    if not _is_port(colon + port):  # such as localhost:@a.example, which links would be made of
+        return False
+    name = name.removesuffix(".")
     return name in ("", "localhost") or name in names or _is_ip(socket.AF_INET, name)
+
+
+def _is_port(text: str) -> bool:
+    """Whether `text` is a colon and a port, or nothing."""
+    return not text or (text[0] == ":" and _DIGITS.issuperset(text[1:]) and len(text) < 7)
 
 
 def _is_ip(family: int, text: str) -> bool:

@@ -126,6 +126,15 @@ async def test_two_hosts_are_none(head: bytes) -> None:
     assert (await answer(head)).startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize(
+    "host", ["localhost:80@evil.example", "localhost:", "localhost:1x", "[::1].evil.example"]
+)
+@asynchronous(30)
+async def test_a_host_is_a_name_and_a_port_alone(host: str) -> None:
+    head = f"GET /page HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+    assert (await answer(head)).startswith(b"HTTP/1.1 " + (b"200" if host[-1] == ":" else b"421"))
+
+
 @asynchronous(30)
 async def test_the_host_in_the_target_counts() -> None:
     head = b"GET http://evil.example/page HTTP/1.1\r\nHost: localhost\r\n\r\n"

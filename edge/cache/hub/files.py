@@ -58,7 +58,7 @@ class File:
         self.name = files.name(route, version)
         self.size = version.size
         self.etag = f'"{version.etag}"'
-        self.private = not files.rights.public(files.scope(route))
+        self.private = not files.rights.open(files.scope(route))
 
     async def open(self, start: int, end: int | None) -> Response:
         """See Source.open."""

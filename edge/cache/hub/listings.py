@@ -125,6 +125,8 @@ class Listings:
             await self._send_kept(one, found, exchange)
         elif response.status == 200 and one.is_kept:
             await self._send_new(one, response, exchange)
+        elif response.status == 304:
+            raise Refusal(502, "the hub answers with 304, which was not asked for")
         else:
             await self._send_on(one, response, exchange)
 

@@ -166,8 +166,8 @@ class Origin:
         """The answer of a storage host, which may redirect to another."""
         for _ in range(_HOPS):
             url, target = storage(location)
-            if not is_one_of(url, self._hosts):
-                raise Refusal(502, f"{url.authority} is none of the storage_hosts")
+            if not is_one_of(url, self._hosts) or url.scheme < self.url.scheme:  # https to http
+                raise Refusal(502, f"{url.root} is none of the storage_hosts")
             try:
                 response = await self._client.request(
                     "GET", url, target, [("Accept-Encoding", "identity"), *headers]

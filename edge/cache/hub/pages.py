@@ -7,6 +7,7 @@ out as they pass, and a comma comes between.
 from __future__ import annotations
 
 _WHITE = b" \t\r\n"
+_HELD = 8192  # bytes of white space, at most
 
 
 class PageError(Exception):
@@ -25,6 +26,8 @@ class Pages:
 
     def feed(self, data: bytes) -> bytes:
         """What may leave of a page. Raises PageError."""
+        if len(self._held) > _HELD:
+            raise PageError("a page of the listing has too much white space")
         text = self._held + data
         self._held = b""
         out = b""

@@ -2,7 +2,7 @@
 
 A manifest is good for a minute, by its digest for ever. It tells the sizes of its blobs, so that
 the storage is not asked for them. A blob is given to who could have it now from the registry, under
-the name that he asks with: knowing its hash is no right.
+the name that he asks with: knowing its hash is no right, and neither is a manifest that lists it.
 
 Ollama's client begins a blob with a GET whose answer it drops after the head, to learn where to
 fetch ranges from. It is answered 200 with a Location that is the address itself, and nothing is
@@ -236,7 +236,7 @@ class Registry:
         except TimeoutError:
             raise Refusal(504, "the registry does not answer in time") from None
         except Refusal as refusal:
-            self._refused(refusal, asker, name)
+            self._refused(refusal, asker, self._scope(name))
             raise
         if digest and found.digest != digest:
             raise Refusal(502, "the registry sent another manifest than its digest says")
@@ -275,7 +275,7 @@ class Registry:
     # --- blobs ---
 
     async def _blob(self, name: str, digest: str, asker: Asker, exchange: Exchange) -> None:
-        request, scope = exchange.request, self._scope(name)
+        request, scope = exchange.request, self._scope(name, digest)
         target = f"/v2/{_path(name)}/blobs/sha256:{digest}"
         headers = [_VERSION, ("Docker-Content-Digest", f"sha256:{digest}")]
         note = self._notes.get(self._key(b"blob", name, digest))
@@ -288,11 +288,11 @@ class Registry:
                 raise Refusal(404, "the blob is not there") from None
             except (OriginError, TimeoutError) as error:
                 refusal = error if isinstance(error, Refusal) else Refusal(504, "no answer in time")
-                self._refused(refusal, asker, name)
+                self._refused(refusal, asker, scope)
                 if size is None or not refusal.passing or not self._rights.before(asker.who, scope):
                     raise refusal from None
                 headers.append(STALE)
-        blob = Blob(self._origin, asker, target, digest, size, self._rights.public(scope))
+        blob = Blob(self._origin, asker, target, digest, size, self._rights.open(scope))
         headers.append(("Content-Type", "application/octet-stream"))
         if request.method == "GET" and request.headers.get("range") is None:
             headers.append(("Location", f"http://{request.host}{request.target}"))
@@ -313,7 +313,7 @@ class Registry:
             size = await self._origin.size(asker, target)
         if size is None:
             raise Refusal(502, "the registry does not tell the size of the blob")
-        self._rights.prove(asker.who, self._scope(name))
+        self._rights.prove(asker.who, self._scope(name, digest))
         self._notes.put(self._key(b"blob", name, digest), size.to_bytes(8, "big"))
         return size
 
@@ -334,12 +334,15 @@ class Registry:
 
     # --- keys ---
 
-    def _refused(self, refusal: Refusal, asker: Asker, name: str) -> None:
+    def _refused(self, refusal: Refusal, asker: Asker, scope: str) -> None:
         if refusal.status in (401, 403):
-            self._rights.revoke(asker.who, self._scope(name))
+            self._rights.revoke(asker.who, scope)
 
-    def _scope(self, name: str) -> str:
-        return f"{self._origin.url}/v2/{name}"
+    def _scope(self, name: str, digest: str = "") -> str:
+        """What a proof is good for: manifests of `name`, or one blob. A manifest may list what is
+        another's, so it proves nothing of its blobs.
+        """
+        return f"{self._origin.url}/v2/{name}@{digest}"
 
     def _key(self, kind: bytes, name: str, which: str) -> bytes:
         where = f"{self._origin.url}\n{name}\n{which}"

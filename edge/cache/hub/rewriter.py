@@ -1,8 +1,8 @@
 """JSON of the hub, changed as it passes: no member names the storage, no address leads past us.
 
-Members whose key is `xet`, a capital and so on are left out (huggingface_hub takes `xetHash` from a
-listing, and then asks that storage without another question to the hub). Texts that start with the
-hub's address get ours. All else leaves as it came, byte for byte.
+Members whose key is `xet`, a capital and so on, escaped or not, are left out (huggingface_hub takes
+`xetHash` from a listing, and then asks that storage without another question to the hub). Texts
+that start with the hub's address get ours. All else leaves as it came, byte for byte.
 
 It does not parse. A quote inside a JSON text always has a backslash before it, so `"xetHash":` and
 `"https://hub/` without one can only be a key, and the start of a text. What may go on in the next
@@ -18,7 +18,10 @@ import re
 HELD = 8192  # bytes, most that may have to be seen at once: a member that goes
 _WHITE = rb"[ \t\r\n]*"
 _COMMA = rb"," + _WHITE
-_KEY = rb'(?<!\\)"xet[A-Z_]\w*"' + _WHITE + rb":"
+_X, _E, _T = rb"(?:x|\\u0078)", rb"(?:e|\\u0065)", rb"(?:t|\\u0074)"
+_CAPITAL = rb"(?:[A-Z_]|\\u00(?:4[1-9A-Fa-f]|5[0-9Aa]|5[Ff]))"
+_REST = rb"(?:\w|\\u[0-9A-Fa-f]{4})*"
+_KEY = rb'(?<!\\)"' + _X + _E + _T + _CAPITAL + _REST + rb'"' + _WHITE + rb":"
 _MEMBER = _KEY + _WHITE + rb'(?:"(?:[^"\\]|\\.)*"|[-+.0-9A-Za-z]+)' + _WHITE
 # Members that go, with the comma before them or else the one behind; or one that is not whole yet.
 _GOES = rb"%s%s(?=[,}])|%s(?:,|(?=}))|(?P<cut>(?:%s)?%s)" % (
@@ -26,8 +29,11 @@ _GOES = rb"%s%s(?=[,}])|%s(?:,|(?=}))|(?P<cut>(?:%s)?%s)" % (
     _MEMBER,
     *(_COMMA, _KEY),
 )
+_ESCAPE = rb"(?:\\(?:u[0-9A-Fa-f]{0,3})?)?"  # that is not whole yet
 _BEGUN = re.compile(  # what may become one, at the end
-    rb'(?:%s)?"(?:x(?:e(?:t(?:[A-Z_]\w*(?:"%s)?)?)?)?)?\Z|%s\Z' % (_COMMA, _WHITE, _COMMA), re.ASCII
+    rb'(?:%s)?"(?:%s(?:%s(?:%s(?:%s%s(?:"%s)?)?)?)?)?%s\Z|%s\Z'
+    % (_COMMA, _X, _E, _T, _CAPITAL, _REST, _WHITE, _ESCAPE, _COMMA),
+    re.ASCII,
 )
 
 

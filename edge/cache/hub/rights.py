@@ -34,7 +34,7 @@ ANYBODY = b""  # who asks without a token
 PROVEN = 600.0  # seconds
 OFFLINE = 7 * 86400  # seconds
 _REWRITTEN = 3600  # seconds between two notes of the same: flash is spared
-_SHOWN = ("README.md", ".gitattributes")
+_SHOWN = ("readme.md", ".gitattributes")
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
 
 
@@ -45,7 +45,8 @@ def who(authorization: str) -> bytes:
 
 def scope(repo: str, path: str) -> str:
     """What a proof for `path` of `repo` is good for."""
-    shown = path in _SHOWN or path.lower().endswith(_PICTURES)
+    name = path.rpartition("/")[2].lower()  # rather too many than too few: each costs a question
+    shown = name in _SHOWN or name.endswith(_PICTURES)
     return f"{repo}/{path}" if shown else repo
 
 
@@ -64,6 +65,10 @@ class Rights:
     def public(self, scope: str) -> bool:
         """Whether anybody may have it, by a proof at hand."""
         return self._fresh.get(_key(ANYBODY, scope)) is not None
+
+    def open(self, scope: str) -> bool:
+        """Whether anybody could have it, and was not refused it since."""
+        return self.public(scope) or self.before(ANYBODY, scope)
 
     def before(self, asker: bytes, scope: str) -> bool:
         """Whether it was proven, as long ago as may be while the hub does not answer."""

@@ -107,7 +107,7 @@ def _api(method: str, parts: list[str], query: str) -> Route:
     target = "/" + "/".join(quoted(part, _IN_FILES) for part in parts)
     target += f"?{query}" if query else ""
     verb = rest[0] if rest else ""
-    if not _TOKENS.isdisjoint(parts):
+    if not _TOKENS.isdisjoint([part.lower() for part in parts]):  # as the hub may read it
         return Route(XET, repo)
     if parts[1:2] == ["resolve-cache"] and len(parts) > 5:
         return _cached_file(method, parts, query)

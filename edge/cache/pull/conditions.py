@@ -12,7 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from edge.http.heads import Headers
 
-_DIGITS = 18
+_DIGITS = 18  # of what an origin says: 63 bits
+_ASKED = 64  # of what a client does: some ask for all up to 2**63, or 2**64
 
 
 class UnsatisfiableError(Exception):
@@ -56,7 +57,7 @@ def parse_range(text: str, size: int) -> tuple[int, int] | None:
     first, dash, last = ranges.strip(" \t").partition("-")
     if unit.strip().lower() != "bytes" or not equals or not dash:
         return None
-    if not (_is_number(first) and _is_number(last)) or not (first or last):
+    if not (_is_number(first, _ASKED) and _is_number(last, _ASKED)) or not (first or last):
         return None
     if not first:
         start, end = max(size - int(last), 0), size
@@ -82,9 +83,9 @@ def parse_content_range(text: str) -> tuple[int, int, int | None]:
     return int(first), int(last) + 1, None if total == "*" else int(total)
 
 
-def _is_number(text: str) -> bool:
-    """Whether `text` is a number, or empty."""
-    return not text or (len(text) <= _DIGITS and text.isascii() and text.isdecimal())
+def _is_number(text: str, most: int = _DIGITS) -> bool:
+    """Whether `text` is a number of at most so many digits, or empty."""
+    return not text or (len(text) <= most and text.isascii() and text.isdecimal())
 
 
 def _matches(listed: str, etag: str, weak: bool) -> bool:

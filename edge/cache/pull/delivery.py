@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edge.http.exchange import Exchange
 
 _TURN = 4 * MIB  # bytes of a file that are sent before counters see them
+_PERSONAL = (401, 403, 404)  # a hub may hide from one what it shows to another
 _IDLE_TRIES = 8  # flights in a row that bring nothing
 
 
@@ -75,10 +76,14 @@ class Delivery:
         if self.position == self.end or self._ring() or await self._kept():
             return
         flight = await self._board(self.position)
-        while not (flight.answered or flight.done):
-            await self._wait()
-        if not flight.answered and flight.failure is not None:
-            raise flight.failure
+        while not flight.answered:
+            if not flight.done:
+                await self._wait()
+            elif flight.failure is None:
+                return
+            else:
+                self._heed(flight)
+                flight = await self._board(self.position)
 
     async def run(self) -> None:
         """Send all of it. Raises OriginError, ClientGone; OSError of the disk."""
@@ -159,8 +164,7 @@ class Delivery:
             await self._wait()
         if flight.has(self.position):
             return
-        if flight.failure is not None:
-            raise flight.failure
+        self._heed(flight)
         self._fruitless += 1
         if self._fruitless > _IDLE_TRIES:
             raise OriginError(502, "the file is neither kept nor to be had")
@@ -173,6 +177,17 @@ class Delivery:
             self._opened.append(flight)
         self._join(flight)
         return flight
+
+    def _heed(self, flight: Flight) -> None:
+        """Raise what `flight` failed by. What an origin refuses to the one who began it, it may
+        give to who has joined him: he goes on for himself.
+        """
+        error = flight.failure
+        personal = isinstance(error, OriginError) and error.status in _PERSONAL
+        self._fruitless += error is not None
+        own = flight.source is self._source or self._fruitless > _IDLE_TRIES
+        if error is not None and (own or not personal):
+            raise error
 
     def _join(self, flight: Flight | None) -> None:
         before, self._flight = self._flight, flight
@@ -215,7 +230,9 @@ class Delivery:
         flight = self._flight
         if flight is None or not flight.covers(held, self._group.size):
             flight = await self._board(held)
-        while not flight.done:
-            await self._wait()
-        if flight.failure is not None:
-            raise flight.failure
+        while not flight.done or flight.failure is not None:
+            if not flight.done:
+                await self._wait()
+            else:
+                self._heed(flight)
+                flight = await self._board(held)

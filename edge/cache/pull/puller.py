@@ -97,14 +97,14 @@ class Puller:
         if source.size is None:
             await self._pass(exchange, source, [*tag, *headers], request.method == "HEAD")
             return
+        if request.method == "HEAD":  # for which RFC 9110 knows no ranges
+            await exchange.head(200, fields, source.size)
+            return
         try:
             asked = wanted(request.headers, source.size, source.etag, modified)
         except UnsatisfiableError:
             fields.append(("Content-Range", f"bytes */{source.size}"))
             await exchange.head(416, fields, 0)
-            return
-        if request.method == "HEAD":  # for which RFC 9110 knows no ranges
-            await exchange.head(200, fields, source.size)
             return
         await self._send(exchange, source, fields, asked)
 
@@ -168,15 +168,14 @@ class Puller:
         assert source.size is not None
         group = self._groups.get(source.name)
         if group is None or group.size != source.size:
-            known = self._store.find(source.name)
             file = self._store.file(source.name, source.size)
-            if known is None or not source.private:
-                file.private = source.private
             group = Group(self.shared, file, source.name, self._left)
             self._groups[source.name] = group
         group.enter()
         if group.file.at < 0:  # pushed out since, or dropped as wrong
             group.file = self._store.file(source.name, source.size)
+        if group.file.private != source.private:  # as of now: it may have been withdrawn
+            group.file.private = source.private
         return group
 
     def _left(self, group: Group) -> None:

@@ -13,6 +13,7 @@ from edge.cache.pull.source import OriginError
 from tests.cache.hub.through import Through, through
 from tests.counterparts.hub import HubStandIn
 from tests.counterparts.hub_files import File, Seeded
+from tests.counterparts.web import Fault
 
 NAME, TAG = "library/smol", "latest"
 LARGE = File(Seeded("layer", 9_000_001), large=True)
@@ -95,6 +96,21 @@ def test_a_hash_alone_is_no_right(tmp_path: Path) -> None:
         gateway.clock.time += 601
         response, _ = await gateway.ask(BLOB)
         assert response.status == 404
+
+    run(tmp_path, test)
+
+
+def test_a_manifest_that_lists_anothers_blob_is_no_right(tmp_path: Path) -> None:
+    async def test(gateway: Through) -> None:
+        await gateway.ask(BLOB)
+        listing = gateway.origin.manifests[NAME, TAG]
+        gateway.origin.manifests["somebody/else", TAG] = listing
+        assert (await gateway.ask(f"/v2/somebody/else/manifests/{TAG}"))[1] == listing
+        gateway.origin.faults.append(Fault("hub", "/v2/somebody/else/blobs/", 9, status=404))
+        target = BLOB.replace(NAME, "somebody/else")
+        for method in ("HEAD", "GET"):
+            assert (await gateway.ask(target, method))[0].status == 404
+        assert (await gateway.ask(target, Range="bytes=0-9"))[0].status == 404
 
     run(tmp_path, test)
 

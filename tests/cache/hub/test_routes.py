@@ -83,6 +83,7 @@ def test_the_same_file_at_a_commit() -> None:
         ("POST", f"/api/models/o/m/paths-info/{COMMIT}", routes.READ, "models/o/m", COMMIT),
         ("GET", "/api/whoami-v2", routes.OWN, "", ""),
         ("GET", f"/api/models/o/m/xet-read-token/{COMMIT}", routes.XET, "models/o/m", ""),
+        ("GET", f"/api/models/o/m/XET-Read-Token/{COMMIT}", routes.XET, "models/o/m", ""),
         ("GET", f"/api/models/gpt2/xet-read-token/{COMMIT}", routes.XET, "models/gpt2", ""),
         ("GET", "/api/spaces/o/m/xet-write-token/main", routes.XET, "spaces/o/m", ""),
         ("POST", "/api/models/o/m/commit/main", routes.WRITE, "models/o/m", ""),

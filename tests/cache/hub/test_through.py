@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from edge.cache import names
+from edge.cache.hub.origin import Origin, Refusal
+from edge.url import Url
 from tests.cache.hub.through import Through, through
 from tests.counterparts.hub import GOOD_TOKEN, OTHER_TOKEN, HubStandIn
 from tests.counterparts.hub_files import File, Repository, Seeded, Sparse, model
@@ -119,6 +121,61 @@ def test_the_same_content_under_a_public_name_is_for_everybody(tmp_path: Path) -
     run(tmp_path, test)
 
 
+def test_what_turns_private_is_offered_to_peers_no_more(tmp_path: Path) -> None:
+    async def test(gateway: Through) -> None:
+        repository = gateway.origin.repositories["models", "o/m"]
+        name = names.name(names.SHA256, bytes.fromhex(repository.files()[LARGE].sha256))
+        target = f"/o/m/resolve/main/{LARGE}"
+        for gate, token, private in ((None, "", False), ({"reader"}, GOOD_TOKEN, True)):
+            repository.gate, repository.private = gate, private
+            gateway.clock.time += 601
+            assert (await gateway.ask(target, token=token))[0].status == 200
+            kept = gateway.store.find(name)
+            assert kept is not None
+            assert kept.private == private
+        assert (await gateway.ask(target))[0].status == 401
+
+    run(tmp_path, test)
+
+
+def test_what_everybody_could_fetch_stays_shared_while_the_hub_is_gone(tmp_path: Path) -> None:
+    async def test(gateway: Through) -> None:
+        target = f"/o/m/resolve/main/{LARGE}"
+        await gateway.ask(target)
+        gateway.clock.time += 300
+        await gateway.ask(target, token=GOOD_TOKEN)
+        await gateway.origin.offline()
+        gateway.clock.time += 601
+        assert (await gateway.ask(target, token=GOOD_TOKEN))[0].status == 200
+        sha256 = gateway.origin.repositories["models", "o/m"].files()[LARGE].sha256
+        kept = gateway.store.find(names.name(names.SHA256, bytes.fromhex(sha256)))
+        assert kept is not None
+        assert not kept.private
+
+    run(tmp_path, test)
+
+
+def test_one_whose_token_went_bad_takes_nobody_along(tmp_path: Path) -> None:
+    """Both wait for one download, begun with the token of the first."""
+
+    async def test(gateway: Through) -> None:
+        target = f"/o/gated/resolve/main/{LARGE}"
+        gated = gateway.origin.repositories["models", "o/gated"]
+        gated.gate = {"reader", "stranger"}
+        for token in (GOOD_TOKEN, OTHER_TOKEN):
+            await gateway.ask(target, "HEAD", token)
+        gated.gate = {"reader"}
+        gateway.origin.faults.append(Fault("hub", "resolve", 1, method="GET", delay=0.2))
+        first = asyncio.create_task(gateway.ask(target, token=OTHER_TOKEN))
+        while not gateway.puller.shared.flights:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.01)
+        second, body = await gateway.ask(target, token=GOOD_TOKEN)
+        assert (second.status, body) == (200, content(gateway, "o/gated"))
+        assert (await first)[0].status == 403
+
+    run(tmp_path, test)
+
+
 def test_three_pages_lead_from_one_to_the_next_by_us(tmp_path: Path) -> None:
     """hf-mirror-site 65: the next page led past the mirror."""
 
@@ -212,6 +269,28 @@ def test_what_comes_coded_is_decoded(tmp_path: Path) -> None:
         for _ in range(2):
             _, body = await gateway.ask("/o/m/resolve/main/README.md")
             assert body == content(gateway, "o/m", "README.md")
+
+    run(tmp_path, test)
+
+
+def test_a_304_that_was_not_asked_for_and_a_range_of_head(tmp_path: Path) -> None:
+    async def test(gateway: Through) -> None:
+        gateway.origin.faults.append(Fault("hub", "/tree/", status=304))
+        response, _ = await gateway.ask("/api/models/o/m/tree/main")
+        assert response.status == 502
+        response, _ = await gateway.ask(
+            f"/o/m/resolve/main/{LARGE}", "HEAD", Range=f"bytes={2**64}-"
+        )
+        assert (response.status, response.length) == (200, len(content(gateway, "o/m")))
+
+    run(tmp_path, test)
+
+
+def test_no_redirect_leads_from_https_to_http(tmp_path: Path) -> None:
+    async def test(gateway: Through) -> None:
+        hub = Origin(gateway.client, Url("https", "hub.example", 443), ["cdn.example:443"])
+        with pytest.raises(Refusal, match=r"http://cdn\.example:443 is none"):
+            await hub._stored("http://cdn.example:443/x", [])
 
     run(tmp_path, test)
 

@@ -213,6 +213,16 @@ def test_pages_are_joined_however_they_are_cut(pages: list[list[object]]) -> Non
         assert json.loads(merged(texts, step)) == [item for page in pages for item in page]
 
 
+@pytest.mark.parametrize("begun", [b"[", b"[1", b"[1]"])
+def test_white_space_without_end_is_not_held(begun: bytes) -> None:
+    pages = Pages()
+    pages.feed(begun)
+    with pytest.raises(PageError):
+        for _ in range(10):
+            pages.feed(b" " * 4096)
+            assert len(pages._held) < 16384
+
+
 @pytest.mark.parametrize("page", [b"{}", b'{"error":1}', b"[1,2", b"[1", b"", b"[", b"1]"])
 def test_a_page_that_is_no_array_or_cut_short(page: bytes) -> None:
     with pytest.raises(PageError):
@@ -334,7 +344,7 @@ def test_a_right_that_is_proven_often_is_written_once() -> None:
 
 def test_what_the_hub_shows_to_everybody_proves_itself_alone() -> None:
     assert rights.scope("models/o/m", "model.bin") == "models/o/m"
-    for path in ("README.md", ".gitattributes", "a/figure.PNG"):
+    for path in ("README.md", ".gitattributes", "a/figure.PNG", "a/readme.md"):
         assert rights.scope("models/o/m", path) == f"models/o/m/{path}"
 
 
