@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import ssl
 from dataclasses import dataclass
 
 from tests.counterparts.web import Answer, Asked, Bytes, Fault, WebHost
@@ -17,16 +18,17 @@ def content(size: int, seed: int = 1) -> bytes:
 
 
 class Origin:
-    """`async with Origin({"/a.gguf": data}) as origin`: a plain web server on the loopback."""
+    """`async with Origin({"/a.gguf": data}) as origin`: a web server on the loopback."""
 
-    def __init__(self, files: dict[str, bytes]) -> None:
+    def __init__(self, files: dict[str, bytes], context: ssl.SSLContext | None = None) -> None:
         self.files = files
+        self._context = context
         self.faults: list[Fault] = []
         self.log: list[Asked] = []
         self._host = WebHost("origin", self._answer, self.log, self.faults)
 
     async def __aenter__(self) -> Origin:
-        await self._host.start()
+        await self._host.start(context=self._context)
         return self
 
     async def __aexit__(self, *error: object) -> None:
