@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _FREE, _COLD, _WARM, _HOT = range(4)  # a slot on the clock; each pass of the hand takes one
-_ROUND = 1 << 32
+_ROUND = 1 << 16  # of the count of misses, and of the part of a key that tells it from others
+MAX_SLOTS = _ROUND // 4
 
 
 class Ghosts:
-    """The keys of the last misses: about `count` of them, in 16 to 32 bytes each.
+    """The keys of the last misses: about `count` of them, in 8 to 16 bytes each.
 
     Keys are numbers of 32 bits that are spread well. Each has two places in a table, and takes the
-    one that was written longer ago.
+    one that was written longer ago. What stays for a round of the count may be taken for new; it
+    does no harm to keep something too much now and then.
     """
 
     __slots__ = ("_count", "_keys", "_mask", "_now", "_times")
@@ -36,8 +38,8 @@ class Ghosts:
         width = 1 << (2 * count - 1).bit_length()
         self._count = count
         self._mask = width - 1
-        self._keys = array("I", bytes(4 * width))
-        self._times = array("I", bytes(4 * width))
+        self._keys = array("H", bytes(2 * width))
+        self._times = array("H", bytes(2 * width))
         self._now = count + 1  # whatever stands at time 0 is long ago
 
     def take(self, key: int) -> bool:
@@ -52,12 +54,12 @@ class Ghosts:
         """`key` was asked for, and is not kept."""
         self._now = (self._now + 1) % _ROUND
         place = max(self._places(key), key=self._age)
-        self._keys[place] = key
+        self._keys[place] = key // _ROUND
         self._times[place] = self._now
 
     def _find(self, key: int) -> int | None:
         for place in self._places(key):
-            if self._keys[place] == key and self._age(place) <= self._count:
+            if self._keys[place] == key // _ROUND and self._age(place) <= self._count:
                 return place
         return None
 
