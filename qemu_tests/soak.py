@@ -88,7 +88,7 @@ async def survives(soak: Soak, origin: Origin) -> None:
     refused = (await lab.node.status())["refusals"].get("cache", {})
     await soak.cut(router, lab)
     print(f"  written: {soak.written / MIB:.2f} MiB, refused: {refused}")
-    assert not soak.is_flash or (soak.written <= FLASH_SIZE and "store_write-limit" in refused)
+    assert not soak.is_flash or (soak.written <= FLASH_SIZE and "store_write_limit" in refused)
 
 
 async def serves_many(soak: Soak, origin: Origin) -> None:
