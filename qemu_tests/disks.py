@@ -19,7 +19,11 @@ _MTD = f"block2mtd block2mtd=/dev/vda,{ubi.ERASE_BLOCK}"
 
 @dataclass(frozen=True)
 class FileSystem:
-    """`modules`: for insmod, in order, with parameters. `make` fills a file of so many bytes."""
+    """`modules`: for insmod, in order, with parameters. `make` fills a file of so many bytes.
+
+    `settle`: a command for what fsync is elsewhere. That of jffs2 leaves all to the flash, and here
+    block2mtd has put it into memory: a flash that forgets what it was given in the last seconds.
+    """
 
     name: str
     modules: tuple[str, ...]
@@ -27,6 +31,7 @@ class FileSystem:
     source: str = "/dev/vda"
     options: str = "noatime"
     first: str = "true"  # a command before it is mounted for the first time
+    settle: str = "true"
 
     async def mount(self, router: Malta, new: bool = False) -> None:
         for module in self.modules:
@@ -76,7 +81,7 @@ VFAT = FileSystem(
 EXT4 = FileSystem(
     "ext4", ("virtio_blk", "crc32c_generic", "crc16", "mbcache", "jbd2", "ext4"), _ext4
 )
-JFFS2 = FileSystem("jffs2", ("virtio_blk", _MTD, "jffs2"), _erased, source="mtd0")
+JFFS2 = FileSystem("jffs2", ("virtio_blk", _MTD, "jffs2"), _erased, source="mtd0", settle="sync")
 UBIFS = FileSystem(
     "ubifs",
     ("virtio_blk", _MTD, "ubi mtd=0", "crc16", "zstd_compress", "zstd", "deflate", "ubifs"),

@@ -59,6 +59,10 @@ class Soak:
         await lab.trouble("")
         return router, lab
 
+    async def settle(self, router: Malta) -> None:
+        """What is whole is on the disk."""
+        await router.run(self._system.settle)
+
     async def cut(self, router: Malta, lab: Lab) -> None:
         """Its power fails."""
         self.written += (await lab.node.status())["cache"]["flash_bytes_written"]
@@ -70,6 +74,7 @@ async def survives(soak: Soak, origin: Origin) -> None:
     """What was whole before is kept; what was not is fetched; nothing is wrong."""
     router, lab = await soak.boot(origin)
     await lab.pull("/kept")
+    await soak.settle(router)
     for name in ("/1", "/2"):
         origin.faults.append(Fault("origin", name, method="GET", pace=MIB))
         half = asyncio.create_task(fetch(router.gateway_port, f"/plain{name}", origin.files[name]))
