@@ -50,11 +50,11 @@ class Lab:
         self.router, self.origin, self.secure = router, origin, secure
         self.node = Node(router)
 
-    async def pull(self, path: str, origin: str = "plain") -> None:
-        """The file comes whole and right."""
+    async def pull(self, path: str, origin: str = "plain", patience: float = PATIENCE) -> None:
+        """The file comes whole and right, within `patience` seconds."""
         server = self.origin if origin == "plain" else self.secure
         port = self.router.gateway_port
-        got = await asyncio.wait_for(fetch(port, f"/{origin}{path}", server.files[path]), PATIENCE)
+        got = await asyncio.wait_for(fetch(port, f"/{origin}{path}", server.files[path]), patience)
         assert (got.status, got.whole, got.wrong) == (200, True, False), got
 
     async def trouble(self, wanted: str) -> None:
