@@ -77,7 +77,7 @@ async def survives(soak: Soak, origin: Origin) -> None:
     await lab.pull("/kept")
     await soak.settle(router)
     for name in ("/1", "/2"):
-        origin.faults.append(Fault("origin", name, method="GET", pace=MIB))
+        origin.faults.append(Fault("origin", name, method="GET", pace=MIB // 8))
         half = asyncio.create_task(fetch(router.gateway_port, f"/plain{name}", origin.files[name]))
         await wait_for_bytes(origin, origin.sent + MIB)
         await soak.cut(router, lab)
