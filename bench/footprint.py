@@ -115,12 +115,12 @@ def origin(piece: linkmap.Piece) -> str:
     if piece.file == "<internal>":
         return "texts that the linker merged, of all"
     if "image_modules_bin" in piece.section:
-        return "image: modules as bytecode, deflated"
+        return "image: modules as bytecode, packed"
     archive = re.search(r"lib([\w.]+)\.a\(", piece.file)
     if archive and archive[1].startswith("python"):
         return "CPython"
     if archive:
-        return {"z": "zlib", "c": "musl", "sodium": "libsodium"}.get(archive[1], archive[1])
+        return {"c": "musl", "sodium": "libsodium"}.get(archive[1], archive[1])
     if "edge.build" in piece.file:
         return f"Nuitka: {piece.stem.removeprefix('module.')}"
     if re.search(r"edge\.[\w.]+\.o$", piece.file):

@@ -79,8 +79,8 @@ def build(name: str, split: Split, target: str) -> None:
 # Where the bytes of each module are
 
 
-def deflated(folder: Path) -> dict[str, int]:
-    """Bytes in the image of each module that is bytecode there."""
+def packed(folder: Path) -> dict[str, int]:
+    """Bytes in the image of each module that is bytecode there: its share of the group."""
     sizes = json.loads((folder / f"{WEIGHED}.json").read_text())
     return {name: size for name, (_, size) in sizes.items()}
 
@@ -140,7 +140,7 @@ def _weight(data: bytes) -> Row:
 def by_module() -> dict[str, Row]:
     """By module of edge/: bytes as bytecode, through Cython, through Nuitka; the latter two after
     gzip, too. None where it was not compiled so."""
-    bytecode = deflated(place(BYTECODE))
+    bytecode = packed(place(BYTECODE))
     cython = linked(place(CYTHON), "")
     nuitka = linked(place(NUITKA), "module.")
     blob = constants(place(NUITKA))

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cross import cache, contents, libsodium, mbedtls, packages, sources
+from cross import cache, contents, libsodium, lzma, mbedtls, packages, sources
 
 _ASSESSED = Path(__file__).with_name("advisories.txt")
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -53,7 +53,7 @@ PARTS = (
         f"{sources.BORINGSSL.version.replace('_', '+')}-1",
     ),
     Part("mbedTLS", sources.MBEDTLS.version, "mbedtls", f"{sources.MBEDTLS.version}-1"),
-    Part("zlib", sources.ZLIB.version, "zlib", f"1:1.3.dfsg+really{sources.ZLIB.version}-1"),
+    Part("LZMA-SDK", sources.LZMA.version, "7zip", f"{sources.LZMA.version}+dfsg-1"),
     Part("musl", "1.2.5", "musl", "1.2.5-1"),
 )
 # In the binary as well, and no package of Debian: name, version.
@@ -197,6 +197,8 @@ def is_linked(part: Part, file: str) -> bool:
         return file.removeprefix("src/libsodium/").removesuffix(".c") in libsodium.FILES
     if part.name == "mbedTLS" and path.suffix == ".c":
         return file.removeprefix("library/").removesuffix(".c") in mbedtls.FILES
+    if part.name == "LZMA-SDK" and path.suffix in {".c", ".cpp"}:
+        return file.removeprefix("C/").removesuffix(".c") in lzma.DECODER
     return True
 
 

@@ -8,7 +8,17 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from cross import boringssl, contents, cpython, cython, libsodium, mbedtls, nuitka, toolchain
+from cross import (
+    boringssl,
+    contents,
+    cpython,
+    cython,
+    libsodium,
+    lzma,
+    mbedtls,
+    nuitka,
+    toolchain,
+)
 from cross.contents import IMAGE, ROOT, Split
 from cross.targets import Target
 
@@ -45,16 +55,19 @@ def build(
     split: Split | None = None,
     dist: Path = DIST,
     maps: Path = MAPS,
+    start: Path = IMAGE / "_start.py",
 ) -> Path:
     """Makes and returns kwaainet-<target> in `dist`. `debug`: with its symbols, and named -debug.
 
-    `split`: who compiles what, where it is not as shipped.
+    `split`: who compiles what, where it is not as shipped. `start`: the first module.
     """
     dist.mkdir(parents=True, exist_ok=True)
     maps.mkdir(parents=True, exist_ok=True)
+    split = split or contents.shipped()
     done = dist / (f"kwaainet-{target.name}" + ("-debug" if debug else ""))
     with tempfile.TemporaryDirectory(prefix="kwaainet-cross-") as folder:
-        linked = _link(target, split or contents.shipped(), Path(folder), debug)
+        _pack(target, split, start, Path(folder))
+        linked = _link(target, split, Path(folder), debug)
         partial = Path(shutil.copy2(linked, done.with_suffix(".partial")))
         partial.rename(done)  # at once: one that runs keeps its file
         shutil.copy2(Path(folder) / "map", maps / f"{target.name}.map")
@@ -65,13 +78,12 @@ def build(
 def _link(target: Target, split: Split, work: Path, debug: bool) -> Path:
     log = work / "log"
     python, sodium = cpython.built(target), libsodium.built(target)
-    _pack(target, split, python, work)
     # Ours first: they define some of what CPython's archive defines, too.
     objects = _own_objects(target, python, sodium, work)
     objects += cython.objects(target, split.cython, work, log)
     if split.nuitka:
         objects += nuitka.objects(target, split.nuitka, work, log)
-    archives = [python / "lib" / f"lib{name}.a" for name in ("python3.13", "Hacl_Hash_SHA2", "z")]
+    archives = [python / "lib" / f"lib{name}.a" for name in ("python3.13", "Hacl_Hash_SHA2")]
     command = [*toolchain.compiler(target), *objects, *map(str, archives)]
     if boringssl.has(target):
         command.append(str(boringssl.built(target)))
@@ -91,13 +103,15 @@ def _link(target: Target, split: Split, work: Path, debug: bool) -> Path:
 
 def _own_objects(target: Target, python: Path, sodium: Path, work: Path) -> list[str]:
     headers = python / "include"
-    include = [f"-I{each}" for each in (headers, headers / "internal", sodium / "include", ".")]
+    folders = (headers, headers / "internal", sodium / "include", lzma.folder(), ".")
+    include = [f"-I{each}" for each in folders]
     (work / "modules.S").write_text(_MODULES)
     calls = [f"#ifdef __NR_{name}\n__NR_{name},\n#endif\n" for name in contents.system_calls()]
     (work / "syscalls.h").write_text("".join(calls))
     small = ROOT / "edge" / "crypto" / "small" / "_primitives.c"
-    ours = (IMAGE / "image.c", IMAGE / "no_compiler.c", small, mbedtls.SMALL / "_tls.c")
-    objects = []
+    ours = [IMAGE / f"{name}.c" for name in ("image", "unpack", "no_compiler")]
+    ours += [small, mbedtls.SMALL / "_tls.c"]
+    objects = lzma.decoder(target)
     for source in (*ours, work / "modules.S"):
         objects.append(f"{source.stem}.o")
         command = [*toolchain.compiler(target), *include, *mbedtls.flags(), "-DSODIUM_STATIC=1"]
@@ -111,17 +125,19 @@ def _own_objects(target: Target, python: Path, sodium: Path, work: Path) -> list
     return objects
 
 
-def _pack(target: Target, split: Split, python: Path, work: Path) -> None:
+def _pack(target: Target, split: Split, start: Path, work: Path) -> None:
     """Makes image.h and modules.bin in `work`."""
-    library = python / "lib" / "python3.13"
+    library = cpython.built(target) / "lib" / "python3.13"
     names = [*contents.BUILTINS, *split.nuitka[:1], _PRIMITIVES, _TLS]
     inits = {name: _INIT.get(name, f"PyInit_{name}") for name in names}
     plan = {
         "modules": _rows(contents.bytecode(library, split)),
         "asserting": _rows(contents.vectors()),
-        "frozen": _rows(contents.frozen(library)),
+        "frozen": _rows(contents.frozen(library) | {"_start": start}),
         "builtins": inits | cython.init_functions(split.cython),
         "compiled": split.nuitka,
+        "order": contents.order(),
+        "packer": str(lzma.packer()),
         "target": target.name,
         "commit": commit(),
     }

@@ -10,7 +10,7 @@ from cross import packages
 ROOT = Path(__file__).parents[1]
 IMAGE = Path(__file__).parent / "image"
 
-# What of edge/ no router uses: the ciphers, TLS, zlib and the probe of other platforms, a module of
+# What of edge/ no router uses: the ciphers, TLS, gzip and the probe of other platforms, a module of
 # types, and UPnP, whose library is not there.
 _LEFT_OUT = {
     *("edge.crypto.native", "edge.crypto.interface", "edge.tiers.probe.ps"),
@@ -52,6 +52,11 @@ def words(name: str) -> list[str]:
 
 def stdlib_names() -> list[str]:
     return words("stdlib.txt")
+
+
+def order() -> list[str]:
+    """Modules as they are imported, the most common uses first: cross/order.py makes the list."""
+    return words("order.txt")
 
 
 def system_calls() -> list[str]:

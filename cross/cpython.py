@@ -45,7 +45,6 @@ EXTENSIONS = (
     "resource",
     "select",
     "unicodedata",  # the build: Nuitka
-    "zlib",
 )
 
 # Compiled for speed, without checks of the stack, all else for size: what runs for every event and
@@ -83,7 +82,6 @@ def built(target: Target) -> Path:
     """A folder for PYTHONHOME: `lib/*.a`, `lib/python3.13`, `include`; for x86_64 also `bin`."""
     inputs = [
         sources.CPYTHON,
-        sources.ZLIB,
         packages.ZIG,
         toolchain.FLAGS,
         toolchain.SMALL,
@@ -106,20 +104,18 @@ def _build(target: Target, done: Path) -> None:
     work = done / "work"
     log = done / "build.log"
     tools = toolchain.write_tools(target, work / "tools", _FAST)
-    zlib = _zlib(target, work / "zlib", tools, log)
     source = shutil.copytree(sources.unpacked(sources.CPYTHON), work / "source", symlinks=True)
     build = work / "build"
     build.mkdir()
     native = target.name == "x86_64"
     environment = {
         **tools,
-        "CFLAGS": f"-I{zlib}",
-        "LDFLAGS": f"-L{zlib} -static -Wl,--gc-sections",
+        "CFLAGS": "",
+        "LDFLAGS": "-static -Wl,--gc-sections",
         "LINKFORSHARED": " ",
         "MODULE_BUILDTYPE": "static",
         "OPT": "-DNDEBUG",  # not CPython's own choice of -O3, which would come last and win
-        "ZLIB_CFLAGS": f"-I{zlib}",
-        "ZLIB_LIBS": f"-L{zlib} -lz",
+        "PKG_CONFIG": "false",  # it would find what the build machine has, such as zlib
         "ac_cv_file__dev_ptmx": "no",
         "ac_cv_file__dev_ptc": "no",
         "ac_cv_buggy_getaddrinfo": "no",
@@ -133,7 +129,7 @@ def _build(target: Target, done: Path) -> None:
     toolchain.run(command, build, log, **environment)
     jobs = f"-j{os.cpu_count()}"
     toolchain.run(["make", jobs, "libpython3.13.a", *(["python"] if native else [])], build, log)
-    _keep(source, build, zlib, done)
+    _keep(source, build, done)
     if native:
         (done / "bin").mkdir()
         shutil.copy2(build / "python", done / "bin" / "python")
@@ -146,27 +142,12 @@ def _unwanted(source: Path) -> list[str]:
     return sorted(known - set(EXTENSIONS) - {"NAME", "_io", "time", "_typing"})
 
 
-def _zlib(target: Target, folder: Path, tools: dict[str, str], log: Path) -> Path:
-    """Zlib's own configure asks about the build machine; these files are all there is to it."""
-    source = shutil.copytree(sources.unpacked(sources.ZLIB), folder, symlinks=True)
-    names = "adler32 crc32 deflate inflate infback inftrees inffast trees zutil compress uncompr"
-    flags = ["-DHAVE_UNISTD_H", "-D_LARGEFILE64_SOURCE=1", "-I."]
-    for name in names.split():
-        toolchain.run([tools["CC"], *flags, "-c", f"{name}.c"], source, log)
-    toolchain.run([tools["AR"], "rcD", "libz.a", *[f"{n}.o" for n in names.split()]], source, log)
-    return source
-
-
-def _keep(source: Path, build: Path, zlib: Path, done: Path) -> None:
+def _keep(source: Path, build: Path, done: Path) -> None:
     (done / "lib").mkdir()
-    for archive in (build / "libpython3.13.a", zlib / "libz.a"):
-        shutil.copy2(archive, done / "lib" / archive.name)
-    for archive in build.glob("Modules/_hacl/*.a"):
+    for archive in (build / "libpython3.13.a", *build.glob("Modules/_hacl/*.a")):
         shutil.copy2(archive, done / "lib" / archive.name)
     shutil.copytree(source / "Include", done / "include")
     shutil.copy2(build / "pyconfig.h", done / "include" / "pyconfig.h")
-    for name in ("zlib.h", "zconf.h"):
-        shutil.copy2(zlib / name, done / "include" / name)
     library = done / "lib" / "python3.13"
     shutil.copytree(
         source / "Lib",

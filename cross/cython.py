@@ -11,6 +11,8 @@ from cross import cpython, packages, toolchain
 from cross.contents import ROOT
 from cross.targets import Target
 
+_STANDINS = Path(__file__).parent / "hosted" / "standins"
+
 
 def init_functions(names: Iterable[str]) -> dict[str, str]:
     """By module. Cython names them after the last part alone, and that is not unique."""
@@ -22,7 +24,7 @@ def objects(target: Target, names: Iterable[str], work: Path, log: Path) -> list
     host = cpython.host()
     environment = {
         "PYTHONHOME": str(host.parents[1]),
-        "PYTHONPATH": str(packages.folder()),
+        "PYTHONPATH": f"{_STANDINS}{os.pathsep}{packages.folder()}",
     }
     include = cpython.built(target) / "include"
 

@@ -35,7 +35,13 @@ LINKED = (
         "https://www.trustedfirmware.org/projects/mbed-tls",
         "mbedtls.txt",
     ),
-    ("zlib", sources.ZLIB.version, "Zlib", "https://zlib.net", "zlib.txt"),
+    (
+        "lzma-sdk",
+        sources.LZMA.version,
+        sources.LZMA.licence,
+        "https://7-zip.org/sdk.html",
+        "lzma.txt",
+    ),
     ("musl", "1.2.5", "MIT", "https://musl.libc.org", "musl.txt"),
     ("zig", packages.ZIG[0].partition("==")[2], "MIT", "https://ziglang.org", "zig.txt"),
     (

@@ -38,13 +38,13 @@ CPYTHON = Source(
     "PSF-2.0",
     "LICENSE",
 )
-ZLIB = Source(
-    "zlib",
-    "1.3.1",
-    "z/zlib/zlib_1.3.dfsg+really1.3.1.orig.tar.gz",
-    "60dd315c07f616887caa029408308a018ace66e3d142726a97db164b3b8f69fb",
-    "Zlib",
-    "LICENSE",
+LZMA = Source(  # of which only what its C files say is in the public domain is used
+    "lzma",
+    "25.01",
+    "7/7zip/7zip_25.01+dfsg.orig.tar.xz",
+    "077c424cd50001e2be8847892522bc83e807e0b9448af1b69512c03d769c88ef",
+    "LZMA-SDK-9.22",
+    "DOC/License.txt",
 )
 LIBSODIUM = Source(
     "libsodium",
@@ -84,8 +84,8 @@ def unpacked(source: Source) -> Path:
         archive.unlink()
 
     folder = cache.made(f"{source.name}-{source.version}-source", [source.sha256], make)
-    [top] = [path for path in folder.iterdir() if path.is_dir()]
-    return top
+    inside = list(folder.iterdir())
+    return inside[0] if len(inside) == 1 else folder  # 7-Zip's archive has no folder of its own
 
 
 def _fetch(source: Source, to: Path) -> None:

@@ -55,6 +55,15 @@ def _open_standard_streams() -> None:
             setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115 - for good
 
 
+def is_ready() -> None:
+    """The start is over: the static binary lets go of modules that it holds for the next import."""
+    try:
+        from _image import ready  # type: ignore[import-not-found]  # built in there
+    except ImportError:
+        return
+    ready()
+
+
 def forbid_dumps() -> None:
     """Keep the private key out of core files, and from other processes of the same user.
 
@@ -75,7 +84,7 @@ def end_with_parent() -> None:
 
 def _prctl(option: int, value: int) -> None:
     try:
-        from _image import prctl  # type: ignore[import-not-found]  # built in there
+        from _image import prctl  # built in there
     except ImportError:
         import ctypes
 

@@ -133,6 +133,7 @@ async def _serve(config: "Config", fitness: "Fitness | None") -> int:
                 os.unlink(os.path.join(config[Node].run_dir, _FAILING))
             log.info("machine", profile=sizing.name, why=sizing.why, oom_score=score)
             _say_ready(node)
+            process.is_ready()
             await stopping.wait()
             log.info("stopping")
     finally:

@@ -139,6 +139,7 @@ def test_the_application_imports_only_what_is_in_the_binary(name: str) -> None:
         *contents.application(),
         *contents.vectors(),
         "edge.crypto.small._primitives",
+        "edge.cache.hub.coded",
         "edge.crypto.native",
         "edge.tiers.probe.ps",
         "edge.portmap.igd",

@@ -34,6 +34,8 @@ _LATE = {
     "warnings": {"warn": warn},
 }
 
+_within = 0  # how many modules are being executed, each imported by the one before
+
 
 def _late(module):
     """Gives `module` a __getattr__ (PEP 562) that executes it once and then finds the name."""
@@ -65,7 +67,15 @@ def _late_in(package):
 
 
 def _execute(module):
-    exec(_image.code(module.__name__), module.__dict__)
+    """Execute it, and what it imports; the image then lets go of what it has unpacked for them."""
+    global _within
+    _within += 1
+    try:
+        exec(_image.code(module.__name__), module.__dict__)
+    finally:
+        _within -= 1
+        if not _within:
+            _image.imported()
 
 
 class Importer:

@@ -1,9 +1,9 @@
 /* The program: CPython with every module inside, and nothing of the machine but its kernel.
  *
- * Modules are code objects, deflated one by one, in a table sorted by name; image.h and modules.bin
- * are made by cross/hosted/bytecode.py. They stay in the file's pages, which the kernel can drop, and only
- * what is imported is unpacked. Each refers back to a module that is there in plain anyway, for it has
- * much in common with it (RFC 1950's preset dictionary): that saves a sixteenth of them.
+ * Modules are code objects, in groups of those that are imported one after another; each group is packed
+ * (unpack.c). image.h, with a table of the modules sorted by name, and modules.bin are made by
+ * cross/hosted/bytecode.py. They stay in the file's pages, which the kernel can drop. A group is unpacked
+ * when one of its modules is imported, and a few are held until the program is ready.
  * No path is searched and no environment variable of Python is read.
  */
 #define _GNU_SOURCE /* for dladdr() */
@@ -27,11 +27,16 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
-#include <zlib.h>
+
+#include "unpack.h"
+
+typedef struct {
+    unsigned offset, packed, size;
+} Group;
 
 typedef struct {
     const char *name;
-    unsigned offset, deflated, size;
+    unsigned group, offset, size; /* offset: in the unpacked group */
     int package;
 } Module;
 
@@ -67,30 +72,9 @@ image_find(PyObject *self, PyObject *name)
     return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
 
-/* Inflates `module` into `plain`, its size long; false if it is damaged or memory is short. */
-static int
-unpack(const Module *module, unsigned char *plain)
-{
-    z_stream stream = {
-        .next_in = (unsigned char *)image_modules_bin + module->offset,
-        .avail_in = module->deflated,
-        .next_out = plain,
-        .avail_out = module->size,
-    };
-    int result = inflateInit2(&stream, -MAX_WBITS);
-
-    if (result != Z_OK)
-        return 0;
-    result = inflateSetDictionary(&stream, IMAGE_DICTIONARY);
-    if (result == Z_OK)
-        result = inflate(&stream, Z_FINISH);
-    inflateEnd(&stream);
-    return result == Z_STREAM_END && stream.avail_out == 0;
-}
-
-/* Lets go of the image's pages: a module is unpacked once, and the file has it if it must be again. */
+/* Lets go of the image's pages: a group is unpacked once, as a rule, and the file has it if again. */
 static void
-forget(void)
+drop_pages(void)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     const uintptr_t start = ((uintptr_t)image_modules_bin + page - 1) / page * page;
@@ -99,26 +83,97 @@ forget(void)
     madvise((void *)start, end - start, MADV_DONTNEED);
 }
 
+/* Groups that are held unpacked, the one used last first: imports go back and forth between few. */
+enum { HELD = 4 };
+static struct {
+    const Group *group;
+    unsigned char *plain;
+} held[HELD];
+static int is_ready;
+
+static void
+let_go(int number)
+{
+    free(held[number].plain);
+    held[number].plain = NULL;
+    held[number].group = NULL;
+}
+
+/* Unpacks `group` to held[number], which holds none; false with an exception. `name`: for which module. */
+static int
+hold(int number, const Group *group, PyObject *name)
+{
+    unsigned char *plain = malloc(group->size);
+    enum Unpacked result = UNPACK_NO_MEMORY;
+
+    if (plain != NULL)
+        result = unpack(image_modules_bin + group->offset, group->packed, plain, group->size);
+    drop_pages();
+    held[number].group = group;
+    held[number].plain = plain;
+    if (result == UNPACKED)
+        return 1;
+    let_go(number);
+    if (result == UNPACK_NO_MEMORY)
+        PyErr_NoMemory();
+    else
+        PyErr_Format(PyExc_ImportError, "module %R is damaged", name);
+    return 0;
+}
+
+/* `group`, unpacked and first of those that are held; NULL with an exception. */
+static const unsigned char *
+unpacked(const Group *group, PyObject *name)
+{
+    int number = 0;
+
+    while (number < HELD - 1 && held[number].group != group)
+        number++;
+    if (held[number].group != group) {
+        let_go(number);
+        if (!hold(number, group, name))
+            return NULL;
+    }
+    for (; number > 0; number--) {
+        unsigned char *plain = held[number].plain;
+
+        held[number] = held[number - 1];
+        held[number - 1].group = group;
+        held[number - 1].plain = plain;
+    }
+    return held[0].plain;
+}
+
 /* code(name): the code object of a module that find() knows. */
 static PyObject *
 image_code(PyObject *self, PyObject *name)
 {
     const Module *module = lookup(name);
-    unsigned char *plain;
-    PyObject *code;
+    const unsigned char *plain;
 
     if (module == NULL)
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ImportError, "no module %R", name);
-    plain = malloc(module->size);
+    plain = unpacked(image_groups + module->group, name);
     if (plain == NULL)
-        return PyErr_NoMemory();
-    if (unpack(module, plain))
-        code = PyMarshal_ReadObjectFromString((char *)plain, (Py_ssize_t)module->size);
-    else
-        code = PyErr_Format(PyExc_ImportError, "module %R is damaged", name);
-    free(plain);
-    forget();
-    return code;
+        return NULL;
+    return PyMarshal_ReadObjectFromString((const char *)plain + module->offset, (Py_ssize_t)module->size);
+}
+
+/* imported(): the outermost of imports is done. Once ready, others come seldom. */
+static PyObject *
+image_imported(PyObject *self, PyObject *unused)
+{
+    for (int i = 0; is_ready && i < HELD; i++)
+        let_go(i);
+    Py_RETURN_NONE;
+}
+
+/* ready(): the program's start is over, for edge/process.py. */
+static PyObject *
+image_ready(PyObject *self, PyObject *unused)
+{
+    is_ready = 1;
+    return image_imported(self, unused);
 }
 
 /* For Nuitka's run time, in the place of Py_CompileStringExFlags: the one thing it compiles. */
@@ -166,8 +221,10 @@ image_prctl(PyObject *self, PyObject *args)
 static PyMethodDef methods[] = {
     {"find", image_find, METH_O, NULL},
     {"code", image_code, METH_O, NULL},
+    {"imported", image_imported, METH_NOARGS, NULL},
     {"names", image_names, METH_NOARGS, NULL},
     {"prctl", image_prctl, METH_VARARGS, NULL},
+    {"ready", image_ready, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

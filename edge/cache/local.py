@@ -7,7 +7,6 @@ an import which was killed has left are found again, and nothing is written that
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import stat
 from functools import partial
@@ -16,6 +15,7 @@ from edge.cache import names
 from edge.cache.catalog import read_part
 from edge.cache.errors import CacheError
 from edge.cache.store.worker import Worker
+from edge.crypto import digests
 from edge.models.errors import ModelError
 from edge.models.manifest import id_of
 from edge.wire.merkle import PIECE
@@ -92,7 +92,7 @@ class LocalFile:
 
     async def sha256(self, told: Callable[[int], None]) -> bytes:
         """`told`: of the bytes that were hashed."""
-        running = hashlib.sha256()
+        running = digests.new()
         async for data in self.chunks():
             await self._worker.do(partial(running.update, data))
             told(len(data))

@@ -5,6 +5,12 @@ A name is one byte for the kind and a digest. A file may have several.
 
 import hashlib
 
+from edge.crypto import digests
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from edge.crypto.digests import Hasher
+
 SHA256 = 1  # of the content: the hub's large files, git-lfs, Ollama
 GIT_SHA1 = 2  # of a git blob with the content: the hub's small files
 ROOT = 3  # of the Merkle tree (edge/wire/merkle.py)
@@ -22,6 +28,13 @@ def name(kind: int, digest: bytes) -> bytes:
 def by_origin(url: str, tag: str) -> bytes:
     """The name of what `url` was while its entity tag was `tag`."""
     return name(ORIGIN, hashlib.sha256(f"{url}\n{tag}".encode()).digest())
+
+
+def hasher(kind: int, size: int) -> "Hasher":
+    """Of all bytes of a file of `size` bytes; the digest is that of its name of `kind`."""
+    if kind == GIT_SHA1:
+        return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    return digests.new()
 
 
 def text(of: bytes) -> str:

@@ -31,7 +31,7 @@ def test_the_map_says_whose_bytes_they_are() -> None:
     found = [(footprint.origin(piece), piece.size) for piece in linkmap.pieces(MAP)]
     assert found == [
         ("texts that the linker merged, of all", 0x18),
-        ("image: modules as bytecode, deflated", 0xCE1C0),
+        ("image: modules as bytecode, packed", 0xCE1C0),
         ("Nuitka: constants_data", 0x3BC2),
         ("CPython", 0x20),
         ("Cython: edge.wire.yamux", 0x120),

@@ -13,6 +13,7 @@ from cross.audit import Finding, Part
 PYTHON = Part("CPython", "3.13.5", "python3.13", "3.13.5-1")
 MBEDTLS = Part("mbedTLS", "3.6.7", "mbedtls", "3.6.7-1")
 SODIUM = Part("libsodium", "1.0.18", "libsodium", "1.0.18-1")
+LZMA = Part("LZMA-SDK", "25.01", "7zip", "25.01+dfsg-1")
 MUSL = Part("musl", "1.2.5", "musl", "1.2.5-1")
 CHANGELOG = """\
 python3.13 (3.13.5-2+deb13u2) trixie-security; urgency=medium
@@ -88,6 +89,10 @@ def test_the_files_come_from_the_patches_by_name_or_by_text() -> None:
         (MBEDTLS, "library/ssl_tls12_server.c", False),
         (MBEDTLS, "library/x509_crt.c", True),
         (MBEDTLS, "library/ssl_misc.h", True),
+        (LZMA, "C/LzmaDec.c", True),
+        (LZMA, "C/LzmaDec.h", True),
+        (LZMA, "C/XzDec.c", False),
+        (LZMA, "CPP/7zip/Archive/NtfsHandler.cpp", False),
         (MUSL, "src/locale/iconv.c", True),
     ],
 )

@@ -40,6 +40,7 @@ class Image(types.ModuleType):
         super().__init__("_image")
         self.sources = {name.replace("__", "."): text for name, text in sources.items()}
         self.executed: list[str] = []
+        self.done = 0
 
     def find(self, name: str) -> bool | None:
         inner = any(other.startswith(f"{name}.") for other in self.sources)
@@ -48,6 +49,9 @@ class Image(types.ModuleType):
     def code(self, name: str) -> types.CodeType:
         self.executed.append(name)
         return compile(self.sources[name], name, "exec")
+
+    def imported(self) -> None:
+        self.done += 1
 
 
 @pytest.fixture
@@ -84,6 +88,14 @@ def test_a_late_module_is_executed_when_something_of_it_is_asked_for(
     assert start.image.executed == ["asyncio", "asyncio.early", "asyncio.late"]
     with pytest.raises(AttributeError):
         _ = late.nothing
+
+
+def test_the_image_is_told_of_the_outermost_import_alone(start: types.ModuleType) -> None:
+    import asyncio.late as late
+
+    assert (len(start.image.executed), start.image.done) == (2, 1)
+    assert late.Queue
+    assert (len(start.image.executed), start.image.done) == (3, 2)
 
 
 def test_its_package_has_its_names(start: types.ModuleType) -> None:

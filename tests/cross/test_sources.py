@@ -31,8 +31,8 @@ def test_what_one_mirror_lacks_comes_from_the_next_with_its_hash(
     helper: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, "first", "second")
-    sources._fetch(sources.ZLIB, tmp_path / "archive")
-    assert (tmp_path / "archive").read_text() == f"SHA256:{sources.ZLIB.sha256}\n"
+    sources._fetch(sources.LZMA, tmp_path / "archive")
+    assert (tmp_path / "archive").read_text() == f"SHA256:{sources.LZMA.sha256}\n"
 
 
 def test_what_no_mirror_has_is_told_with_what_each_said(
@@ -40,10 +40,10 @@ def test_what_no_mirror_has_is_told_with_what_each_said(
 ) -> None:
     use(monkeypatch, "first", "third")
     with pytest.raises(SystemExit) as raised:
-        sources._fetch(sources.ZLIB, tmp_path / "archive")
+        sources._fetch(sources.LZMA, tmp_path / "archive")
     first, *said = [line for line in str(raised.value).splitlines() if line]
-    assert first == "zlib 1.3.1 cannot be fetched"
-    uris = [f"https://{name}.invalid/pool/main/{sources.ZLIB.pool}" for name in ("first", "third")]
+    assert first == "lzma 25.01 cannot be fetched"
+    uris = [f"https://{name}.invalid/pool/main/{sources.LZMA.pool}" for name in ("first", "third")]
     assert said == [f"{uri}: E: 404 Not Found" for uri in uris]
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from functools import partial
 
-from edge.cache.names import GIT_SHA1, SHA256
+from edge.cache.names import GIT_SHA1, SHA256, hasher
 from edge.threads import in_thread
 from edge.wire.merkle import PIECE
 
@@ -25,10 +24,7 @@ class Check:
 
     def __init__(self, name: bytes, size: int) -> None:
         self._wanted = name[1:]
-        if name[0] == GIT_SHA1:
-            self._hash = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
-        else:
-            self._hash = hashlib.sha256()
+        self._hash = hasher(name[0], size)
         self.position = 0
 
     async def piece(self, data: bytes) -> bool:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_right
 from typing import Protocol
 
 from edge.cache import names as naming
 from edge.cache.store import layout
 from edge.cache.store.shelf import Handle, Shelf
-from edge.crypto import digests
 from edge.wire.merkle import HASH, PIECE, piece_hash, pieces
 
 TYPE_CHECKING = False
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     from edge.cache.store.index import Index
     from edge.cache.store.space import Space
     from edge.cache.store.worker import Worker
-    from edge.crypto.digests import Hasher
 
 
 class Keeper(Protocol):
@@ -229,9 +226,7 @@ class Running:
     __slots__ = ("_hash", "position")
 
     def __init__(self, kind: int, size: int) -> None:
-        self._hash: Hasher = digests.new()
-        if kind == naming.GIT_SHA1:
-            self._hash = hashlib.sha1(b"blob %d\0" % size)  # noqa: S324 - git's name of it
+        self._hash = naming.hasher(kind, size)
         self.position = 0
 
     def feed(self, data: bytes | bytearray | memoryview, at: int) -> None:
