@@ -9,6 +9,7 @@ Prints figures; a few minutes each.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import tempfile
 import time
@@ -46,12 +47,13 @@ class Soak:
         config = CONFIG.replace("option size '100M'", f"option size '{size}'")
         self._image = image(package.content, config, system.names)
         self._new = True
+        self._routers: list[Malta] = []
         self.written = 0
 
     async def boot(self, origin: Origin) -> tuple[Malta, Lab]:
         disks = [] if self._system is RAM else [self._disk]
         router = Malta(self._directory, self._image, disks, {80: origin.port})
-        await router.__aenter__()
+        self._routers.append(await router.__aenter__())
         lab = Lab(router, origin, origin)
         await self._system.mount(router, self._new)
         self._new = False
@@ -59,6 +61,11 @@ class Soak:
         await lab.node.ready()
         await lab.trouble("")
         return router, lab
+
+    async def close(self) -> None:
+        """None goes on, also where something failed."""
+        for router in self._routers:
+            await router.__aexit__(None, None, None)
 
     async def settle(self, router: Malta) -> None:
         """What is whole is on the disk."""
@@ -133,7 +140,8 @@ async def run(name: str, package: ipk.Ipk) -> None:
     files |= {"/kept": content(2 * MIB), "/large": content(LARGE)}
     with tempfile.TemporaryDirectory() as directory:
         soak = Soak(BY_NAME.get(name, RAM), package, Path(directory))
-        async with Origin(files) as origin:
+        async with Origin(files) as origin, contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(soak.close)
             if name == "ram":
                 await fills_up(soak, origin)
                 return
