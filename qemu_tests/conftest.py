@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from cross.targets import TARGETS, Target
+from openwrt.package import ipk, recipe
 from qemu_tests.emulated import build
 
 DEFAULT = "mipsel_24kc,x86_64"
+ROUTER = "mipsel_24kc"  # qemu_tests/malta.py
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,3 +30,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def built(target: Target) -> Path:
     return build(target)
+
+
+@pytest.fixture(scope="session")
+def package() -> ipk.Ipk:
+    """Of the emulated router."""
+    return ipk.build(recipe.read(build(TARGETS[ROUTER])), ROUTER)

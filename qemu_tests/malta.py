@@ -1,6 +1,6 @@
 """A MIPS little-endian router of 64 MB: qemu's Malta board, Debian's kernel, busybox, our package.
 
-The kernel, its network modules and busybox come from Debian's mipsel packages, by an apt root of
+The kernel, its modules and busybox come from Debian's mipsel packages, by an apt root of
 their own that uses this machine's sources; they are kept as the other counterparts are. On top
 comes the .ipk, unpacked as opkg does it, with the stand-ins for rc.common, uci and procd of
 tests/openwrt/standin. Speed says nothing here: every instruction is emulated.
@@ -12,11 +12,13 @@ import asyncio
 import gzip
 import io
 import re
+import shlex
 import subprocess
+import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from qemu_tests.cpio import Archive
@@ -24,11 +26,13 @@ from tests.counterparts import cache
 from tests.counterparts.base import free_port
 
 GUEST = Path(__file__).parent / "guest"
+HOST = "10.0.2.100"
 STANDIN = Path(__file__).parents[1] / "tests/openwrt/standin"
 BOOT_SECONDS = 240.0  # 6 on an idle machine
+_PIPE = Path(__file__).parent / "pipe.py"
 _ARCH = "mipsel"
 _KERNEL = "linux-image-4kc-malta"
-_MODULES = (  # in the order in which they need each other
+_NETWORK = (  # in the order in which they need each other
     "net/core/failover",
     "drivers/net/net_failover",
     "drivers/virtio/virtio",
@@ -38,6 +42,14 @@ _MODULES = (  # in the order in which they need each other
     "drivers/virtio/virtio_pci",
     "drivers/net/virtio_net",
 )
+_DISKS = (
+    *("drivers/block/virtio_blk", "drivers/mtd/devices/block2mtd"),
+    *("fs/fat/fat", "fs/fat/vfat", "fs/nls/nls_cp437", "fs/nls/nls_ascii"),
+    *("crypto/crc32c_generic", "lib/crc16", "fs/mbcache", "fs/jbd2/jbd2", "fs/ext4/ext4"),
+    *("drivers/mtd/ubi/ubi", "lib/zstd/zstd_compress", "crypto/zstd", "crypto/deflate"),
+    *("fs/ubifs/ubifs", "fs/jffs2/jffs2"),
+)
+_MODULES = (*_NETWORK, *_DISKS)
 _PASSWD = "root:x:0:0::/:/bin/ash\nkwaainet:x:4001:4001::/var/run/kwaainet:/bin/false\n"
 _GROUP = "root:x:0:\nkwaainet:x:4001:kwaainet\n"
 _MACHINE = (
@@ -107,13 +119,21 @@ def _keep(root: Path, target: Path) -> None:
         (target / name).write_bytes((modules / "kernel" / f"{path}.ko").read_bytes())
 
 
-def image(ipk: bytes, config: str) -> bytes:
-    """The initial root with a package installed and `config` as its /etc/config/kwaainet."""
+def image(
+    ipk: bytes,
+    config: str,
+    modules: Sequence[str] = (),
+    files: Mapping[str, bytes] = MappingProxyType({}),
+) -> bytes:
+    """The initial root with a package installed and `config` as its /etc/config/kwaainet.
+
+    `modules`: names of others that are to lie in /modules, for insmod; `files`: more, by path.
+    """
     archive = Archive()
     directory = base()
     archive.file("bin/busybox", (directory / "busybox").read_bytes(), 0o755)
-    names = [f"{Path(path).name}.ko" for path in _MODULES]
-    for name in names:
+    names = [f"{Path(path).name}.ko" for path in _NETWORK]
+    for name in (*names, *[f"{module}.ko" for module in modules]):
         archive.file(f"modules/{name}", (directory / name).read_bytes())
     archive.file("modules/order", "".join([f"{name}\n" for name in names]).encode())
     archive.link("var", "tmp")  # as on OpenWrt
@@ -128,6 +148,8 @@ def image(ipk: bytes, config: str) -> bytes:
         if info.name != "./etc/config/kwaainet":
             archive.file(info.name.removeprefix("./"), data, info.mode)
     archive.file("etc/config/kwaainet", config.encode(), 0o600)
+    for path, data in files.items():
+        archive.file(path, data)
     return gzip.compress(archive.content(), 1)
 
 
@@ -148,21 +170,34 @@ def _installed(ipk: bytes) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
 
 
 class Malta:
-    """`async with Malta(directory, image) as router`; its port 4001 is `port` of the loopback."""
+    """`async with Malta(directory, image) as router`. Left, it has lost its power.
 
-    def __init__(self, directory: Path, initial_root: bytes) -> None:
+    Its ports 4001 and 8421 are `port` and `gateway_port` of the loopback. `disks` are its /dev/vda
+    and so on; `hosts` are ports of the loopback by the port at which it finds them at HOST.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        initial_root: bytes,
+        disks: Sequence[Path] = (),
+        hosts: Mapping[int, int] = MappingProxyType({}),
+    ) -> None:
         self._initrd = directory / "initrd"
         self._initrd.write_bytes(initial_root)
         self.port = free_port()
+        self.gateway_port = free_port()
+        self._disks = disks
+        self._hosts = hosts
 
     async def __aenter__(self) -> Self:
-        network = f"user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:4001"
         self._process = await asyncio.create_subprocess_exec(
             "qemu-system-mipsel",
             *_MACHINE.split(),
             *("-kernel", str(base() / "vmlinuz"), "-initrd", str(self._initrd)),
             *("-append", "console=ttyS0 quiet panic=-1"),
-            *("-netdev", network, "-device", "virtio-net-pci,netdev=n0,romfile="),
+            *("-netdev", self._network(), "-device", "virtio-net-pci,netdev=n0,romfile="),
+            *[word for disk in self._disks for word in _drive(disk)],
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -183,6 +218,15 @@ class Malta:
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
+
+    def _network(self) -> str:
+        """It reaches nobody but what is named here."""
+        words = ["user", "id=n0", "restrict=on"]
+        words += [f"hostfwd=tcp:127.0.0.1:{self.port}-:4001"]
+        words += [f"hostfwd=tcp:127.0.0.1:{self.gateway_port}-:8421"]
+        pipe = shlex.join([sys.executable, str(_PIPE)])
+        words += [f"guestfwd=tcp:{HOST}:{port}-cmd:{pipe} {to}" for port, to in self._hosts.items()]
+        return ",".join(words)
 
     async def run(self, command: str) -> str:
         """What a command of the guest's shell prints; raises GuestError if it fails."""
@@ -208,3 +252,7 @@ class Malta:
                 raise GuestError(f"the machine has stopped: {said.decode(errors='replace')}")
             said += more
         return said, match
+
+
+def _drive(disk: Path) -> tuple[str, ...]:
+    return ("-drive", f"file={disk},format=raw,if=virtio")

@@ -8,31 +8,25 @@ booted into stands for the flash.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cross.targets import TARGETS
-from openwrt.package import ipk, recipe
-from qemu_tests.emulated import build
+from openwrt.package import ipk
 from qemu_tests.malta import GuestError, Malta, image
+from qemu_tests.node import MIB, PATIENCE, Node, never_out_of_memory, stops
 from qemu_tests.reservers import Reservers, connected, store_records
 from tests.counterparts.base import Setup, asynchronous, until
 from tests.counterparts.go_peer import P2pd
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
-MIB = 1 << 20
-ARCH = "mipsel_24kc"
 LARGEST_IPK = 3_000_000  # bytes
 LARGEST_IDLE = 16 * MIB  # resident, with 64 reserved peers
 SLOTS = 64
 PEERS, WRITERS, RECORDS = 200, 8, 1000
 RECORD_SIZE = 680  # bytes: a record of KwaaiNet's with all there is
-PATIENCE = 180.0  # seconds for what takes a few: the machine that emulates may be busy
 CONFIG = """
 config kwaainet 'main'
 	option enabled '1'
@@ -54,50 +48,6 @@ printf '#!/bin/ash\\necho "hook $1" >>/tmp/said\\n' >/etc/kwaainet/qos.d/50-hook
 chmod 0755 /etc/kwaainet/qos.d/50-hook""".replace("\n", " ")
 
 
-@pytest.fixture(scope="session")
-def package() -> ipk.Ipk:
-    return ipk.build(recipe.read(build(TARGETS[ARCH])), ARCH)
-
-
-class Node:
-    """The node on a router, asked from inside."""
-
-    def __init__(self, router: Malta) -> None:
-        self._router = router
-        self.peer_id = ""
-
-    async def ready(self, times: int = 1) -> None:
-        """Until it has said so for the `times`th time."""
-
-        async def said() -> bool:
-            log = await self.log()
-            found = re.findall(r"^ready peer_id=(\S+)", log, re.MULTILINE)
-            self.peer_id = found[-1] if found else ""
-            return len(found) >= times
-
-        try:
-            await asyncio.wait_for(until(said, every=0.5), PATIENCE)
-        except TimeoutError:
-            raise GuestError(f"the node is not ready: {await self.log()}") from None
-
-    async def log(self) -> str:
-        return await self._router.run("cat /tmp/syslog /tmp/output 2>/dev/null || true")
-
-    async def status(self) -> dict[str, Any]:
-        return dict(json.loads(await self._router.run("kwaainet status --json")))
-
-    async def memory(self) -> dict[str, int]:
-        """Bytes by the names of proc(5)."""
-        text = await self._router.run("cat /proc/$(cat /tmp/procd/pid)/status")
-        return {name: int(kb) * 1024 for name, kb in re.findall(r"^(\w+):\s+(\d+) kB", text, re.M)}
-
-    async def pid(self) -> str:
-        return await self._router.run("cat /tmp/procd/pid")
-
-    def at(self) -> str:
-        return f"/ip4/127.0.0.1/tcp/{self._router.port}/p2p/{self.peer_id}"
-
-
 async def circuit_carries(node: Node, size: int) -> None:
     """A new listener reserves, a new dialer exchanges `size` bytes with it each way, checked."""
     async with (
@@ -105,10 +55,6 @@ async def circuit_carries(node: Node, size: int) -> None:
         P2pd(Setup(listen=())) as dialer,
     ):
         await asyncio.wait_for(dialer.transfer(listener.circuit(node.at()), size), PATIENCE)
-
-
-async def never_out_of_memory(router: Malta) -> None:
-    assert await router.run("dmesg | grep -ci 'out of memory' || true") == "0"
 
 
 def test_the_package_is_small_enough_for_flash(package: ipk.Ipk) -> None:
@@ -215,15 +161,6 @@ async def comes_back(router: Malta, node: Node) -> None:
     kept = await router.run("ls -l /etc/kwaainet/data")
     assert "identity.key" in kept
     assert "status.sock" not in kept
-
-
-async def stops(router: Malta) -> None:
-    await router.service("stop")
-
-    async def gone() -> bool:
-        return await router.run("ls /tmp/procd/pid 2>/dev/null || true") == ""
-
-    await asyncio.wait_for(until(gone, every=0.5), PATIENCE)
 
 
 async def is_upgraded(router: Malta, node: Node) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import gzip
 import re
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -132,10 +133,12 @@ class WebHost:
     def url(self) -> str:
         return f"http://{self.authority}"
 
-    async def start(self, address: str = "127.0.0.1") -> None:
-        """Listen; on the same port as before, where there was one."""
+    async def start(
+        self, address: str = "127.0.0.1", context: ssl.SSLContext | None = None
+    ) -> None:
+        """Listen; on the same port as before, where there was one. `context`: for https."""
         self._at = address
-        self._server = await asyncio.start_server(self._serve, address, self.port)
+        self._server = await asyncio.start_server(self._serve, address, self.port, ssl=context)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

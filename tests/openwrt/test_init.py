@@ -348,6 +348,57 @@ def test_a_directory_of_others_is_not_given_to_the_cache(router: RouterRoot) -> 
     assert_owner_and_mode(router, "/mnt/usb/models", 0, 0o755)
 
 
+def test_a_directory_that_is_the_nodes_need_not_be_below_roots(router: RouterRoot) -> None:
+    """All of a FAT disk belongs to the user that it was mounted for, and cannot be given."""
+    router.write("/mnt/usb/models/0000002a.seg", "")
+    router.run("/applets/chown", "-R", "4001:4001", "/mnt/usb")
+    router.write(CONFIG, ENABLED + CACHE)
+    assert router.service("start").returncode == 0
+    assert router.read("/tmp/logread") == ""
+    assert "mount_rw: '/mnt/usb/models'\n" in router.read("/tmp/procd/instance")
+
+
+def test_a_link_of_the_nodes_gives_it_nothing(router: RouterRoot) -> None:
+    router.path("/mnt/usb").mkdir(parents=True)
+    router.path("/mnt/usb/models").symlink_to("/etc/config")
+    router.run("/applets/chown", "-hR", "4001:4001", "/mnt/usb")
+    router.write(CONFIG, ENABLED + CACHE)
+    assert router.service("start").returncode == 0
+    assert "has files of others; the cache may not use it" in router.read("/tmp/logread")
+    assert "/mnt/usb" not in router.read("/tmp/procd/instance")
+
+
+def test_a_disk_that_comes_later_is_given_to_the_node(router: RouterRoot) -> None:
+    """block-mount tells of it, by a file that hotplug-call reads."""
+    plugged = ("/applets/ash", "-c", "ACTION=add; . /etc/hotplug.d/mount/50-kwaainet")
+    router.path("/etc/init.d/kwaainet").chmod(0o755)
+    router.write(CONFIG, ENABLED + CACHE)
+    router.run(*plugged)
+    assert router.events() == []  # it does not run yet
+    router.service("start")
+    router.path("/mnt/usb").mkdir(parents=True)
+    router.run(*plugged)
+    assert router.events() == ["started", "restarted"]
+    assert "mount_rw: '/mnt/usb/models'\n" in router.read("/tmp/procd/instance")
+
+
+def test_the_gateway_goes_on_and_off_by_a_reload(router: RouterRoot) -> None:
+    """The node does it, at SIGHUP; another directory is another jail."""
+    router.path("/mnt/usb").mkdir(parents=True)
+    router.write(CONFIG, ENABLED + CACHE.replace("gateway '1'", "gateway '0'"))
+    router.service("start")
+    router.events()
+    with listening(router):
+        router.write(CONFIG, ENABLED + CACHE)
+        router.service("reload")
+        router.write(CONFIG, ENABLED + CACHE.replace("gateway '1'", "gateway '0'"))
+        router.service("reload")
+        assert router.events() == ["kept", "signal HUP"] * 2
+        router.write(CONFIG, ENABLED + CACHE.replace("models", "others"))
+        router.service("reload")
+        assert router.events() == ["restarted"]
+
+
 def test_the_gateway_is_not_opened_to_the_wan(router: RouterRoot) -> None:
     router.write(CONFIG, OPEN + CACHE.replace("/mnt/usb/models", "auto"))
     router.service("start")

@@ -109,3 +109,19 @@ def test_a_node_that_has_other_names_than_the_router_is_restarted(router: Router
         renamed_over(router, "/etc/hosts", "192.0.2.3 relay.example\n")
         router.service("reload")
         assert router.events() == ["kept", "signal HUP", "kept", "signal TERM"]
+
+
+def test_a_node_whose_disk_was_another_is_restarted(router: RouterRoot) -> None:
+    """Its jail holds the disk that was pulled, at the path where there is one again."""
+    plug = ("/applets/ash", "-c", "mkdir -p /mnt/usb && mount -t tmpfs tmpfs /mnt/usb")
+    assert router.run(*plug).returncode == 0
+    router.write(CONFIG, ENABLED + "config cache\n\toption directory '/mnt/usb/models'\n")
+    router.service("start")
+    router.events()
+    with jailed_node(router):
+        router.service("reload")
+        router.run("/applets/umount", "-l", "/mnt/usb")
+        router.service("relearn")
+        assert router.run(*plug).returncode == 0
+        router.service("reload")
+        assert router.events() == ["kept", "signal HUP", "signal USR1", "kept", "signal TERM"]

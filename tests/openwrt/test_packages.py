@@ -103,6 +103,7 @@ def test_the_makefile_is_as_reviewers_of_openwrts_feeds_ask() -> None:
 @pytest.mark.parametrize(
     "script",
     [
+        "files/etc/hotplug.d/mount/50-kwaainet",
         "files/etc/init.d/kwaainet",
         "files/etc/uci-defaults/kwaainet",
         "files/usr/libexec/kwaainet-events",
