@@ -46,6 +46,7 @@ class Delivery:
         self._flight: Flight | None = None
         self._opened: list[Flight] = []
         self._waiting: asyncio.Future[None] | None = None
+        self._ahead: asyncio.Future[bool] | None = None  # looks at what comes next on the disk
         self._fruitless = 0
         self._held = end  # where to stop until the whole is known to be right
         if has_hash(group.name) and end == group.size and not group.file.whole:
@@ -124,8 +125,21 @@ class Delivery:
 
     async def _send_file(self, extent: Extent) -> None:
         length = min(extent.length, self._limit() - self.position, _TURN)
+        self._look_ahead(self.position + length)
         await self._exchange.file(extent.fd, extent.position, length)
         self._moved(length)
+
+    def _look_ahead(self, position: int) -> None:
+        """Have what comes next opened, and verified, while the kernel sends."""
+        file = self._group.file
+        if self._ahead is None and position < self._limit() and file.extent(position) is None:
+            self._ahead = asyncio.ensure_future(file.verified(position))
+            self._ahead.add_done_callback(self._looked)
+
+    def _looked(self, ahead: asyncio.Future[bool]) -> None:
+        self._ahead = None
+        if not ahead.cancelled():
+            ahead.exception()  # whoever sends it is told
 
     def _moved(self, length: int) -> None:
         self.position += length

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from edge.cache.store.file import File, Writer
     from edge.http.response import Response
 
-CHUNK = 64 * KIB
-RINGS = (MIB, PIECE + CHUNK)  # bytes of the ring; the last piece, which is held back, fits
+LARGE, SMALL = PIECE, 64 * KIB  # bytes that are read at once, at most
+RINGS = (MIB, PIECE + SMALL)  # bytes of the ring; the last piece, which is held back, fits
 NEAR = MIB  # bytes ahead of what has come, for which a reader waits
 AHEAD = 32 * MIB  # bytes that are fetched before the fastest reader takes them
 _NEARLY = 8 * MIB  # left of what is fetched to the end though nobody waits any more
@@ -92,6 +92,7 @@ class Flight:
         self._writer = writer
         self._ring: deque[tuple[int, bytes]] = deque()
         self._size = ring
+        self._chunk = LARGE if ring == RINGS[0] else SMALL
         self._held = 0
         self._piece: list[bytes] = []
         self._keeping: asyncio.Task[None] | None = None
@@ -226,7 +227,7 @@ class Flight:
         while self.head < self.end:
             await self._space()
             most = skip or min(self.end, (self.head // PIECE + 1) * PIECE) - self.head
-            data = await response.read(min(most, CHUNK))
+            data = await response.read(min(most, self._chunk))
             if not data:
                 raise HttpError("its answer ended early")
             self.fetched += len(data)
@@ -260,7 +261,7 @@ class Flight:
     async def _space(self) -> None:
         """Wait until a reader has taken so much that more may come."""
         while not self.greedy and self.readers:
-            most = AHEAD if self.kept else self._size - CHUNK
+            most = AHEAD if self.kept else self._size - self._chunk
             if self.head - self._lead() < most:
                 return
             self._room.clear()
@@ -284,7 +285,7 @@ class Flight:
     async def _keep(self) -> None:
         """Have the piece written or hashed, one after the other, while the next one comes."""
         await self._finish()
-        data = b"".join(self._piece)
+        data = self._piece[0] if len(self._piece) == 1 else b"".join(self._piece)
         self._piece.clear()
         self._keeping = asyncio.get_running_loop().create_task(self._kept(data, self.head))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from edge.cache.pull.flight import NEAR, RINGS, Flight, cost
+from edge.cache.pull.flight import LARGE, NEAR, RINGS, SMALL, Flight, cost
 from edge.cache.pull.source import OriginError
 from edge.wire.merkle import PIECE
 
@@ -43,6 +43,11 @@ class Shared:
         if self.allowance.paused or not self.allowance.admits:
             self.count("refused_paused")
             raise OriginError(503, PAUSED)
+
+    @property
+    def chunk(self) -> int:
+        """Bytes that one answer holds at most: what its flight has read at once."""
+        return SMALL if self.pool.pressed else LARGE
 
     def ring(self) -> int:
         """Bytes of the ring of another flight, which are leased with it; 0: there is no room."""

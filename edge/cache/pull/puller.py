@@ -13,7 +13,6 @@ from contextlib import suppress
 
 from edge.cache.pull.conditions import UnsatisfiableError, verdict, wanted
 from edge.cache.pull.delivery import Delivery
-from edge.cache.pull.flight import CHUNK
 from edge.cache.pull.group import PAUSED, Group, Shared
 from edge.cache.pull.pace import Pace
 from edge.cache.pull.source import ChangedError, OriginError
@@ -120,7 +119,8 @@ class Puller:
     ) -> None:
         assert source.size is not None
         start, end = asked or (0, source.size)
-        if not self._pool.take(CHUNK):
+        leased = self.shared.chunk
+        if not self._pool.take(leased):
             self.shared.count("refused_memory")
             raise OriginError(503, "there is no memory for another download; try again")
         group = self._enter(source)
@@ -137,7 +137,7 @@ class Puller:
         finally:
             delivery.close()
             group.leave()
-            self._pool.give(CHUNK)
+            self._pool.give(leased)
             self.shared.count("misses" if delivery.flown else "hits")
             self.shared.count("saved_bytes", max(0, delivery.sent - delivery.fetched))
 
@@ -149,7 +149,7 @@ class Puller:
         response = await source.open(0, None)
         try:
             await exchange.head(200, fields, response.length)
-            while not is_head and (data := await response.read(CHUNK)):
+            while not is_head and (data := await response.read(self.shared.chunk)):
                 self.shared.count("wan_bytes", len(data))
                 await exchange.data(data)
                 self.shared.count("lan_bytes", len(data))

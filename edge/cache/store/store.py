@@ -234,6 +234,8 @@ class Store:
         except OSError as error:
             self._say(_words(error))
             return
+        if self.trouble == WORDS[errno.ENOSPC] and self.space.free < PIECE:
+            return  # a record may find room where a piece does not
         self.record(self.space.now)
         if await self.flush():
             self._say("")
