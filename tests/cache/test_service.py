@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from edge.cache.service import CacheService
 from edge.config.load import Config, load
 from edge.node import Node
 from tests.cache.pull.lab import until
@@ -85,3 +86,17 @@ async def test_a_reload_turns_it_on_and_off(tmp_path: Path) -> None:
         )
         await until(lambda: "cache" not in node.status.report())
         assert node.host.budget.pools["cache"].used == 0
+
+
+@asynchronous(60)
+async def test_what_is_turned_off_hears_nothing_any_more(tmp_path: Path) -> None:
+    async with Node(configured(tmp_path)) as node:
+        host = node.host
+        heard = (host.allowance.changed, host.peer_reports, host.network_changed, host.tallies)
+        before = [list(each) for each in heard]
+        service = CacheService(host)
+        host.tallies.remove(service._tally)
+        for _ in range(10):
+            await service.opened()
+            await service.stop()
+        assert [list(each) for each in heard] == before

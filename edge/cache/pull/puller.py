@@ -47,6 +47,7 @@ class Puller:
         self._pool = pool
         self._groups: dict[bytes, Group] = {}
         self._fills: dict[bytes, asyncio.Task[None]] = {}
+        self._allowance = allowance
         allowance.changed.append(self._follow_allowance)
 
     @property
@@ -77,7 +78,8 @@ class Puller:
                 await refuse(exchange, error)
 
     async def stop(self) -> None:
-        """End all that is fetched."""
+        """End all that is fetched; nothing is heard of the allowance any more."""
+        self._allowance.changed.remove(self._follow_allowance)
         for fill in list(self._fills.values()):
             fill.cancel()
         tasks = [flight.task for flight in self.shared.flights]
