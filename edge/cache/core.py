@@ -49,12 +49,13 @@ class Core:
         self.fetcher = Remote(self.store, self.catalog, pool)
         self._sharing = Sharing(host, self.store, self.catalog, self.fetcher, pool)
         self.fetcher.fetcher = self._sharing.fetcher
+        self.store.completed = self._sharing.look
         self._tasks = [host.swarm.spawn(self.store.run()), host.swarm.spawn(self._sharing.run())]
         self._host = host
         self._reach = Reach()
         self._lan = Lan(loop.time)
         self._client = HttpClient(loop, ClientLimits(), self._reach.allows, self._mark)
-        self._puller = Puller(host.allowance, self.store, pool)
+        self._puller = Puller(host.allowance, self.store, pool, self._sharing.server.pace)
         parts = (self._client, self.store.notes, self._puller, pool, loop.time, host.utc)
         self._hub, self._registry = Hub(*parts), Registry(*parts)
         self._gateway = Gateway(AGENT, self._hub.serve, self._registry.serve)

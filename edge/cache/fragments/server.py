@@ -15,9 +15,9 @@ from functools import partial
 from typing import Protocol
 
 from edge.cache import names
-from edge.cache.fragments.pace import Pace
 from edge.cache.fragments.reading import read_into
 from edge.cache.fragments.usage import Usages
+from edge.cache.pace import Pace
 from edge.swarm.cpu_share import Charged
 from edge.swarm.places import LISTED, OWN
 from edge.swarm.work import BULK
@@ -84,8 +84,8 @@ class Server:
     """Serves the protocol while `shares` is set. `pool`: leases what a transfer takes.
 
     `allow`, `deny`: peers that alone, or not, are given pieces; nobody in `allow`: everyone is.
-    Counters: `fragments`, pieces sent; `bytes` of them, by "direct" and "relayed"; `refused`, by
-    the error answered.
+    `pace`: how fast they leave. Counters: `fragments`, pieces sent; `bytes` of them, by "direct"
+    and "relayed"; `refused`, by the error answered.
     """
 
     def __init__(self, host: Host, store: Store, library: Library, pool: Pool) -> None:
@@ -100,7 +100,7 @@ class Server:
         self._library = library
         self._pool = pool
         self._usages = Usages(pool)
-        self._pace = Pace(host.swarm.loop, host.swarm.work)
+        self.pace = Pace(host.allowance, host.swarm.loop, host.swarm.work)
         self._transfers: set[Stream] = set()
         self._trees: dict[bytes, merkle.Tree] = {}
         self._answers: dict[str, Answer] = {
@@ -151,7 +151,6 @@ class Server:
         return (usage.bytes, usage.report()) if usage is not None else (0, {})
 
     def _follow_allowance(self) -> None:
-        self._pace.rate = self._host.allowance.rate
         if self._host.allowance.paused:
             for stream in list(self._transfers):
                 stream.reset()
@@ -283,7 +282,7 @@ class Server:
             await asyncio.sleep(delay)
             delay = share.wait()
         if not _at_home(connection):
-            await self._pace.take(connection.peer, length)
+            await self.pace.take(connection.peer, length)
 
     async def _read(self, root: bytes, piece: int, into: memoryview) -> bool:
         """Read one piece, which was verified. False: it is not there any more."""

@@ -25,7 +25,7 @@ from edge.wire.merkle import PIECE, piece_hash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from edge.cache.pull.pace import Pace
+    from edge.cache.pace import Pace
     from edge.cache.pull.source import Source
     from edge.cache.store.file import File, Writer
     from edge.http.response import Response
@@ -236,7 +236,7 @@ class Flight:
                 skip -= len(data)
             elif not await self._take(data):
                 return False
-            await self.group.pace.spend(len(data))
+            await self.group.pace.take(self, len(data))
         if response.status == 200 and response.length is None and await response.read(1):
             raise ChangedError(502, "the origin's file is longer than it was")
         return True

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from edge.allowance import Allowance
     from edge.budget import Pool
-    from edge.cache.pull.pace import Pace
+    from edge.cache.pace import Pace
     from edge.cache.pull.source import Source
     from edge.cache.store.file import File
 

@@ -14,7 +14,6 @@ from contextlib import suppress
 from edge.cache.pull.conditions import UnsatisfiableError, verdict, wanted
 from edge.cache.pull.delivery import Delivery
 from edge.cache.pull.group import PAUSED, Group, Shared
-from edge.cache.pull.pace import Pace
 from edge.cache.pull.source import ChangedError, OriginError
 from edge.http.errors import ClientGone, HttpError
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from edge.allowance import Allowance
     from edge.budget import Pool
+    from edge.cache.pace import Pace
     from edge.cache.pull.source import Source
     from edge.cache.store.store import Store
     from edge.http.exchange import Exchange
@@ -40,9 +40,9 @@ class Puller:
     `counters`: hits and misses (files asked for), bytes from origins, to clients and saved.
     """
 
-    def __init__(self, allowance: Allowance, store: Store, pool: Pool) -> None:
+    def __init__(self, allowance: Allowance, store: Store, pool: Pool, pace: Pace) -> None:
         self.whole_files = False
-        self.shared = Shared(allowance, pool, Pace(allowance))
+        self.shared = Shared(allowance, pool, pace)
         self._store = store
         self._pool = pool
         self._groups: dict[bytes, Group] = {}
@@ -153,7 +153,7 @@ class Puller:
                 self.shared.count("wan_bytes", len(data))
                 await exchange.data(data)
                 self.shared.count("lan_bytes", len(data))
-                await self.shared.pace.spend(len(data))
+                await self.shared.pace.take(response, len(data))
             if not is_head and not response.ended_well:
                 self._cut(exchange, "cut")
         finally:

@@ -84,6 +84,7 @@ class Store:
         self._again = Again(loop, self._attempt)
         self._leased = 0
         self.room = Room(self)
+        self.completed: Callable[[], None] = _nothing  # called when a file is whole
         self.growth = Growth(self, self.room)
         self._rows = Rows(self, self.room)
         self._handles: dict[int, Handle] = {}
@@ -443,6 +444,7 @@ class Store:
         self.index.flags[file.at] |= layout.WHOLE | layout.PROVEN
         self._rows.drop(file.at)
         self.changed(file.at)
+        self.completed()
 
     def _merge(self, file: File, same: int) -> None:
         """Another file was found to be the same: its names are this one's now."""
@@ -517,3 +519,7 @@ def _words(error: OSError) -> str:
     if isinstance(error, load.InUse):
         return str(error)
     return WORDS.get(error.errno or 0, GONE)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from edge.allowance import Allowance
 from edge.cache import names
 from edge.cache.fragments import server as serving
-from edge.cache.fragments.pace import Pace
 from edge.cache.fragments.server import MAX_PER_PEER
 from edge.cache.fragments.usage import ENTRY
+from edge.cache.pace import Pace
 from edge.swarm.errors import SwarmError
 from edge.swarm.work import INTERACTIVE, classes
 from edge.wire import fragment, merkle
@@ -313,8 +314,9 @@ async def test_a_wrong_piece_on_the_disk_is_not_sent(tmp_path: Path) -> None:
 @asynchronous(60)
 async def test_peers_take_turns_where_the_rate_is_limited() -> None:
     loop = asyncio.get_running_loop()
-    pace = Pace(loop, classes(loop))
-    pace.rate = 1 << 26
+    allowance = Allowance()
+    allowance.limit("line", 1 << 26)
+    pace = Pace(allowance, loop, classes(loop))
     order: list[str] = []
 
     async def takes(peer: str) -> None:
@@ -330,11 +332,12 @@ async def test_peers_take_turns_where_the_rate_is_limited() -> None:
 async def test_circuits_take_of_the_rate_first() -> None:
     loop = asyncio.get_running_loop()
     work = classes(loop)
-    pace = Pace(loop, work)
-    pace.rate = 1 << 20
+    allowance = Allowance()
+    allowance.limit("line", 1 << 20)
+    pace = Pace(allowance, loop, work)
     work[INTERACTIVE].moved += 1 << 30
     waits = asyncio.ensure_future(pace.take("peer", PIECE))
     await asyncio.sleep(0.2)
     assert not waits.done()
-    pace.rate = 0
+    allowance.limit("line", 0)
     await waits

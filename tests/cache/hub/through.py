@@ -12,6 +12,7 @@ from edge.budget import Budget
 from edge.cache.gateway import Gateway
 from edge.cache.hub.registry import Registry
 from edge.cache.hub.service import Hub
+from edge.cache.pace import Pace
 from edge.cache.pull.puller import Puller
 from edge.cache.store.store import Store
 from edge.config.schema import Cache
@@ -19,6 +20,7 @@ from edge.http.client import HttpClient
 from edge.http.limits import ClientLimits
 from edge.http.response import Response
 from edge.http.server import HttpServer
+from edge.swarm.work import classes
 from edge.units import MIB
 from edge.url import Url
 from tests.cache.hub.standin import Clock
@@ -37,7 +39,9 @@ class Through:
         self._directory = directory
         pool = budget.pool("cache", 0.5)
         self.client = HttpClient(loop, ClientLimits(), lambda *_: True)
-        self.puller = Puller(Allowance(), self.store, pool)
+        allowance = Allowance()
+        pace = Pace(allowance, loop, classes(loop))
+        self.puller = Puller(allowance, self.store, pool, pace)
         parts = (self.client, self.store.notes, self.puller, pool, self.clock.now, self.clock.utc)
         self.hub, self.registry = Hub(*parts), Registry(*parts)
         self.gateway = Gateway("test", self.hub.serve, self.registry.serve)

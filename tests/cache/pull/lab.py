@@ -10,6 +10,7 @@ from pathlib import Path
 from edge.allowance import Allowance
 from edge.budget import Budget
 from edge.cache import names
+from edge.cache.pace import Pace
 from edge.cache.pull.puller import Puller, refuse
 from edge.cache.pull.source import ChangedError, OriginError
 from edge.cache.store.store import Store
@@ -19,6 +20,7 @@ from edge.http.limits import ClientLimits
 from edge.http.request import Request
 from edge.http.response import Response
 from edge.http.server import HttpServer
+from edge.swarm.work import classes
 from edge.units import MIB
 from edge.url import Url
 from edge.wire.merkle import PIECE
@@ -142,7 +144,7 @@ class Lab:
         self.store = store
         self.allowance = allowance
         self.client = HttpClient(loop, ClientLimits(), lambda *_: True)
-        self.puller = Puller(allowance, store, store.pool)
+        self.puller = Puller(allowance, store, store.pool, Pace(allowance, loop, classes(loop)))
         self.name = sha256(origin.body)
         self.server = HttpServer(self._serve)
         self.server.limits.speed_window = 600.0  # a busy machine is no slow client

@@ -1,8 +1,8 @@
-"""How fast pieces leave: what circuits leave of the allowed rate, in turns of the peers that wait.
+"""How fast the cache moves bytes: what circuits leave of the allowed rate, in turns.
 
 The rate is that of the allowance for all that the node does for others. What circuits carry is
-taken off it first: somebody waits for that. Each peer that waits has one piece in its turn, however
-many it asks for.
+taken off it first. The rest is for pieces to peers and for what comes from origins: each peer and
+each download that waits has one piece in its turn, however many it asks for.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
+    from edge.allowance import Allowance
     from edge.swarm.work import Work
 
 _TICK = 0.05  # seconds between two looks while peers wait
@@ -24,10 +25,12 @@ _MOST_DEBT = 1.0  # seconds of the rate that circuits may be ahead
 
 
 class Pace:
-    """`work`: the classes of work of the swarm. `rate`: bytes a second, 0 for any number."""
+    """`work`: the classes of work of the swarm."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, work: Sequence[Work]) -> None:
-        self.rate = 0
+    def __init__(
+        self, allowance: Allowance, loop: asyncio.AbstractEventLoop, work: Sequence[Work]
+    ) -> None:
+        self._allowance = allowance
         self._loop = loop
         self._circuits = work[INTERACTIVE]
         self._tokens = float(_BURST)
@@ -36,13 +39,18 @@ class Pace:
         self._waiting: dict[Hashable, deque[tuple[int, asyncio.Future[None]]]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    async def take(self, peer: Hashable, length: int) -> None:
-        """Wait until `length` bytes may leave to `peer`; a piece at most."""
+    @property
+    def rate(self) -> int:
+        """Bytes a second, 0 for any number."""
+        return self._allowance.rate
+
+    async def take(self, who: Hashable, length: int) -> None:
+        """Wait until `length` bytes of `who` may pass; a piece at most."""
         if not self._waiting and self._fill():
             self._tokens -= length
             return
         turn: asyncio.Future[None] = self._loop.create_future()
-        self._waiting.setdefault(peer, deque()).append((length, turn))
+        self._waiting.setdefault(who, deque()).append((length, turn))
         self._schedule()
         await turn
 
@@ -61,11 +69,11 @@ class Pace:
     def _turn(self) -> None:
         self._timer = None
         while self._waiting and self._fill():
-            peer, turns = next(iter(self._waiting.items()))
-            del self._waiting[peer]
+            who, turns = next(iter(self._waiting.items()))
+            del self._waiting[who]
             length, turn = turns.popleft()
             if turns:
-                self._waiting[peer] = turns  # behind all others
+                self._waiting[who] = turns  # behind all others
             if not turn.done():
                 self._tokens -= length
                 turn.set_result(None)
