@@ -2,7 +2,8 @@
 
 Prints a table and the targets, and writes bench/results/. A file of FILE bytes stands at an origin
 (nginx). Warm: our gateway serves it from its store, nginx from its disk, both by sendfile. Cold:
-both fetch it from the origin while clients wait, nginx by proxy_cache with a lock. Clients discard
+both fetch it from the origin while clients wait, nginx by proxy_cache with a lock; once more from
+an origin at the end of a line of LINE bytes a second, which few have at home. Clients discard
 what they receive in the kernel, so that they cost little. Memory is what the gateway adds to a node
 without one: idle, with CLIENTS clients of the file, and after the file was served. One core for
 the server and the others for origin and clients, unless there is only one.
@@ -33,6 +34,7 @@ from bench.relays import Cores, Place, Relay
 FILE = 1 << 30
 QUICK_FILE = 256 << 20
 CLIENTS = 16
+LINE = 118 << 20  # a gigabit
 ROUNDS = 3
 PATIENCE = 120.0  # seconds for one client
 LIST = 1 << 16
@@ -58,7 +60,7 @@ http {{
     server {{ listen 127.0.0.1:{port}; {location} }}
 }}
 """
-_STATIC = "location / {{ root {root}; }}"
+_STATIC = "location / {{ root {root}; {more} }}"
 _CACHE = "proxy_cache_path {at}/cache levels=1 keys_zone=z:10m max_size=20g;"
 _PROXY = """
     location / {{
@@ -149,7 +151,16 @@ class Origin:
         self.size = size
         [self.port] = relays.free_ports(1)
         self._log = place.directory / "access.log"
-        self.server = nginx(place, self.port, _STATIC.format(root=root))
+        self.server = nginx(place, self.port, _STATIC.format(root=root, more=""))
+        self.line = relays.free_ports(2)[1]
+        far = Place(scratch / "far", cores.load)
+        far.directory.mkdir()
+        more = f"limit_rate {LINE};"
+        self._far = nginx(far, self.line, _STATIC.format(root=root, more=more))
+
+    def stop(self) -> None:
+        self.server.stop()
+        self._far.stop()
 
     def sent(self) -> int:
         return sum(map(int, self._log.read_text().split()))
@@ -168,7 +179,7 @@ def nginx(place: Place, port: int, location: str, cache: str = "") -> Relay:
 
 
 def static(root: Path) -> Start:
-    return lambda place, port, _: nginx(place, port, _STATIC.format(root=root))
+    return lambda place, port, _: nginx(place, port, _STATIC.format(root=root, more=""))
 
 
 def proxy(place: Place, port: int, origin: int) -> Relay:
@@ -247,6 +258,9 @@ def measure(
                     download(port, path, 1)
                     warm = transfer(server, port, path, count, origin.size)
                     found[name].setdefault(f"warm_{count}", []).append(warm)
+            with running(start, scratch, cores, origin.line) as (server, port):
+                far = transfer(server, port, path, 1, origin.size)
+                found[name].setdefault("line_1", []).append(far)
     return {name: {figure: best(rows) for figure, rows in by.items()} for name, by in found.items()}
 
 
@@ -267,6 +281,7 @@ def memory(command: Sequence[str], scratch: Path, origin: Origin, cores: Cores) 
 def table(found: dict[str, dict[str, Row]]) -> str:
     """As Markdown."""
     figures = [f"{kind}_{count}" for kind in ("warm", "cold") for count in (1, CLIENTS)]
+    figures.append("line_1")
     lines = ["| server | " + " | ".join(f"{figure} MB/s, CPU-s/GB" for figure in figures) + " |"]
     lines.append("|---|" + "---|" * len(figures))
     for name, by in found.items():
@@ -296,6 +311,8 @@ def targets(found: dict[str, dict[str, Row]], ours: str, added: dict[str, int]) 
         cold, peer = mine[f"cold_{count}"], found["nginx proxy_cache"][f"cold_{count}"]
         ratio = cold["mb_per_second"] / peer["mb_per_second"]
         say(f"cold, {count}: MB/s of nginx's", ratio, 0.9, at_least=True)
+    far = mine["line_1"]["mb_per_second"] / found["nginx proxy_cache"]["line_1"]["mb_per_second"]
+    say("cold at a gigabit line, 1: MB/s of nginx's", far, 0.9, at_least=True)
     say(f"{CLIENTS} cold clients: upstream bytes", mine[f"cold_{CLIENTS}"]["upstream"], 1.01)
     say("RSS added, idle, MB", added["idle"] / 1e6, 1)
     say(f"RSS added, {CLIENTS} clients, MB", added[f"clients_{CLIENTS}"] / 1e6, 8)
@@ -326,7 +343,7 @@ def main() -> int:
             found = measure(starts, scratch, origin, cores, rounds)
             added = memory(command, scratch, origin, cores)
         finally:
-            origin.server.stop()
+            origin.stop()
     print(table(found))
     print()
     print("\n".join(targets(found, "ours", added)))

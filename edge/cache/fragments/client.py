@@ -153,13 +153,54 @@ class Peer:
             self._pool.give(leased)
 
 
-async def fill(stream: Stream, into: memoryview) -> None:
-    """Read as many bytes of a body as fit. Raises SwarmError, TimeoutError."""
-    at = 0
-    while at < len(into):
-        async with asyncio.timeout(_PATIENCE):
-            data = await stream.read(min(len(into) - at, _CHUNK))
-        if not data:
-            raise StreamEnded("the peer finished the stream early")
-        into[at : at + len(data)] = data
-        at += len(data)
+class Body:
+    """Takes the body of an answer off `stream`, into whatever memory it is given, by one copy."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._loop = stream.connection.loop
+        self._room = memoryview(b"")
+        self._came: asyncio.Future[None] | None = None
+        self._over = ""
+        stream.pause()
+        stream.set_sink(self)
+
+    async def fill(self, into: memoryview) -> None:
+        """Take as many bytes as fit. Raises SwarmError, TimeoutError."""
+        self._room = into
+        while self._room:
+            left = len(self._room)
+            self._came = self._loop.create_future()
+            self._stream.resume()
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    await self._came
+            except TimeoutError:
+                if len(self._room) == left:
+                    raise
+            finally:
+                self._came = None
+            if self._room and self._over:
+                raise StreamEnded(f"the peer's answer ended early: {self._over}")
+
+    def sink_data(self, data: memoryview) -> int:
+        """What arrives, as far as there is room."""
+        taken = min(len(data), len(self._room))
+        self._room[:taken] = data[:taken]
+        self._room = self._room[taken:]
+        if not self._room:
+            self._stream.pause()
+            self._wake()
+        return taken
+
+    def sink_ended(self, reason: str) -> None:
+        """No more will come."""
+        self._over = reason
+        self._wake()
+
+    def sink_writable(self) -> None:
+        """Nothing is written any more."""
+
+    def _wake(self) -> None:
+        if self._came is not None and not self._came.done():
+            self._came.set_result(None)

@@ -404,10 +404,11 @@ class Fetch:
         writer = self._file.writer(first * PIECE, min(run.end * PIECE, size))
         if writer is None:
             raise self._no_room()
+        body = client.Body(stream)
         try:
             while not run.over and run.at < first + answer.count:
                 length = piece_length(size, run.at)
-                await client.fill(stream, buffer[:length])
+                await body.fill(buffer[:length])
                 if run.over:
                     return  # somebody else brings it
                 await self._keep(writer, answer, run, buffer[:length])
