@@ -1,4 +1,4 @@
-"""Kill -9 at any moment of an import: what was told as done is there, and nothing is wrong."""
+"""Kill -9 at any moment of an import or a fetch: what was told is there, and nothing is wrong."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from edge.cache import names
 from edge.cache.catalog import Catalog
 from edge.cache.jobs import Job
 from edge.cache.local import LocalFile, add
 from edge.crypto import Ed25519Key
 from edge.units import MIB
+from edge.wire import merkle
 from edge.wire.merkle import PIECE
-from tests.cache.store.stores import content, opened, pool, quick_directory, read, sha256
+from tests.cache.store.stores import content, opened, pool, quick_directory, read, sha256, write
 from tests.cache.store.test_kill import NURSERY
 
 KILLS = 100
@@ -48,16 +52,6 @@ async def import_all(directory: Path) -> None:
                 file.write(f"{path.name}\n")
 
 
-async def child(directory: Path, _: int) -> None:
-    """Import and forget, without end."""
-    while True:
-        await import_all(directory)
-        (directory / DONE).write_text("")
-        async with opened(directory / "cache", QUOTA) as store:
-            for file in list(store.files()):
-                store.drop_file(file.at)
-
-
 async def check(directory: Path) -> None:
     """What was told is whole, has its name and is pinned; nothing is wrong."""
     done = directory / DONE
@@ -78,15 +72,63 @@ async def check(directory: Path) -> None:
         assert not store.repaired
 
 
-def test_kill_at_random_points_of_an_import() -> None:
+async def fetch_all(directory: Path) -> None:
+    """Keep each file by its root, as the fetcher does with what peers send: first its row."""
+    done = directory / DONE
+    told = done.read_text().split() if done.exists() else []
+    async with opened(directory / "cache", QUOTA) as store:
+        catalog = Catalog(store, Ed25519Key.generate(), pool())
+        for path in sources(directory):
+            if path.name in told:
+                continue
+            data = path.read_bytes()
+            row = b"".join([merkle.piece_hash(data[at : at + PIECE]) for at in starts(data)])
+            file = store.file(names.name(names.ROOT, merkle.root(row)), len(data))
+            assert file.whole or await file.set_row(row)
+            for start, end in file.missing(0, file.size):
+                assert await write(file, data, start, end)
+            assert await file.settle()
+            assert store.alias(file, sha256(data)) or sha256(data) in file.names
+            file.pinned = True
+            catalog.set_label(file, path.name)
+            assert await store.flush()
+            with done.open("a") as listed:
+                listed.write(f"{path.name}\n")
+
+
+def starts(data: bytes) -> range:
+    return range(0, len(data), PIECE)
+
+
+async def forget_all(directory: Path) -> None:
+    (directory / DONE).write_text("")
+    async with opened(directory / "cache", QUOTA) as store:
+        for file in list(store.files()):
+            store.drop_file(file.at)
+
+
+WORK = {"import": import_all, "fetch": fetch_all}
+
+
+async def child(directory: Path, _: int) -> None:
+    """Do it and forget it, without end."""
+    work = WORK[(directory / "work").read_text()]
+    while True:
+        await work(directory)
+        await forget_all(directory)
+
+
+@pytest.mark.parametrize("what", WORK)
+def test_kill_at_random_points(what: str) -> None:
     rng = random.Random(3)
-    nursery = NURSERY.replace("test_kill.child", "test_kill_import.child").replace(
+    nursery = NURSERY.replace("test_kill.child", "test_kills.child").replace(
         "from tests.cache.store import test_kill",
-        "from tests.cache.store import test_kill\nfrom tests.cache import test_kill_import",
+        "from tests.cache.store import test_kill\nfrom tests.cache import test_kills",
     )
     with quick_directory() as directory:
         for path, size in zip(sources(directory), SIZES, strict=True):
             path.write_bytes(content(size, size))
+        (directory / "work").write_text(what)
         with subprocess.Popen(
             [sys.executable, "-c", nursery, str(directory)],
             stdin=subprocess.PIPE,
@@ -100,7 +142,7 @@ def test_kill_at_random_points_of_an_import() -> None:
                 process.stdin.write(f"{rng.randrange(1, 60)}\n")
                 assert int(process.stdout.readline()) == signal.SIGKILL, "it ended by itself"
                 asyncio.run(check(directory))
-                asyncio.run(import_all(directory))  # again, over what was left
+                asyncio.run(WORK[what](directory))  # again, over what was left
                 asyncio.run(check(directory))
                 if rng.random() < 0.7:
                     (directory / DONE).unlink(missing_ok=True)
