@@ -56,16 +56,25 @@ def load(directory: str, quota: int, device: int) -> Loaded:
         known = found.log.read(reading.take)
         if reading.longest > found.index.per_segment:
             found.index.widen(tables.rounded(reading.longest))
-        _compare(found)
+        differs = _compare(found)
         found.space.free = found.shelf.free()
-        if known:
+        if known and not differs:
             found.log.tidy()
-        else:
-            found.log.rewrite(snapshot(found.index, found.space, found.serial))
+        else:  # what it says of one thing must not be taken to be of the next in its place
+            _write_anew(found, known)
     except OSError:
         found.log.close()
         raise
     return found
+
+
+def _write_anew(found: Loaded, known: bool) -> None:
+    """Have the log say what there is. A disk that takes nothing keeps the one that is `known`."""
+    try:
+        found.log.rewrite(snapshot(found.index, found.space, found.serial))
+    except OSError:
+        if not known:
+            raise
 
 
 def snapshot(index: Index, space: Space, serial: int) -> Iterator[bytes]:
@@ -203,28 +212,38 @@ _TAKE: dict[int, Callable[..., None]] = {
 }
 
 
-def _compare(found: Loaded) -> None:
-    """With the files that are there: what is missing is forgotten, what is unknown looked at."""
+def _compare(found: Loaded) -> bool:
+    """With the files that are there: what is missing is forgotten, what is unknown looked at.
+
+    Whether the log says something else than what is there.
+    """
     index, shelf = found.index, found.shelf
     there = array("Q"), array("Q")  # serial and size in one number, of segments and rows
     for suffix, serial, size in shelf.entries():
         there[suffix == ROW].append(serial << 32 | min(size, 0xFFFFFFFF))
         found.serial = max(found.serial, serial + 1)
     segments, rows = (array("Q", sorted(one)) for one in there)
+    differs = False
     for slot in range(len(index.owner)):
         if index.has_segment(slot) and not _take_out(segments, *_expected(index, slot)):
             index.cut(slot, 0)
+            differs = True
     for at in list(index.rows()):
         index.untangle(at)
         if index.row_serial[at] and not _take_out(rows, index.row_serial[at], -1):
             index.set_row(at, 0)
+            differs = True
         if index.head[at] == tables.NONE and not index.row_serial[at]:
             index.remove_file(at)
+            differs = True
     for entry in rows:
         shelf.remove(entry >> 32, ROW)
     for entry in segments:
-        if not _adopt(found, entry >> 32):
+        if _adopt(found, entry >> 32):
+            differs = True
+        else:
             shelf.remove(entry >> 32, SEGMENT)
+    return differs
 
 
 def _expected(index: Index, slot: int) -> tuple[int, int]:
