@@ -101,7 +101,9 @@ class Talk:
 
     def heard(self, message: Message, source: bytes, now: float) -> None:
         """Somebody on the link asks, or adds to what it knows already."""
-        delay = self._delay() + (_MORE_KNOWN if message.truncated else 0.0)
+        # Who asks whether a name is free waits for an answer for a third of a second.
+        delay = 0.0 if message.probe else self._delay()
+        delay += _MORE_KNOWN if message.truncated else 0.0
         pause = _PROBE_PAUSE if message.probe else _PAUSE
         for name, kind in message.questions:
             for answer in (self._own, self._meta):
