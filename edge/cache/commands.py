@@ -73,7 +73,7 @@ def _get(config: "Config", args: "Arguments") -> int:
     fields: Answer = {"verb": "cache-get", "file": args.positionals[1]}
     block, output = args.switches.get("block"), args.switches.get("output")
     if block is not None:
-        if not (block.isascii() and block.isdecimal() and len(block) < 5):
+        if not (block.isascii() and block.isdecimal() and len(block) < 5 and int(block) < 4096):
             raise ConfigError(f"--block: got {shown(block)}; expected a whole number up to 4095")
         fields["block"] = int(block)
 
@@ -95,16 +95,32 @@ def _kept(config: "Config", args: "Arguments", paths: list[str], model: bool) ->
     def run(session: "Session") -> int:
         answers: list[Answer] = []
         fields: Answer = {"verb": "cache-add", "model": model}
+        for path in paths:
+            os.stat(path)  # that one is missing is said before any is kept
         for number, path in enumerate(paths):
             fields["label"] = os.path.basename(path)
             fields["last"] = number == len(paths) - 1
-            with open(path, "rb") as file:
-                answers.append(_finished(session, fields, fields["label"], file.fileno()))
+            answers.append(_read(session, fields, path))
             fields["with"] = answers[-1]["job"]
         _print(args, answers[0] if len(answers) == 1 else {"files": answers}, _kept_lines)
         return 0
 
     return _reported(config, run)
+
+
+def _read(session: "Session", fields: "Answer", path: str) -> "Answer":
+    """Have the node read a file, whatever it is: one that is not plain is not waited for."""
+    from edge.status.errors import StatusError
+
+    with open(path, "rb", opener=_at_once) as file:
+        try:
+            return _finished(session, fields, fields["label"], file.fileno())
+        except StatusError as error:
+            raise StatusError(f"{shown(path)}: {error}") from None
+
+
+def _at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _all_files(paths: list[str]) -> list[str]:
@@ -128,19 +144,28 @@ def _listed(path: str) -> list[str]:
         with open(path, "rb") as file:
             index = json.loads(file.read(_MAX_INDEX))
         names = sorted(set(index["weight_map"].values()))
-        if not names or any(os.path.basename(name) != name for name in names):
+        if not names or not all(map(_is_name, names)):
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ConfigError(f"{shown(path)}: not a list of a model's files") from None
     return names
 
 
-def _written(session: "Session", fields: "Answer", path: str) -> "Answer":
-    """Have the node write into a new file, which then takes the place of `path`."""
-    partial = f"{path}.partial"
-    with open(partial, "wb") as file:
+def _is_name(name: str) -> bool:
+    """Whether it is one of a file beside the list. Raises ValueError for what no file is called."""
+    plain = os.path.basename(name) == name and name not in ("", ".", "..")
+    return plain and b"\0" not in os.fsencode(name)
+
+
+def _written(session: "Session", fields: "Answer", output: str) -> "Answer":
+    """Have the node write into a new file, which then takes the place of `output`."""
+    path = os.path.realpath(output)  # a link goes on leading where it did
+    if output == "-" or (os.path.exists(path) and not os.path.isfile(path)):
+        raise ConfigError(f"--output: got {shown(output)}; expected a plain file")
+    partial = f"{path}.{os.getpid()}.partial"
+    with open(partial, "xb") as file:
         try:
-            answer = _finished(session, fields, path, file.fileno())
+            answer = _finished(session, fields, output, file.fileno())
             os.replace(partial, path)
         except BaseException:
             os.unlink(partial)
@@ -149,16 +174,21 @@ def _written(session: "Session", fields: "Answer", path: str) -> "Answer":
 
 
 def _finished(session: "Session", request: "Answer", label: str, descriptor: int = -1) -> "Answer":
-    """What a job brought. Raises StatusError with the node's words if it failed."""
+    """What a job brought. Raises StatusError with the node's words if it failed.
+
+    Interrupted, it has the node end the job.
+    """
     from edge.cache.progress import Bar
 
-    number = session.ask(request, descriptor)["job"]
+    job = {"verb": "cache-job", "job": session.ask(request, descriptor)["job"]}
     with Bar(sys.stderr, label) as bar:
-        while True:
-            answer = session.ask({"verb": "cache-job", "job": number})
-            if not answer["running"]:
-                return answer
-            bar.show(answer["done"], answer["total"])
+        try:
+            while (answer := session.ask(job))["running"]:
+                bar.show(answer["done"], answer["total"])
+        except KeyboardInterrupt:
+            session.ask({**job, "stop": True})
+            raise
+    return answer
 
 
 def _asked(config: "Config", args: "Arguments", verb: str, fields: "Answer", lines: "Lines") -> int:

@@ -86,7 +86,7 @@ class Jobs:
         except (FragmentError, SwarmError, WireError, OSError) as error:
             job.error = _words(error)
         except asyncio.CancelledError:
-            job.error = "the node stops"
+            job.error = "it was stopped"
             raise
         except Exception as error:  # noqa: BLE001 - whoever asks is told
             job.error = f"{type(error).__name__}: {error}"

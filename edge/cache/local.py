@@ -164,6 +164,9 @@ async def _keep(store: Store, file: File, source: LocalFile, told: Callable[[int
                 if not await writer.piece(view[at : at + PIECE]):
                     raise _no_room(store, file)
             told(len(data))
+    except BaseException:
+        file.pinned = pinned  # half of a file is to be of nobody's way
+        raise
     finally:
         writer.close()
     if not await file.settle():

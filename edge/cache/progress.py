@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self, TextIO
 
-_INTERVAL = 0.25  # seconds between two looks
+_FIRST, _INTERVAL = 0.01, 0.25  # seconds between two looks, at first and later
 _WIDTH = 20
 _LABEL = 30  # characters
 _SMOOTH = 0.2  # the part that the newest speed has in the one shown
@@ -26,6 +26,7 @@ class Bar:
         self._done = 0
         self._total = 0
         self._speed = 0.0  # bytes a second
+        self._wait = _FIRST  # what is small is done soon
 
     def __enter__(self) -> "Self":
         return self
@@ -43,7 +44,8 @@ class Bar:
             self._speed += (speed - self._speed) * (_SMOOTH if self._speed else 1.0)
         self._at, self._done = now, done
         self._put(line(self._label, done, total, self._speed))
-        time.sleep(_INTERVAL)
+        time.sleep(self._wait)
+        self._wait = min(2 * self._wait, _INTERVAL)
 
     def _put(self, text: str) -> None:
         if self._visible:

@@ -221,7 +221,11 @@ async def _by_peers(
 
 
 async def _job(cache: Cache, request: Status) -> Mapping[str, Any]:
-    return cache.jobs.job(request.get("job")).report()
+    """`job`: its number; `stop`: end it. What was kept stays."""
+    job = cache.jobs.job(request.get("job"))
+    if request.get("stop") is True and job.task is not None:
+        job.task.cancel()
+    return job.report()
 
 
 async def _pin(cache: Cache, request: Status) -> Mapping[str, Any]:
@@ -249,7 +253,7 @@ async def _gc(cache: Cache, request: Status) -> Mapping[str, Any]:
 
 def _written(file: File) -> bool:
     """Whether somebody writes to it now."""
-    return any(segment.writer is not None for segment in file.growing)
+    return file.writers > 0
 
 
 async def _verify(cache: Cache, _: Status) -> Mapping[str, Any]:

@@ -1,9 +1,12 @@
 """The commands of the cache, against a real store: the program asks, the verbs answer."""
 
 import asyncio
+import errno
 import hashlib
 import json
 import os
+import signal
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import pytest
 
 from edge.cache import names
 from edge.cache.catalog import main_name
+from edge.cache.store.shelf import Handle
 from edge.models.manifest import Manifest, ModelSet, id_of
 from edge.units import MIB
 from edge.wire.attestation import open_attestation
@@ -19,6 +23,7 @@ from edge.wire.merkle import PIECE
 from tests.cache.store.stores import content
 from tests.cache.verbs_node import KEY, running
 from tests.counterparts.model_files import smollm2
+from tests.http.origins import until
 from tests.models.files import F32, entry, gguf, manifest, safetensors
 
 
@@ -137,18 +142,19 @@ def test_a_list_of_files_stands_for_them(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(safetensors(header, 9))
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a": shards[0], "b": shards[1], "c": shards[0]}}))
-    (tmp_path / "wrong.safetensors.index.json").write_text('{"weight_map": {"a": "../x"}}')
+    wrong = [tmp_path / f"{n}.safetensors.index.json" for n in range(4)]
+    for path, name in zip(wrong, ("../x", "..", "\0", "\ud800"), strict=True):
+        path.write_text(json.dumps({"weight_map": {"a": name}}))
 
     async def test() -> None:
         async with running(tmp_path / "node") as node:
             found = (await node.asked("import", str(index)))["files"]
             assert [each["blocks_held"] for each in found] == [1, 1]
             assert "set" in found[1]
-            status, _, complaint = await node.run(
-                "import", str(tmp_path / "wrong.safetensors.index.json")
-            )
-            assert status == 2
-            assert "not a list of a model's files" in complaint
+            for path in wrong:
+                status, _, complaint = await node.run("import", str(path))
+                assert status == 2
+                assert "not a list of a model's files" in complaint
 
     run(test())
 
@@ -163,7 +169,9 @@ def test_what_is_refused_is_told_in_one_line(tmp_path: Path) -> None:
         async with running(tmp_path / "node", size=4 * MIB) as node:
             for words, expected in (
                 (("import", "text"), "not a model that can be read: neither GGUF nor safetensors"),
-                (("add", "empty"), "an empty file"),
+                (("add", "empty"), '"empty": an empty file'),
+                (("add", "pipe"), '"pipe": not a plain file'),
+                (("add", "text", "none"), 'none": No such file or directory'),
                 (("add", "large"), "not kept: it is larger than the space that is left"),
                 (("add", "none"), 'none": No such file or directory'),
                 (("get", "none"), "no file is called so"),
@@ -177,6 +185,74 @@ def test_what_is_refused_is_told_in_one_line(tmp_path: Path) -> None:
                 assert expected in complaint
             assert not any(file.kept for file in node.store.files())
             assert node.pool.used < MIB
+
+    run(test())
+
+
+def test_what_is_no_plain_file_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("old")
+    for name in ("old", "old.partial"):
+        (tmp_path / name).write_bytes(b"of the user")
+
+    async def test() -> None:
+        async with running(tmp_path / "node") as node:
+            await node.asked("add", str(tmp_path / "a"))
+            before = sorted(os.listdir(tmp_path))
+            for name in ("pipe", "folder", "/dev/null", "-"):
+                status, _, complaint = await node.run("get", "a", "-o", name, cwd=tmp_path)
+                assert (status, complaint.count("\n")) == (2, 1)
+                assert "expected a plain file" in complaint
+            assert (tmp_path / "pipe").is_fifo()
+            await node.asked("get", "a", "-o", str(tmp_path / "link"))
+            assert (tmp_path / "link").is_symlink()
+            assert (tmp_path / "old").read_bytes() == b"abc"
+            assert (tmp_path / "old.partial").read_bytes() == b"of the user"
+            assert sorted(os.listdir(tmp_path)) == before
+
+    run(test())
+
+
+def test_an_interrupt_ends_the_work_of_the_node(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    os.truncate(tmp_path / "a", 64 << 30)
+
+    async def test() -> None:
+        async with running(tmp_path / "node", 100 << 30) as node:
+            command = [sys.executable, "-m", "edge", "cache", "add", str(tmp_path / "a")]
+            process = await asyncio.create_subprocess_exec(*command, "--data-dir", str(node.folder))
+            await until(lambda: node.jobs._jobs)
+            process.send_signal(signal.SIGINT)
+            assert await asyncio.wait_for(process.wait(), 60) == 130
+            job = node.jobs._jobs[1]
+            assert job.task is not None
+            await asyncio.wait([job.task], timeout=60)
+            assert job.error == "it was stopped"
+            assert node.pool.used < MIB
+
+    run(test())
+
+
+def test_half_of_an_import_is_not_pinned(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(content(8 * PIECE))
+
+    async def test() -> None:
+        async with running(tmp_path / "node") as node:
+            write, written = node.store.shelf.write, 0
+
+            def full(handle: Handle, data: bytes, at: int) -> None:
+                nonlocal written
+                written += len(data)
+                if written > 2 * PIECE:
+                    raise OSError(errno.ENOSPC, "")
+                write(handle, data, at)
+
+            node.store.shelf.write = full  # type: ignore[method-assign, assignment]
+            status, _, complaint = await node.run("add", str(tmp_path / "a"))
+            assert (status, "disk full" in complaint) == (1, True)
+            assert not any(file.pinned for file in node.store.files())
 
     run(test())
 
