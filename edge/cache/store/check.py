@@ -137,13 +137,19 @@ async def _whole_right(store: Keeper, file: File) -> bool:
     kind = whole_kind(file.names)
     if not kind:
         return True
-    running = file.running
-    if running is None or running.position != file.size:
-        running = Running(kind, file.size)
-        if not await _hash(store, file, running):
-            return False
+    running = file.running or Running(kind, file.size)
     file.running = None
+    if not await _hash(store, file, running):
+        return False
     return naming.name(kind, running.digest()) in file.names
+
+
+async def is_named(store: Keeper, file: File, name: bytes) -> bool:
+    """Whether `name` is the hash of the file, all of which is kept. It has one of a kind."""
+    if any(one[0] == name[0] for one in file.names):
+        return False
+    running = Running(name[0], file.size)
+    return await _hash(store, file, running) and running.digest() == name[1:]
 
 
 async def _hash(store: Keeper, file: File, running: Running) -> bool:

@@ -138,9 +138,6 @@ class Grower(Protocol):
     ) -> bool:
         """Add a piece. False: its hash is not `expected`, or the disk refused it."""
 
-    async def look_past(self, file: File, data: bytes | bytearray | memoryview, piece: int) -> bool:
-        """A piece that is kept already: only the hash of the whole needs it."""
-
     def park(self, file: File, growing: Growing) -> None:
         """Its writer has left: it is sealed soon, unless another goes on with it."""
 
@@ -221,7 +218,7 @@ class Growing:
 
 
 class Running:
-    """A hash of the whole file, as far as its bytes came in their order."""
+    """A hash of the whole file, as far as its bytes were kept in their order."""
 
     __slots__ = ("_hash", "position")
 
@@ -485,9 +482,9 @@ class Writer:
         expected = await file.expected(piece)
         if file.at < 0:
             return False
-        if file.has(piece):
+        if file.has(piece):  # whether it is the same, the hash of the whole tells
             self._leave()
-            return await growth.look_past(file, data, piece)
+            return True
         growing = self._growing
         if growing is None or growing.end != piece or growing.dead or growing.count == growing.room:
             self._leave()

@@ -155,18 +155,13 @@ class Growth:
         except asyncio.CancelledError:
             file.running = None  # which may have these bytes, or others that came in their place
             raise
-        if growing.dead or growing.sealing or expected not in (None, found):
-            return False  # once it is being sealed, nothing follows
+        ends = growing.dead or growing.sealing  # once it is being sealed, nothing follows
+        if ends or expected not in (None, found) or file.has(growing.end):
+            file.running = None  # which may have these bytes
+            return not ends and expected in (None, found)  # another was faster, or it is wrong
         growing.row += found
         if self._store.wrong.pop((file.at, growing.end - 1), None) is not None:
             self._store.repaired += len(data)
-        return True
-
-    async def look_past(self, file: File, data: bytes | bytearray | memoryview, piece: int) -> bool:
-        """A piece that is kept already: only the hash of the whole needs it."""
-        running = self._running(file)
-        if running is not None and running.position == piece * PIECE:
-            await self._store.worker.do(partial(running.feed, data, running.position))
         return True
 
     def _running(self, file: File) -> Running | None:
@@ -269,6 +264,7 @@ class Growth:
         """Nothing of it is kept."""
         if growing.dead:
             return
+        file.running = None  # others may come in the place of these bytes
         if growing.handle is not None and self._store.shelf.lasts:
             written = layout.HEADER + layout.span(file.size, growing.first, growing.count)
             self._store.wrote(written)

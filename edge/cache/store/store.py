@@ -258,9 +258,14 @@ class Store:
         return self.at(at) if at >= 0 else None
 
     def file(self, name: bytes, size: int) -> File:
-        """The file with this name, begun if there is none; of another size, it is another."""
+        """The file with this name, begun if there is none; of another size, it is another.
+
+        What was found to have this hash has its size: one of another is not kept.
+        """
         found = self.find(name)
         if found is not None and found.size != size:
+            if found.whole and name[0] != naming.ORIGIN:
+                return File(self, -1, size)
             self.drop_file(found.at)
             found = None
         if found is not None:
@@ -302,6 +307,21 @@ class Store:
         self.changed(file.at)
         return True
 
+    async def named(self, file: File, name: bytes) -> bool:
+        """Whether `name`, a hash, is that of the file, which is whole; then it is one of its names.
+
+        All of it is read for that, unless it has such a name.
+        """
+        if name in file.names:
+            return True
+        if not await check.is_named(self, file, name) or file.at < 0:
+            return False
+        same = self.index.find(name)
+        if same >= 0:
+            self._merge(file, same)
+        self.alias(file, name)
+        return True
+
     def changed(self, at: int) -> None:
         """What is told of the file is to be written down."""
         index = self.index
@@ -341,6 +361,7 @@ class Store:
             self.remove(serial, SEGMENT)
             self.lease()
         if at in self.live:
+            self.live[at].running = None  # others may come in the place of these bytes
             self.live[at].moved()
 
     def remove(self, serial: int, suffix: str) -> None:

@@ -13,6 +13,7 @@ from edge.cache.store.store import Store
 from edge.units import MIB
 from edge.wire import merkle
 from edge.wire.merkle import PIECE
+from tests.cache.fragments.hosts import prover
 from tests.cache.store.stores import (
     SIZE,
     content,
@@ -151,9 +152,79 @@ def test_git_s_name_of_a_small_file(tmp_path: Path) -> None:
             assert await read(file) == data
             other = store.file(name, len(data) + 1)
             assert other.size == len(data) + 1
-            assert file.names == set()
-            assert await write(other, data + b"?")
-            assert not await other.settle()
+            assert not await write(other, data + b"?")
+            assert await read(file) == data
+
+    run(work)
+
+
+def test_a_wrong_piece_is_found_though_right_ones_came_past_it(tmp_path: Path) -> None:
+    data = content(3 * PIECE)
+    wrong = data[:PIECE] + bytes([data[PIECE] ^ 1]) + data[PIECE + 1 :]
+
+    async def work() -> None:
+        async with opened(tmp_path) as store:
+            file = store.file(sha256(data), len(data))
+            assert await write(file, wrong, PIECE, 2 * PIECE)
+            assert await write(file, data)
+            assert not await file.settle()
+            await keep(store, data)
+
+    run(work)
+
+
+def test_a_piece_that_is_lost_is_hashed_again_when_it_comes_again(tmp_path: Path) -> None:
+    data = content(3 * PIECE)
+    wrong = bytes([data[0] ^ 1]) + data[1:]
+
+    async def work() -> None:
+        async with opened(tmp_path) as store:
+            file = store.file(sha256(data), len(data))
+            assert await write(file, data, 0, PIECE)
+            await store.growth.finish(file)
+            store.drop(file.slot(0), 0)
+            assert await write(file, wrong, 0, PIECE)
+            assert await write(file, data, PIECE)
+            assert not await file.settle()
+
+    run(work)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_two_write_the_same_pieces_at_once(tmp_path: Path, others: int) -> None:
+    """Of the same content, or one of another (1)."""
+    data = content(20 * PIECE + 5)
+    second = data[: -3 * PIECE] + content(3 * PIECE, seed=2) if others else data
+
+    async def work() -> None:
+        async with opened(tmp_path) as store:
+            file = store.file(sha256(data), len(data))
+            assert await asyncio.gather(write(file, data), write(file, second)) == [True, True]
+            assert file.kept == file.size
+            if await file.settle():
+                assert await read(file) == data
+            else:
+                assert others
+
+    run(work)
+
+
+def test_a_hash_becomes_a_name_if_it_is_the_content_s(tmp_path: Path) -> None:
+    data, other = content(2 * PIECE), content(2 * PIECE, seed=2)
+
+    async def work() -> None:
+        async with opened(tmp_path) as store:
+            file = store.file(naming.name(naming.ROOT, prover(data).root), len(data))
+            assert await write(file, data)
+            assert await file.settle()
+            begun = store.file(sha256(data), len(data))
+            assert await write(begun, data, 0, PIECE)
+            assert not await store.named(file, sha256(other))
+            assert await store.named(file, sha256(data))
+            assert not await store.named(file, sha256(other))
+            assert store.find(sha256(data)) is file
+            assert begun.at == -1
+            assert await read(file) == data
 
     run(work)
 
