@@ -95,27 +95,38 @@ class Remote:
         if extents is not None or name[0] != names.SHA256:
             return await self.fetcher.fetch(name, extents, progress)
         voices = await self._voices(name)
+        failure = FragmentError("no peer has this file")
         for claim in voices.candidates:
-            file = await self._try(name, claim, progress)
+            try:
+                file = await self._try(name, claim, progress)
+            except FragmentError as error:
+                failure = error  # another one may be had
+                continue
             if file is not None:
                 for liar in voices.settle(claim.root, claim.size):
                     log.warning("attestation-wrong", peer=liar, file=names.text(name))
                     self._liars.add(liar, name[1:])
                 return file
-        raise FragmentError("no peer has this file")
+        raise failure
 
     async def _try(self, name: bytes, claim: Claim, progress: Progress | None) -> File | None:
-        """The whole file, if it is the one with this root; None: it has another hash."""
+        """The whole file, if it is the one with this root; None: it has another hash.
+
+        Until that is known, it is called by its root alone; and what was here before stays.
+        """
         assert self.fetcher is not None
         by_root = names.name(names.ROOT, claim.root)
-        file = self._store.file(by_root, claim.size)
-        self._store.alias(file, name)  # so that the store puts the whole to the test
-        try:
-            return await self.fetcher.fetch(by_root, None, progress)
-        except FragmentError:
-            if file.at >= 0:
-                raise
+        known = self._store.find(by_root)
+        if known is not None and known.size != claim.size:
             return None
+        fresh = known is None or not known.kept
+        file = known or self._store.file(by_root, claim.size)
+        file = await self.fetcher.fetch(by_root, None, progress)
+        if await self._store.named(file, name):
+            return file
+        if fresh and file.at >= 0:
+            self._store.drop_file(file.at)
+        return None
 
     def _believed(self, voices: Voices) -> Claim:
         claim = voices.believed

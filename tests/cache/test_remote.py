@@ -19,7 +19,7 @@ from edge.wire.attestation import Attestation, seal
 from edge.wire.merkle import PIECE
 from edge.wire.multiaddr import Multiaddr
 from tests.cache.fragments.hosts import Node, kept, nodes, prover
-from tests.cache.store.stores import content
+from tests.cache.store.stores import content, sha256
 from tests.cache.test_verbs import model
 from tests.models.files import manifest
 
@@ -118,6 +118,54 @@ def test_a_lie_comes_out_when_the_whole_is_fetched(tmp_path: Path) -> None:
             assert len(found.asking.store.notes.keys(b"liar:")) == 1
             with pytest.raises(FragmentError, match="two that agree"):
                 await found.remote.root_of(digest)  # the liar is heard no more
+
+    run(test())
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_lie_harms_no_other_file(tmp_path: Path, more: int) -> None:
+    """One with the root of a file that is kept here, maybe of another size."""
+    data = content(3 * PIECE + 7)
+    wanted = names.name(names.SHA256, bytes(range(32)))
+
+    async def test() -> None:
+        async with peers(tmp_path, 1) as found:
+            (liar,) = found.others
+            for node in (found.asking, liar):
+                await node.add(data)
+            own, theirs = (node.store.find(sha256(data)) for node in (found.asking, liar))
+            assert own is not None
+            assert theirs is not None
+            own.pinned = True
+            assert liar.store.alias(theirs, wanted)
+            assert own.root is not None
+            found.catalogs[1].lie = Attestation(
+                sha256=wanted[1:], size=len(data) + more, root=own.root
+            )
+            await found.connect()
+            with pytest.raises(FragmentError, match="no peer has this file"):
+                await found.remote.fetch(wanted)
+            assert found.asking.store.find(wanted) is None
+            assert own.whole
+            assert await kept(own) == data
+
+    run(test())
+
+
+def test_a_lie_that_has_no_room_is_not_the_end(tmp_path: Path) -> None:
+    data = content(3 * PIECE + 7)
+    digest = hashlib.sha256(data).digest()
+
+    async def test() -> None:
+        async with peers(tmp_path, 2) as found:
+            for node in found.others:
+                await node.add(data)
+            vast = Attestation(sha256=digest, size=1 << 49, root=bytes(range(32)))
+            found.catalogs[1].lie = vast
+            await found.connect()
+            file = await found.remote.fetch(names.name(names.SHA256, digest))
+            assert file.whole
+            assert await kept(file) == data
 
     run(test())
 

@@ -101,9 +101,8 @@ class Fetcher:
 
     async def _settle(self, file: File, name: bytes) -> None:
         """All pieces are there: who told the root is put to the test by the hash of the whole."""
-        if name[0] == names.SHA256:
-            self.store.alias(file, name)
-        if not await file.settle():
+        right = await file.settle()
+        if not right or not await self.store.named(file, name):
             raise FragmentError("the file is not the one with this hash: its root was a lie")
 
     async def _root_of(self, name: bytes) -> tuple[bytes, int]:

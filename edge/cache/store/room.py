@@ -61,6 +61,9 @@ class Room:
     def make(self, size: int) -> bool:
         """Have room for `size` bytes more now; others go for it."""
         store = self._store
+        short = max(self.used + size - store.space.quota, size + self.reserved - store.space.free)
+        if short > 0 and short > self._evictable():
+            return False  # nothing goes in vain
         while self.used + size > store.space.quota or size > store.space.free - self.reserved:
             if not self._evict():
                 return False

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.atomic import flash
+from edge.cache import names as naming
 from edge.cache.store import space
 from edge.cache.store.space import HOUR, HOURS, Space
 from edge.units import MIB
@@ -49,6 +50,19 @@ def test_what_was_read_last_stays(tmp_path: Path) -> None:
             assert await read(file) == first
             await keep(store, third)
             assert await read(file) == first
+
+    run(work)
+
+
+def test_nothing_goes_for_what_has_no_room_anyhow(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with opened(tmp_path, 8 * MIB) as store:
+            file = await keep(store, content(3 * MIB))
+            assert not store.room.make(9 * MIB)
+            vast = store.file(naming.name(naming.ROOT, bytes(32)), 1 << 50)
+            assert not await vast.set_row(bytes(64))
+            assert file.whole
+            assert store.evicted == 0
 
     run(work)
 
