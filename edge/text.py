@@ -4,8 +4,8 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import TextIO
+    from collections.abc import Mapping, Sequence
+    from typing import Any, TextIO
 
 _SIZES = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _SPANS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
@@ -61,6 +61,19 @@ def has_colour(stream: "TextIO") -> bool:
 
 def bold(text: str, colour: bool) -> str:
     return f"{_BOLD}{text}{_PLAIN}" if colour else text
+
+
+def flat(tree: "Mapping[str, Any]", prefix: str = "") -> "list[tuple[str, str]]":
+    """The leaves of `tree` for `pairs`: their names one behind the other, a list with commas."""
+    rows = []
+    for name, value in tree.items():
+        label = f"{prefix}{name.replace('_', ' ')}"
+        if isinstance(value, dict):
+            rows += flat(value, f"{label} ")
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            rows.append((label, shown or "-"))
+    return rows
 
 
 def pairs(rows: "Sequence[tuple[str, str]]", indent: str = "") -> list[str]:

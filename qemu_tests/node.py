@@ -12,6 +12,7 @@ from tests.counterparts.base import until
 
 MIB = 1 << 20
 PATIENCE = 180.0  # seconds for what takes a few: the machine that emulates may be busy
+_ASKED = 6  # times for its status
 
 
 class Node:
@@ -39,7 +40,14 @@ class Node:
         return await self._router.run("cat /tmp/syslog /tmp/output 2>/dev/null || true")
 
     async def status(self) -> dict[str, Any]:
-        return dict(json.loads(await self._router.run("kwaainet status --json")))
+        """What it tells within 10 s: with a handshake to make, an emulated one may be slower."""
+        for _ in range(_ASKED):
+            try:
+                return dict(json.loads(await self._router.run("kwaainet status --json")))
+            except GuestError as error:
+                if "has not answered" not in str(error):
+                    raise
+        raise GuestError(f"the node does not answer: {await self.log()}")
 
     async def memory(self) -> dict[str, int]:
         """Bytes by the names of proc(5)."""

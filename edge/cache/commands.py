@@ -279,17 +279,9 @@ def _verified_lines(answer: "Answer") -> list[str]:
 
 
 def _stats_lines(answer: "Answer") -> list[str]:
-    from edge.text import pairs
+    from edge.text import flat, pairs
 
-    return pairs(_flat("", answer.get("cache", {}))) or ["the cache is off"]
-
-
-def _flat(prefix: str, tree: "Answer") -> list[tuple[str, str]]:
-    rows = []
-    for name, value in tree.items():
-        label = f"{prefix}{name.replace('_', ' ')}"
-        rows += _flat(f"{label} ", value) if isinstance(value, dict) else [(label, str(value))]
-    return rows
+    return pairs(flat(answer.get("cache", {}))) or ["the cache is off"]
 
 
 COMMANDS = (

@@ -113,17 +113,9 @@ def _peer_lines(answer: "dict[str, Any]") -> list[str]:
 
 
 def _stats_lines(answer: "dict[str, Any]") -> list[str]:
-    from edge.text import pairs
+    from edge.text import flat, pairs
 
-    return pairs(_flat("", answer.get("dht", {}))) or ["the DHT is off"]
-
-
-def _flat(prefix: str, tree: "dict[str, Any]") -> list[tuple[str, str]]:
-    rows = []
-    for name, value in tree.items():
-        label = f"{prefix}{name.replace('_', ' ')}"
-        rows += _flat(f"{label} ", value) if isinstance(value, dict) else [(label, str(value))]
-    return rows
+    return pairs(flat(answer.get("dht", {}))) or ["the DHT is off"]
 
 
 COMMANDS = (
