@@ -10,6 +10,7 @@ old one removed. So nothing depends on renaming being atomic.
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from binascii import crc32
 from contextlib import suppress
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_RECORD = (1 << 16) + (1 << 10)
 END = b"\xff"  # all of what the log began with is there
+MAX_NUMBER = 1 << 31  # of a file; one that a disk wears out before it comes to
 _MAGIC = b"KwJ1"
 _FRAME = struct.Struct("<II")
 _START = 16  # bytes before the first record
@@ -84,7 +86,10 @@ class Log:
         found = sorted(self._numbers(), reverse=True)
         self._number = found[0] if found else 0
         for number in found:
-            fd = os.open(self._path(number), os.O_RDWR | os.O_CLOEXEC)
+            path = self._path(number)
+            if not stat.S_ISREG(os.lstat(path).st_mode):
+                continue
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             if not self._complete(fd):
                 os.close(fd)
                 continue
@@ -202,7 +207,8 @@ def numbered(name: str, suffix: str) -> int | None:
     """The number in a name such as 0000002a.seg; None: it is another file."""
     stem, _, ending = name.lower().partition(".")  # some file systems do not keep the case
     digits = len(stem) == 8 and all(digit in "0123456789abcdef" for digit in stem)
-    return int(stem, 16) if digits and ending == suffix else None
+    number = int(stem, 16) if digits and ending == suffix else MAX_NUMBER
+    return number if number < MAX_NUMBER else None
 
 
 def write_at(fd: int, data: bytes | bytearray | memoryview, at: int) -> None:

@@ -14,7 +14,7 @@ from bisect import bisect_left
 from edge.cache.store import index as tables
 from edge.cache.store import layout
 from edge.cache.store.index import Index
-from edge.cache.store.journal import Log
+from edge.cache.store.journal import MAX_NUMBER, Log
 from edge.cache.store.layout import LayoutError
 from edge.cache.store.shelf import ROW, SEGMENT, Handle, Shelf, read_header, read_row
 from edge.cache.store.space import Space
@@ -165,6 +165,7 @@ class Reading:
         index = self._found.index
         fits = (
             slot < tables.MAX_SEGMENTS
+            and serial < MAX_NUMBER
             and index.has_file(at)
             and 0 < count <= tables.MOST_SEGMENT
             and (first + count - 1) * PIECE < index.size[at]
@@ -173,7 +174,7 @@ class Reading:
             self._drop(slot)
             self.longest = max(self.longest, count)
             index.add_segment(at, serial, first, count, slot=slot)
-        self._found.serial = max(self._found.serial, serial + 1)
+        self._serial(serial + 1)
 
     def _cut(self, slot: int, count: int) -> None:
         index = self._found.index
@@ -193,10 +194,11 @@ class Reading:
         self._found.space.remember(hour, count)
 
     def _serial(self, serial: int) -> None:
-        self._found.serial = max(self._found.serial, serial)
+        if serial <= MAX_NUMBER:
+            self._found.serial = max(self._found.serial, serial)
 
     def _row(self, at: int, serial: int) -> None:
-        if self._found.index.has_file(at):
+        if self._found.index.has_file(at) and serial < MAX_NUMBER:
             self._found.index.set_row(at, serial)
         self._serial(serial + 1)
 
@@ -218,11 +220,7 @@ def _compare(found: Loaded) -> bool:
     Whether the log says something else than what is there.
     """
     index, shelf = found.index, found.shelf
-    there = array("Q"), array("Q")  # serial and size in one number, of segments and rows
-    for suffix, serial, size in shelf.entries():
-        there[suffix == ROW].append(serial << 32 | min(size, 0xFFFFFFFF))
-        found.serial = max(found.serial, serial + 1)
-    segments, rows = (array("Q", sorted(one)) for one in there)
+    segments, rows = _there(found)
     differs = False
     for slot in range(len(index.owner)):
         if index.has_segment(slot) and not _take_out(segments, *_expected(index, slot)):
@@ -244,6 +242,16 @@ def _compare(found: Loaded) -> bool:
         else:
             shelf.remove(entry >> 32, SEGMENT)
     return differs
+
+
+def _there(found: Loaded) -> list[array[int]]:
+    """Serial and size in one number, in rising order, of the segments and of the rows."""
+    there = array("Q"), array("Q")
+    for suffix, serial, size in found.shelf.entries():
+        found.serial = max(found.serial, serial + 1)
+        if size >= 0:  # what is no plain file is not ours
+            there[suffix == ROW].append(serial << 32 | min(size, 0xFFFFFFFF))
+    return [array("Q", sorted(one)) for one in there]
 
 
 def _expected(index: Index, slot: int) -> tuple[int, int]:

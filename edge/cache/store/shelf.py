@@ -52,7 +52,8 @@ class Shelf:
 
     def open(self, serial: int, suffix: str) -> Handle:
         """One that is there."""
-        return Handle(os.open(self._path(serial, suffix), os.O_RDONLY | os.O_CLOEXEC))
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        return Handle(os.open(self._path(serial, suffix), flags))
 
     def remove(self, serial: int, suffix: str) -> None:
         """Whether or not it is there."""
@@ -79,13 +80,14 @@ class Shelf:
         return free(self.directory)
 
     def entries(self) -> Iterator[tuple[str, int, int]]:
-        """Suffix, serial and size of each file."""
+        """Suffix, serial and size of each file; -1: it has such a name, and is no plain file."""
         with os.scandir(self.directory) as found:
             for entry in found:
                 for suffix in (SEGMENT, ROW):
                     serial = numbered(entry.name, suffix)
                     if serial is not None:
-                        yield suffix, serial, entry.stat().st_size
+                        plain = entry.is_file(follow_symlinks=False)
+                        yield suffix, serial, entry.stat().st_size if plain else -1
 
     def _path(self, serial: int, suffix: str) -> str:
         return os.path.join(self.directory, f"{serial:08x}.{suffix}")

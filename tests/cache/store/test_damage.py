@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.cache.store import layout
 from edge.cache.store import store as stores
 from edge.cache.store.store import Store
 from edge.units import MIB
@@ -160,6 +161,46 @@ def test_without_a_log_the_segments_tell_all(tmp_path: Path) -> None:
                 assert file is not None
                 assert await read(file) == data
                 assert await file.settle()
+
+    run(work)
+
+
+def test_what_is_no_plain_file_is_passed_by(tmp_path: Path) -> None:
+    """Also numbers after which there are no more."""
+    data = content(3 * PIECE)
+
+    async def work() -> None:
+        async with opened(tmp_path) as store:
+            await keep(store, data)
+        for suffix in ("seg", "row", "idx", "not"):
+            (tmp_path / f"0000aa00.{suffix}").mkdir()
+            (tmp_path / f"0000aa01.{suffix}").symlink_to("/nonexistent")
+            (tmp_path / f"0000aa02.{suffix}").symlink_to("/etc/passwd")
+            os.mkfifo(tmp_path / f"0000aa03.{suffix}")
+            (tmp_path / f"ffffffff.{suffix}").write_bytes(bytes(1000))
+        for _ in range(2):
+            async with opened(tmp_path) as store:
+                assert store.available
+                file = store.find(sha256(data))
+                assert file is not None
+                assert await read(file) == data
+                await keep(store, content(PIECE, seed=store.next_serial()))
+                store.notes.put(b"a", b"b")
+        assert (tmp_path / "0000aa03.seg").is_fifo()
+
+    run(work)
+
+
+def test_a_log_that_tells_of_the_last_number(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with opened(tmp_path) as store:
+            await keep(store, content(PIECE))
+            store.record(layout.serial_record(0xFFFFFFFF))
+            store.record(layout.segment_record(9, 0, 0xFFFFFFFF, 0, 1))
+            store.record(layout.row_record(0, 0xFFFFFFFF))
+        for seed in (2, 3):
+            async with opened(tmp_path) as store:
+                await keep(store, content(PIECE, seed=seed))
 
     run(work)
 
