@@ -7,7 +7,9 @@ that came by HTTP is offered by its blocks as soon as somebody asks for its mani
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+from contextlib import suppress
 from functools import partial
 
 from edge.cache import names
@@ -88,9 +90,11 @@ class Catalog:
                 self._notes.put(_ID + id_of(encoded), root)
 
     def known_manifest(self, root: bytes | None) -> Manifest | None:
-        """What is noted of the file with this root."""
+        """What is noted of the file with this root; None also of what is noted in another form."""
         encoded = self._notes.get(_MANIFEST + root) if root else None
-        return Manifest.decode(encoded) if encoded else None
+        with suppress(ModelError):
+            return Manifest.decode(encoded) if encoded else None
+        return None
 
     async def manifest_of(self, file: File) -> Manifest | None:
         """The manifest of a file of the store; None: it is no model, or not kept whole."""
@@ -100,21 +104,22 @@ class Catalog:
         async with self._reading:
             try:
                 found = await self.read_manifest(file.size, self._reader(file))
+                encoded = found.encode()
             except ModelError:
-                found = None
+                found, encoded = None, b""
             except (OSError, TimeoutError):  # nothing was learnt of the file
                 return None
-        self.keep_manifest(root, found.encode() if found is not None else b"")
+        self.keep_manifest(root, encoded)
         return found
 
     async def read_manifest(self, size: int, read: ReadAt) -> Manifest:
         """The manifest of the file of `size` bytes that `read` reads, in a thread.
 
-        Raises ModelError, and OSError of `read`.
+        Raises ModelError, OSError of `read`, and OSError without the memory for it.
         """
         memory = next((m for m in _steps() if self._pool.take(m)), 0)
         if not memory:
-            raise ModelError("there is too little memory to read its table")
+            raise OSError(errno.ENOMEM, "there is too little memory to read its table")
         try:
             return await in_thread(
                 "cache-table",

@@ -423,3 +423,32 @@ def test_a_file_that_came_otherwise_has_a_manifest_when_one_is_asked_for(tmp_pat
             assert open_attestation(signed)[0].bytes.endswith(KEY.public)
 
     run(test())
+
+
+def test_a_model_whose_manifest_would_be_too_long_is_none_for_good(tmp_path: Path) -> None:
+    """It is read once, not for each peer that asks; a lack of memory says nothing of it."""
+    array = {f"llama.{number}": [1 << 31] * 512 for number in range(64)}
+    data = gguf([("blk.0.w", [8], F32, 0)], array) + bytes(32)
+
+    async def test() -> None:
+        async with running(tmp_path / "node") as node:
+            file = node.store.file(
+                names.name(names.SHA256, hashlib.sha256(data).digest()), len(data)
+            )
+            writer = file.writer(0, len(data))
+            assert writer is not None
+            for at in range(0, len(data), PIECE):
+                assert await writer.piece(data[at : at + PIECE])
+            assert await file.settle()
+            left = node.pool.ceiling - node.pool.used
+            assert node.pool.take(left)
+            assert await node.catalog.attest(file) is not None
+            assert node.store.notes.keys(b"manifest:") == []
+            node.pool.give(left)
+            assert await node.catalog.attest(file) is not None
+            (key,) = node.store.notes.keys(b"manifest:")
+            assert node.store.notes.get(key) == b""
+            node.store.notes.put(key, b"of another version")
+            assert (await node.asked("ls"))["files"][0]["whole"]
+
+    run(test())
