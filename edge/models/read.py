@@ -34,7 +34,8 @@ def shards(name: str) -> list[str]:
     stem, dot, suffix = name.rpartition(".")
     start, of, total = stem.rpartition("-of-")
     count = int(total) if _five_digits(total) else 0
-    if not dot or not of or not count or start[-6:-5] != "-" or not _five_digits(start[-5:]):
+    number = int(start[-5:]) if _five_digits(start[-5:]) else 0
+    if not dot or not of or start[-6:-5] != "-" or not 0 < number <= count:
         return [name]
     return [f"{start[:-5]}{number:05}-of-{total}.{suffix}" for number in range(1, count + 1)]
 

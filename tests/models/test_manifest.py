@@ -177,6 +177,8 @@ def test_a_model_in_several_files_is_tied_by_all_of_them() -> None:
         ("a-1-of-2.gguf", ["a-1-of-2.gguf"]),
         ("a00001-of-00002.gguf", ["a00001-of-00002.gguf"]),
         ("a-00001-of-00000.gguf", ["a-00001-of-00000.gguf"]),
+        ("a-00003-of-00002.gguf", ["a-00003-of-00002.gguf"]),
+        ("a-00000-of-00002.gguf", ["a-00000-of-00002.gguf"]),
         ("-of-", ["-of-"]),
     ],
 )
