@@ -151,6 +151,8 @@ async def _manifest(catalog: Catalog, source: LocalFile) -> Manifest:
 
 async def _keep(store: Store, file: File, source: LocalFile, told: Callable[[int], None]) -> None:
     """Write what is missing; pinned, so that nothing else is worth more."""
+    if store.trouble:  # memory may have room, but is not what was asked for
+        raise _no_room(store, file)
     pinned = file.pinned
     file.pinned = True
     writer = file.writer(0, file.size)

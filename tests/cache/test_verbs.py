@@ -257,6 +257,20 @@ def test_half_of_an_import_is_not_pinned(tmp_path: Path) -> None:
     run(test())
 
 
+def test_nothing_is_said_to_be_kept_while_the_disk_takes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    (tmp_path / "file").touch()
+
+    async def test() -> None:
+        async with running(tmp_path / "node") as node:
+            await node.store.open(str(tmp_path / "file"), 64 * MIB)
+            status, said, complaint = await node.run("add", str(tmp_path / "a"))
+            assert (status, said) == (1, "")
+            assert "not kept: gone" in complaint
+
+    run(test())
+
+
 def test_pins_and_what_is_dropped(tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / f"f{number}").write_bytes(content(PIECE, number))
