@@ -490,7 +490,9 @@ class Writer:
             self._leave()
             self._growing = await growth.begin(self, file, piece, self._end)
         growing = self._growing
-        if growing is None or not await growth.write(file, growing, data, expected):
+        if growing is None:
+            return file.has(piece)  # another may have brought it meanwhile
+        if not await growth.write(file, growing, data, expected):
             return False
         if growing.full:
             self._growing, growing.writer = None, None

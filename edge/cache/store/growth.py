@@ -155,10 +155,10 @@ class Growth:
         except asyncio.CancelledError:
             file.running = None  # which may have these bytes, or others that came in their place
             raise
-        ends = growing.dead or growing.sealing  # once it is being sealed, nothing follows
-        if ends or expected not in (None, found) or file.has(growing.end):
+        wrong, piece = expected not in (None, found), offset // PIECE
+        if growing.dead or growing.sealing or wrong or file.has(piece):
             file.running = None  # which may have these bytes
-            return not ends and expected in (None, found)  # another was faster, or it is wrong
+            return not wrong and file.has(piece)  # another was faster
         growing.row += found
         if self._store.wrong.pop((file.at, growing.end - 1), None) is not None:
             self._store.repaired += len(data)

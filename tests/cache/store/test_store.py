@@ -209,6 +209,22 @@ def test_two_write_the_same_pieces_at_once(tmp_path: Path, others: int) -> None:
     run(work)
 
 
+def test_one_settles_while_another_still_writes(tmp_path: Path) -> None:
+    data = content(2 * PIECE)
+
+    async def work() -> None:
+        async with opened(tmp_path) as store:
+            file = store.file(sha256(data), len(data))
+
+            async def both() -> bool:
+                return await write(file, data) and await file.settle()
+
+            assert await asyncio.gather(*[both() for _ in range(4)]) == [True] * 4
+            assert await read(file) == data
+
+    run(work)
+
+
 def test_a_hash_becomes_a_name_if_it_is_the_content_s(tmp_path: Path) -> None:
     data, other = content(2 * PIECE), content(2 * PIECE, seed=2)
 
