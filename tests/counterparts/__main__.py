@@ -3,6 +3,7 @@
 On a new machine that takes minutes, most of them for rust-libp2p; else it finds them all.
 """
 
+from tests.counterparts.axe import Axe
 from tests.counterparts.go_libp2p import GoLibp2p
 from tests.counterparts.hivemind_peers import HivemindPeers
 from tests.counterparts.hub_users import USERS
@@ -10,6 +11,7 @@ from tests.counterparts.kinds import KINDS
 
 for install in (
     *[kind.install for kind in KINDS.values()],
+    Axe.install,
     GoLibp2p.install,
     HivemindPeers.install,
     *[user.install for user in USERS],
