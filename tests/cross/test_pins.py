@@ -111,10 +111,12 @@ def test_nothing_calls_pip_by_another_way() -> None:
     assert found <= ours
 
 
-def test_every_npm_package_has_its_hash() -> None:
-    for path in (ROOT / "tests" / "counterparts").rglob("package-lock.json"):
-        packages = json.loads(path.read_text())["packages"]
-        assert [name for name, each in packages.items() if name and "integrity" not in each] == []
+@pytest.mark.parametrize("name", ["axe", "js"])
+def test_every_npm_package_has_its_hash(name: str) -> None:
+    lock = json.loads((ROOT / "tests/counterparts" / name / "package-lock.json").read_text())
+    assert [
+        name for name, each in lock["packages"].items() if name and "integrity" not in each
+    ] == []
 
 
 @pytest.mark.slow
