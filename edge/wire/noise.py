@@ -4,6 +4,7 @@ The handshake processes one Noise message at a time. `Channel` opens and seals r
 between the caller's buffers, without a copy of its own.
 
 Sources: https://noiseprotocol.org/noise.html, libp2p/specs noise/README.md
+Portable: runs under CPython and MicroPython.
 """
 
 import hashlib

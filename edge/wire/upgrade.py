@@ -6,6 +6,7 @@ multistream-select inside the channel. The dialer's first flight contains the he
 and the first Noise message.
 
 Sources: libp2p/specs connections/README.md, connections/inlined-muxer-negotiation.md
+Portable: runs under CPython and MicroPython.
 """
 
 from edge.wire import multistream, noise, yamux
@@ -47,7 +48,7 @@ class Upgrade:
         if initiator:
             self._negotiation = multistream.Dialer([noise.PROTOCOL_ID])
         else:
-            self._negotiation = multistream.Listener(noise.PROTOCOL_ID.__eq__)
+            self._negotiation = multistream.Listener(_is_noise)
         self._state = _SECURITY
         self._wire = b""  # received and not yet used; at most one incomplete frame between calls
         self._plain = b""
@@ -145,7 +146,7 @@ class Upgrade:
         if self._initiator:
             self._negotiation = multistream.Dialer(MUXERS)
             return out + self._seal(self._negotiation.hello)
-        self._negotiation = multistream.Listener(MUXERS.__contains__)
+        self._negotiation = multistream.Listener(_is_muxer)
         return out
 
     def _muxer_bytes(self, sealed: bytes) -> bytes:
@@ -164,6 +165,17 @@ class Upgrade:
         out = bytearray(len(plain) + noise.FRAME_OVERHEAD)
         self.channel.seal_frame(memoryview(plain), 0, len(plain), memoryview(out), 0)
         return bytes(out)
+
+
+# MicroPython has no str.__eq__ and tuple.__contains__ to pass on.
+
+
+def _is_noise(protocol: str) -> bool:
+    return protocol == noise.PROTOCOL_ID
+
+
+def _is_muxer(protocol: str) -> bool:
+    return protocol in MUXERS
 
 
 def _frame(message: bytes) -> bytes:

@@ -26,8 +26,10 @@ MODULES = (
     "multiaddr",
     "multibase",
     "multistream",
+    "noise",
     "peerid",
     "protobuf",
+    "upgrade",
     "varint",
     "yamux",
 )
