@@ -91,10 +91,11 @@ class Host:
     `allowance`: what may be done for others now. `utc()`: seconds since 1970, None while the clock
     cannot be right. Services register what they add: `answers` to the status socket, by verb;
     `tallies`, counters of what was done for others since the start (those in edge.tiers.ledger are
-    entered there); `peer_reports`; `finders`, which are asked in turn for addresses of a peer;
-    `content_routing`, which knows who provides what; `relays_for`, which tells whether others reach
-    a peer by a circuit through this node; `roles`, what the node does for everybody, by name:
-    whether it does so now.
+    entered there); `overviews`, their parts of the overview; `rates` and `gauges`, what its graphs
+    show by name: counters that only grow, and figures as they are; `peer_reports`; `finders`, which
+    are asked in turn for addresses of a peer; `content_routing`, which knows who provides what;
+    `relays_for`, which tells whether others reach a peer by a circuit through this node; `roles`,
+    what the node does for everybody, by name: whether it does so now.
     """
 
     def __init__(self, config: Config, share: int = 0, buffer_size: int = 0) -> None:
@@ -138,6 +139,9 @@ class Host:
         self.swarm.closed.append(self._on_close)
         self.answers: dict[str, Answer] = {}
         self.tallies: list[Callable[[], Mapping[str, int]]] = []
+        self.overviews: list[Callable[[], Status]] = []
+        self.rates: dict[str, Callable[[], int]] = {}
+        self.gauges: dict[str, Callable[[], int]] = {}
         self.peer_reports: list[PeerReport] = []
         self.finders: list[Finder] = []
         self.content_routing: ContentRouting | None = None

@@ -25,6 +25,7 @@ from edge.http.client import HttpClient
 from edge.http.errors import HttpError
 from edge.http.limits import ClientLimits
 from edge.http.server import HttpServer
+from edge.text import shown
 from edge.threads import in_thread
 from edge.version import AGENT
 from edge.wire.peerid import PeerId
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from edge.config.load import Config
     from edge.host import Host, Status
 
+_TROUBLE = 160  # characters of it in the overview
 SHARE = 0.4  # of the memory to lease: flights, readers, clients, the store's index
 
 
@@ -134,6 +136,16 @@ class Core:
         counters = self._puller.counters
         pieces = self._sharing.server.fragments
         return counters.get("lan_bytes", 0), counters.get("saved_bytes", 0), pieces
+
+    def overview(self) -> Status:
+        """The disk, what it saved, and what is wrong with it."""
+        store, counters = self.store, self._puller.counters
+        return {
+            "bytes": store.index.bytes,
+            "size": store.space.quota,
+            **{name: counters.get(name, 0) for name in ("wan_bytes", "saved_bytes", "lan_bytes")},
+            "trouble": shown(store.trouble, _TROUBLE),
+        }
 
     def report(self) -> Status:
         """Keys of `kwaainet status --json`."""

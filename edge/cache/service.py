@@ -35,6 +35,7 @@ class CacheService:
         self._changed = asyncio.Event()
         self._given = dict.fromkeys(_TALLY, 0)  # before it was last turned off
         host.tallies.append(self._tally)
+        host.overviews.append(self._overview)
         host.roles["cache"] = lambda: self.core is not None and self.core.shares
         self._opening = asyncio.Lock()
         for verb in VERBS:
@@ -87,6 +88,9 @@ class CacheService:
             self.core = Core(self._host)
         await self.core.follow(config)
         return self.core
+
+    def _overview(self) -> Status:
+        return {"cache": self.core.overview()} if self.core is not None else {}
 
     def _tally(self) -> dict[str, int]:
         if self.core is None:

@@ -84,6 +84,7 @@ class PortMapper:
         self._backoff = Backoff(self._loop.time, LONGEST_REST)
         self._wake = asyncio.Event()
         host.network_changed.append(self._start_afresh)
+        host.overviews.append(self._overview)
         host.swarm.listening_changed.append(self._wake.set)
 
     # --- Service ---
@@ -133,6 +134,10 @@ class PortMapper:
         ]
         found = {"ports": ports, "failed": self.failed}
         return {"port_mapping": found | ({"error": self.error} if self.error else {})}
+
+    def _overview(self) -> Status:
+        mapped = any(mapping.address.scope() == PUBLIC for mapping in self._mappings.values())
+        return {"ports": "mapped"} if mapped else {}
 
     # --- what is wanted, of whom ---
 

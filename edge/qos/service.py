@@ -58,6 +58,8 @@ class QosService:
         self._news = asyncio.Event()  # for hooks
         host.swarm.new_socket = self.marks.new_socket
         host.swarm.work_begun.append(self._mark_work)
+        host.overviews.append(self._overview)
+        host.gauges["line"] = self._percent
 
     def configure(self, config: Config) -> None:
         """Other settings from now on, for the sockets that there are as well."""
@@ -226,6 +228,15 @@ class QosService:
         return min(recent) - min(self._delays) if len(recent) == _RECENT else 0.0
 
     # --- for status ---
+
+    def _overview(self) -> Status:
+        busy = self.busy
+        return {"line": None if busy is None else round(busy, 2)}
+
+    def _percent(self) -> int:
+        """Of the line that others use; -1: unknown."""
+        busy = self.busy
+        return -1 if busy is None else round(100 * busy)
 
     def report(self) -> Status:
         """Rates are bytes a second."""

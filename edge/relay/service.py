@@ -85,6 +85,9 @@ class RelayService:
         host.allowance.changed.append(self._follow_allowance)
         host.relays_for = self.reservations.__contains__
         host.tallies.append(self._tally)
+        host.overviews.append(self._overview)
+        host.rates["down"] = lambda: self.circuits.relayed[0]
+        host.rates["up"] = lambda: self.circuits.relayed[1]
         host.peer_reports.append(self._report_peer)
         host.roles["relay"] = lambda: self.admission.public
 
@@ -144,6 +147,16 @@ class RelayService:
             "bytes_relayed": sum(self.circuits.relayed),
             "circuits": self.circuits.total,
             "reservations": len(self.reservations),
+        }
+
+    def _overview(self) -> Status:
+        found = self.report()
+        circuits = found["circuits"]
+        return {
+            "reservations": found["reservations"],
+            "circuits": {name: circuits[name] for name in ("open", "max", "total")},
+            "bytes": found["bytes"],
+            "refused": {"relay": sum(self.refusals.values())},
         }
 
     def _report_peer(self, peer: PeerId) -> tuple[int, Status]:

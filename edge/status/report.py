@@ -13,7 +13,7 @@ from edge.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from edge.host import Host, Service, Status
     from edge.swarm.connection import Connection
@@ -46,8 +46,13 @@ def status(host: Host, services: Iterable[Service]) -> Status:
         "flash": {"written": atomic.flash.written},
         **swarm.clones.report(),
     }
-    for service in services:
-        for key, value in _reported(service).items():
+    return merged(found, [service.report for service in services])
+
+
+def merged(found: Status, parts: Iterable[Callable[[], Status]]) -> Status:
+    """`found` and the keys of all `parts`; a dictionary that two have holds the keys of both."""
+    for part in parts:
+        for key, value in _reported(part).items():
             if isinstance(value, dict) and key in found:
                 found[key].update(value)
             else:
@@ -55,13 +60,12 @@ def status(host: Host, services: Iterable[Service]) -> Status:
     return found
 
 
-def _reported(service: Service) -> Status:
-    """The keys of `service`; none, with a line in the log, if it fails."""
+def _reported(part: Callable[[], Status]) -> Status:
+    """Its keys; none, with a line in the log, if it fails."""
     try:
-        return service.report()
+        return part()
     except Exception as error:  # noqa: BLE001 - whatever it is, the others are reported
-        name = type(service).__name__
-        log.error("report-failed", part=name, error=f"{type(error).__name__}: {error}")
+        log.error("report-failed", part=part.__qualname__, error=f"{type(error).__name__}: {error}")
         return {}
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     Request = dict[str, Any]
-    Answer = Mapping[str, Any]
+    Answer = Mapping[str, Any] | bytes  # bytes: the line as it is sent
     Answerer = Callable[[Request], Awaitable[Answer]]
 
 MAX_REQUEST = 4096  # bytes of a line
@@ -345,6 +345,8 @@ def _error(text: str) -> Answer:
 
 
 def _encoded(answer: Answer) -> bytes:
+    if isinstance(answer, bytes):
+        return answer
     import json
 
     return json.dumps(answer).encode("ascii") + b"\n"

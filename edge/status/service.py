@@ -9,11 +9,14 @@ from edge.config.schema import Node, Status
 from edge.host import parsed
 from edge.http.errors import HttpError
 from edge.status import report
+from edge.status.history import STEP
+from edge.status.overview import Overview
 from edge.status.server import StatusServer
 from edge.status.verbs import verbs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Sequence
 
     from edge.config.load import Config
@@ -32,7 +35,14 @@ class StatusService:
         self._services = services
         self._listens = bool(node.listen)
         self.http: HttpServer | None = None
-        answers = {"status": self._status, "peers": self._peers, **host.answers}
+        self.overview = Overview(host, host.swarm.loop.time)
+        self._timer: asyncio.TimerHandle | None = None
+        answers = {
+            "status": self._status,
+            "overview": self._overview,
+            "peers": self._peers,
+            **host.answers,
+        }
         locked = locked and os.path.samefile(node.data_dir, node.run_dir)
         self._server = StatusServer(
             node.run_dir, {**answers, **verbs(host.swarm, host.dialer)}, locked=locked
@@ -45,6 +55,7 @@ class StatusService:
     async def start(self) -> None:
         """Raises StatusError."""
         await self._server.start()
+        self._sample()
 
     def serve_http(self, config: Config) -> None:
         """Serve the pages as configured, from now on. Raises HttpError."""
@@ -71,15 +82,25 @@ class StatusService:
 
     async def stop(self) -> None:
         """Let everybody go who asks."""
+        if self._timer is not None:
+            self._timer.cancel()
         await self._server.stop()
         if self.http is not None:
             await self.http.stop()
+
+    def _sample(self) -> None:
+        swarm = self._host.swarm
+        self._timer = swarm.loop.call_later(STEP * swarm.slowdown, self._sample)
+        self.overview.sample()
 
     def _well(self) -> bool:
         return self._host.swarm.accepting or not self._listens
 
     async def _status(self, _: Request) -> Answer:
         return self.report()
+
+    async def _overview(self, _: Request) -> Answer:
+        return self.overview.line()
 
     async def _peers(self, _: Request) -> Answer:
         return report.peers(self._host)

@@ -14,7 +14,7 @@ HANDSHAKE = 8 * KIB  # without what it holds of a frame
 STREAM = 2 * KIB
 HANDLER = 2 * KIB  # a stream's, while a task serves it
 # Observed addresses, failed dials, what rests, rates of handshakes and dial-backs, senders of wrong
-# signatures.
+# signatures; the overview's samples and line.
 SMALL_TABLES = 320 * KIB
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from edge.config.schema import Node
-from edge.tiers.ledger import Counts, Ledger, report
+from edge.tiers.ledger import UNDATED, Counts, Ledger, report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from edge.config.load import Config
     from edge.host import Host, Status
+
+_SHOWN_DAYS = 14
 
 
 class Modes(Protocol):
@@ -30,6 +32,7 @@ class Bookkeeper:
         self._host = host
         modes.passed.append(self._passed)
         host.answers["ledger"] = self._answer
+        host.overviews.append(self._overview)
 
     def configure(self, config: Config) -> None:
         """There is nothing to configure."""
@@ -43,6 +46,17 @@ class Bookkeeper:
 
     def report(self) -> Status:
         return {}
+
+    def _overview(self) -> Status:
+        """The last days: bytes relayed, saved on the way here, and given to clients."""
+        names = ("bytes_relayed", "wan_bytes_saved", "cache_bytes_served")
+        dated = [day for day in self.ledger.days() if day[0] != UNDATED]
+        return {
+            "days": [
+                [name, *[round(day.values[count]) for count in names]]
+                for name, day in dated[-_SHOWN_DAYS:]
+            ]
+        }
 
     def _passed(self, mode: str, seconds: float) -> None:
         counts = Counts()

@@ -31,6 +31,7 @@ _SECONDS = tuple(f"{mode}_seconds" for mode in MODES)
 _CACHE = ("cache_bytes_served", "wan_bytes_saved")  # last: older files end before them
 FIELDS = (*_COUNTS, "reservation_seconds", *_SECONDS, *_CACHE)
 COLUMNS = ("day", *FIELDS, "vda_estimate_low", "vda_estimate_high")  # of an export
+UNDATED = "undated"
 _BEHIND = 3600.0  # seconds after which a clock that lies behind the newest day is believed
 _MAX_FILE = 1 << 18
 _MAX_DIGITS = 18  # of a number in a file
@@ -134,7 +135,7 @@ class Ledger:
         """Write today's account. A disk that does not take it is logged."""
         self._unsaved = 0.0
         today = self._days.get(self._today)
-        rows = {"undated": self._undated.row()}
+        rows = {UNDATED: self._undated.row()}
         if today is not None:
             rows[_name(self._today)] = today.row()
         self._write(TODAY, rows)
@@ -144,7 +145,7 @@ class Ledger:
         for date in sorted(self._days):
             yield _name(date), self._days[date]
         if any(self._undated.row()):
-            yield "undated", self._undated
+            yield UNDATED, self._undated
 
     def _date(self, utc: float | None, seconds: float) -> int | None:
         """Today, None while the clock cannot be right."""
@@ -188,7 +189,7 @@ class Ledger:
                 try:
                     name, *words = line.split(" ", len(FIELDS))
                     day = Day.of(words)
-                    if name == "undated":
+                    if name == UNDATED:
                         self._undated = day
                     else:
                         self._days[_number(name)] = day

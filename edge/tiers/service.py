@@ -13,10 +13,12 @@ from typing import Protocol
 from edge import log
 from edge.config.schema import Adapt, Node
 from edge.machine import memory
+from edge.text import shown
 from edge.tiers.controller import SCHEDULE, Controller, Hold, Readings, Settings, Step
 from edge.tiers.modes import FULL, PAUSED, RELAY
 from edge.tiers.schedule import schedule
 from edge.tiers.sensors import Sensors
+from edge.tiers.timeline import Timeline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ TICK = 1.5  # seconds between two looks at the memory
 _OTHERS = 4  # looks at the memory for one at the rest
 PAUSED_TICK = 6.0
 PAUSED_SLOWDOWN = 10.0  # how much longer all regular work waits during a pause
+_REASONS, _TEXT = 6, 160  # of the overview: sentences about the machine, and characters of each
 _SUSPENDED = 60.0  # seconds between two looks that were no service: the machine slept
 
 
@@ -64,6 +67,8 @@ class ModeService:
         self._looks = 0
         self._seen_at = time.monotonic()
         self._controller = Controller(settings(config[Adapt]), self._allowed(), self._seen_at)
+        self._timeline = Timeline(self.step.mode, self._seen_at)
+        host.overviews.append(self._overview)
 
     @property
     def step(self) -> Step:
@@ -122,6 +127,20 @@ class ModeService:
             found["decision"] = self._fitness._asdict()
         return found
 
+    def _overview(self) -> Status:
+        step, fit = self.step, self._fitness
+        found: Status = {
+            "mode": step.mode,
+            "reason": shown(step.reason, _TEXT),
+            "day": self._timeline.day(time.monotonic()),
+            "rate": step.rate,
+            "new_work": step.admits,
+        }
+        if fit is not None:
+            why = [shown(reason, _TEXT) for reason in fit.reasons[:_REASONS]]
+            found |= {"tier": fit.tier, "fit": fit.mode, "why": why}
+        return found
+
     def look(self) -> None:
         """Measure, keep account, decide: one round."""
         now = time.monotonic()
@@ -144,6 +163,7 @@ class ModeService:
         step = self._controller.decide(self._readings, self._allowed(), now)
         if step.terms == before.terms and step.urgent <= before.urgent:
             return False
+        self._timeline.enter(step.mode, now)
         log.info(
             "mode-changed",
             mode=step.mode,

@@ -6,6 +6,7 @@ import re
 from functools import partial
 from pathlib import Path
 
+from edge.status.client import Session
 from tests.counterparts.base import Setup, asynchronous, free_port, until
 from tests.counterparts.edge_node import EdgeNode
 from tests.counterparts.ours_peer import OurPeer
@@ -77,6 +78,18 @@ async def test_the_page_has_every_key_of_status_and_no_other(tmp_path: Path) -> 
             set(),
             set(),
         )
+
+
+@asynchronous(60)
+async def test_the_page_has_every_key_of_the_overview_and_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "kwaainet.toml"
+    listen = f"/ip4/127.0.0.1/tcp/{free_port()}"
+    file.write_text(f'[cache]\ngateway = true\ngateway_listen = ["{listen}"]\n')
+    async with EdgeNode(options=["--config", str(file)]) as node:
+        await until(partial(_has_cache, node))
+        with Session(str(node.data_dir), 10.0) as session:
+            told = emitted(session.ask({"verb": "overview"}), set())
+        assert differences(documented("overview"), told) == (set(), set())
 
 
 @asynchronous(60)
