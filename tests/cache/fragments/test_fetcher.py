@@ -93,7 +93,8 @@ async def test_several_peers_give_at_once(tmp_path: Path) -> None:
             await taker.connect(giver)
         file = await taker.fetcher.fetch(name)
         assert await kept(file) == DATA
-        assert all(giver.server.fragments for giver in givers)
+        # The first runs of two are all of it: the third may have something taken over, or not.
+        assert sum(giver.server.fragments > 0 for giver in givers) >= 2
 
 
 @asynchronous(60)
