@@ -121,11 +121,9 @@ class RouterRoot:
         file = self.path(path)
         return file.read_text() if file.exists() else ""
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
         """A command in there, with busybox's applets and the stand-ins as its PATH."""
-        return subprocess.run(
-            self._inside(*words), capture_output=True, text=True, stdin=subprocess.DEVNULL
-        )
+        return subprocess.run(self._inside(*words), capture_output=True, text=True, input=given)
 
     def _inside(self, *words: str) -> list[str]:
         enter = ["nsenter", "-t", str(self._holder.pid), "-m", "-n", "--", "chroot"]
@@ -154,11 +152,11 @@ class RouterRoot:
         return [*jail, "/usr/bin/env", "-i", f"PYTHONPATH={ROOT}", *environment, *words]
 
     @contextmanager
-    def started(self, *words: str) -> Iterator[None]:
+    def started(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
         """The same, running meanwhile."""
         process = subprocess.Popen(self._inside(*words), stdin=subprocess.DEVNULL)
         try:
-            yield
+            yield process
         finally:
             process.kill()
             process.wait()
@@ -183,8 +181,11 @@ class RouterRoot:
     def _fill(self) -> None:
         shutil.copytree(HERE / "files", self.path("/"), dirs_exist_ok=True)
         self.path("/standin").mkdir()
-        for name in ("uci", "logger"):
+        for name in ("uci", "logger", "logread", "ubus"):
             shutil.copy(STANDINS / name, self.path("/standin"))
+        text = (STANDINS / "jshn").read_text()
+        self.write("/standin/jshn", f"#!{sys.executable}\n{text}", 0o755)
+        self.write("/usr/share/libubox/jshn.sh", (STANDINS / "jshn.sh").read_text())
         shutil.copy(STANDINS / "fw4", self.path("/sbin/fw4"))
         shutil.copy(STANDINS / "rc.common", self.path("/etc/rc.common"))
         self.write("/lib/functions/procd.sh", (STANDINS / "procd.sh").read_text())
