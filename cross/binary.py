@@ -109,7 +109,7 @@ def _own_objects(target: Target, python: Path, sodium: Path, work: Path) -> list
     calls = [f"#ifdef __NR_{name}\n__NR_{name},\n#endif\n" for name in contents.system_calls()]
     (work / "syscalls.h").write_text("".join(calls))
     small = ROOT / "edge" / "crypto" / "small" / "_primitives.c"
-    ours = [IMAGE / f"{name}.c" for name in ("image", "unpack", "no_compiler")]
+    ours = [IMAGE / f"{name}.c" for name in ("image", "ask", "unpack", "no_compiler")]
     ours += [small, mbedtls.SMALL / "_tls.c"]
     objects = lzma.decoder(target)
     for source in (*ours, work / "modules.S"):

@@ -45,7 +45,7 @@ class Node:
             try:
                 return dict(json.loads(await self._router.run("kwaainet status --json")))
             except GuestError as error:
-                if "has not answered" not in str(error):
+                if "no answer within" not in str(error):
                     raise
         raise GuestError(f"the node does not answer: {await self.log()}")
 

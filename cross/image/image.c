@@ -28,6 +28,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "ask.h"
 #include "unpack.h"
 
 typedef struct {
@@ -393,8 +394,10 @@ main(int argc, char **argv)
 {
     PyObject *start, *result;
     PyStatus status;
-    long code;
+    long code = ask(argc, argv);
 
+    if (code != NOT_ASKED)
+        return (int)code;
     hold_signals();
     if (argc > 1 && strcmp(argv[1], "--confined") == 0) {
         confine();

@@ -1,4 +1,4 @@
-"""The commands that ask a running node: `kwaainet status | peers | ping | connect`.
+"""The commands that ask a running node: `kwaainet status | ask | peers | ping | connect`.
 
 Each returns the command's exit status: 0, 1 when it failed, 3 when no node runs there. Errors are
 one line on standard error. Blocking sockets: there is nothing else to do meanwhile.
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 
 FAILED = 1
 NO_NODE = 3
+BRIEF = 2.0  # seconds for who asks every few seconds
 QUICK = 10.0  # seconds in which a node tells about itself
 PATIENT = 35.0  # seconds for what involves a peer; the node gives up after 30
-MAX_ANSWER = 4 << 20  # bytes; 1024 peers are below 1 MiB
+MAX_ANSWER = 4 << 20  # bytes
+MAX_FORWARDED = 1 << 20  # bytes; 1024 peers are less
 REFRESH = 2.0  # seconds between two tables of `peers --watch`
 PING_INTERVAL = 1.0
 _CHUNK = 65536
@@ -49,6 +51,20 @@ def status(config: "Config", as_json: bool) -> int:
             if as_json
             else view.status_lines(answer, has_colour(sys.stdout))
         )
+        return 0
+
+    return _reported(run)
+
+
+def forward(config: "Config", verb: str) -> int:
+    """Print the node's answer to `verb` as it comes; cross/image/ask.c does the same."""
+
+    def run() -> int:
+        with Session(config[Node].run_dir, BRIEF, MAX_FORWARDED) as link:
+            line = link.line({"verb": verb}).decode("ascii", "backslashreplace")
+        if line.startswith('{"error"'):
+            raise StatusError(line)
+        _print(line)
         return 0
 
     return _reported(run)
@@ -87,10 +103,14 @@ def ask(config: "Config", verb: str, **fields: object) -> "Answer":
 
 
 class Session:
-    """A connection to the node of a data directory. Raises NotRunning and StatusError."""
+    """A connection to the node of a data directory. Raises NotRunning and StatusError.
 
-    def __init__(self, run_dir: str, wait: float) -> None:
+    `wait`: seconds for an answer, which has `most` bytes.
+    """
+
+    def __init__(self, run_dir: str, wait: float, most: int = MAX_ANSWER) -> None:
         self._wait = wait
+        self._most = most
         self._received = bytearray()
         self._sock = socket.socket(socket.AF_UNIX)
         self._sock.settimeout(wait)
@@ -111,13 +131,7 @@ class Session:
 
         `descriptor`: of a file that the node is given, -1 for none.
         """
-        try:
-            self._send(json.dumps(request).encode("ascii") + b"\n", descriptor)
-            line = self._line()
-        except TimeoutError:
-            raise StatusError(f"the node has not answered within {self._wait:g} s") from None
-        except OSError as error:
-            raise StatusError(f"the node does not answer: {error.strerror}") from None
+        line = self.line(request, descriptor)
         try:
             answer = json.loads(line)
         except ValueError:
@@ -127,6 +141,18 @@ class Session:
         if list(answer) == ["error"]:
             raise StatusError(shown(answer["error"], 1024))
         return answer
+
+    def line(self, request: "Answer", descriptor: int = -1) -> bytes:
+        """The answer as it comes, without the end of its line."""
+        deadline = time.monotonic() + self._wait
+        self._sock.settimeout(self._wait)
+        try:
+            self._send(json.dumps(request).encode("ascii") + b"\n", descriptor)
+            return self._line(deadline)
+        except TimeoutError:
+            raise StatusError(f"no answer within {self._wait:g} s") from None
+        except OSError as error:
+            raise StatusError(f"the node does not answer: {error.strerror}") from None
 
     def _send(self, line: bytes, descriptor: int) -> None:
         sent = 0
@@ -153,10 +179,14 @@ class Session:
         except OSError as error:
             raise StatusError(f"cannot ask the node in {run_dir}: {error.strerror}") from None
 
-    def _line(self) -> bytes:
+    def _line(self, deadline: float) -> bytes:
         while b"\n" not in self._received:
-            if len(self._received) > MAX_ANSWER:
+            if len(self._received) >= self._most:
                 raise StatusError("the node's answer does not end")
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._sock.settimeout(left)
             data = self._sock.recv(_CHUNK)
             if not data:
                 raise StatusError("the node closed the connection without an answer")

@@ -9,10 +9,25 @@ if TYPE_CHECKING:
     from edge.config.load import Config
 
 
+_VERB = "abcdefghijklmnopqrstuvwxyz-"
+
+
 def _status(config: "Config", args: "Arguments") -> int:
     from edge.status import client
 
     return client.status(config, "json" in args.switches)
+
+
+def _ask(config: "Config", args: "Arguments") -> int:
+    verb = args.positionals[1]
+    if verb[:1] == "-" or not 0 < len(verb) <= 32 or verb.strip(_VERB):
+        raise ConfigError(
+            f"kwaainet ask: got {shown(verb)}; expected 1 to 32 lower-case letters and dashes"
+        )
+
+    from edge.status import client
+
+    return client.forward(config, verb)
 
 
 def _peers(config: "Config", args: "Arguments") -> int:
@@ -46,6 +61,7 @@ def _selftest(config: "Config", args: "Arguments") -> int:
 
 COMMANDS = (
     Command("status", _status, "show what the running node does and uses", switches=(JSON,)),
+    Command("ask", _ask, "print the running node's answer to a verb", operands=("VERB",)),
     Command(
         "peers",
         _peers,
