@@ -1,0 +1,110 @@
+"""The HTTP of the stand-in: files, ubus over JSON-RPC, a few paths of LuCI's controllers."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+import re
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+from tests.luci.rights import NOBODY, SESSIONS, rights_of
+
+if TYPE_CHECKING:
+    from tests.luci.server import Luci
+
+TOKEN = "d" * 32  # LuCI's against requests from other pages
+_MAX_BODY = 65536  # as uhttpd takes
+_VIEW = re.compile(r"/cgi-bin/luci/admin/services/kwaainet/(\w+)")
+_TRANSLATIONS = re.compile(r"/cgi-bin/luci/admin/translations/(\w+)")
+_STAGED = "/cgi-bin/luci/admin/uci/"
+
+
+class Uhttpd(ThreadingHTTPServer):
+    """On a free port of the loopback."""
+
+    daemon_threads = True
+
+    def __init__(self, luci: Luci) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.luci = luci
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Uhttpd
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        if url.path.startswith("/luci-static/"):
+            self._file(url.path)
+        elif found := _TRANSLATIONS.fullmatch(url.path):
+            self._say(200, "text/javascript", self.server.luci.translations(found[1]))
+        elif found := _VIEW.fullmatch(url.path):
+            self._view(found[1], {name: values[0] for name, values in parse_qs(url.query).items()})
+        else:
+            self._say(404, "text/plain", "not found")
+
+    def do_POST(self) -> None:
+        path = urlsplit(self.path).path
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length) if length <= _MAX_BODY else b""
+        if path.startswith("/ubus"):
+            self._ubus(body)
+        elif path.startswith(_STAGED):
+            self._staged(path.removeprefix(_STAGED), parse_qs(body.decode()))
+        else:
+            self._say(404, "text/plain", "not found")
+
+    def _view(self, name: str, query: dict[str, str]) -> None:
+        known = SESSIONS.get(query.get("as", ""))
+        language = re.sub(r"\W", "", query.get("lang", "en"))
+        page = self.server.luci.page(known[0] if known else self._session(), name, language)
+        self._say(403 if page is None else 200, "text/html", page or "Log in")
+
+    def _ubus(self, body: bytes) -> None:
+        """One request or a list of them; no header lets pages of other origins read on."""
+        try:
+            asked = json.loads(body)
+        except ValueError:
+            asked = None
+        rpc = self.server.luci.rpc
+        answer = [rpc(each) for each in asked] if isinstance(asked, list) else rpc(asked)
+        self._say(200, "application/json", json.dumps(answer))
+
+    def _staged(self, action: str, form: dict[str, list[str]]) -> None:
+        """What LuCI's controller does with staged changes."""
+        if action == "confirm":
+            self._say(200, "text/plain", "")
+        elif form.get("token") != [TOKEN] or not rights_of(self._session()).write:
+            self._say(403, "text/plain", "no rights")
+        elif action == "revert":
+            self.server.luci.revert()
+            self._say(200, "text/plain", "")
+        else:
+            self.server.luci.apply()
+            self._say(200, "application/json", json.dumps({"token": TOKEN}))
+
+    def _session(self) -> str:
+        found = re.search(r"sysauth_http=(\w+)", self.headers.get("Cookie", ""))
+        return found[1] if found else NOBODY
+
+    def _file(self, path: str) -> None:
+        data = self.server.luci.file(path)
+        if data is None:
+            self._say(404, "text/plain", "not found")
+        else:
+            self._say(200, mimetypes.guess_type(path)[0] or "application/octet-stream", data)
+
+    def _say(self, status: int, kind: str, body: str | bytes) -> None:
+        data = body.encode() if isinstance(body, str) else body
+        text = kind.startswith("text/") or kind.endswith("json")
+        self.send_response(status)
+        self.send_header("Content-Type", f"{kind}; charset=utf-8" if text else kind)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
