@@ -322,6 +322,15 @@ class Page:
         found, self.errors = self.errors, []
         return found
 
+    def take_error(self, text: str) -> None:
+        """Wait for what is meant to go wrong: its errors hold `text`, and do not count any more."""
+
+        def heard() -> bool:
+            return any(text in error for error in self.errors)
+
+        self._wait(heard, lambda: f"no error with {text}")
+        self.errors = [error for error in self.errors if text not in error]
+
     # -- how it is seen
 
     def resize(self, viewport: Viewport) -> None:

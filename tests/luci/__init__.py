@@ -14,7 +14,7 @@ A test of a view is a function of two fixtures (conftest.py, tests/conftest.py):
 
 `page` (tests.counterparts.chromium.Page) is on a desktop; `chromium.page(PHONE, dark=True)` gives
 others. The test fails if anything goes wrong in the page; what is meant to is taken with
-page.take_errors(). Without `luci.answers`, `kwaainet` is answered by the real plugin under busybox
+page.take_error(). Without `luci.answers`, `kwaainet` is answered by the real plugin under busybox
 ash in luci.router, and what is applied stands in luci.config. `python -m tests.luci` serves the
 views to a browser of your own.
 """
