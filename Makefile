@@ -97,6 +97,10 @@ apk: ## dist/apk/TARGET for apk (OpenWrt 25.12 and later), signed likewise
 	@tools/venv
 	.venv/bin/python -m openwrt.package apk $(TARGET) $(BINARY_OF) dist/apk
 
+luci-schema: ## the options of LuCI's page "Settings", from the schema
+	@tools/venv
+	.venv/bin/python -m openwrt.luci
+
 docs: docs-pictures ## all of docs/ that is generated: options, a plot of the modes, pictures
 	@tools/venv test
 	@mkdir -p build
@@ -113,4 +117,4 @@ docs-pictures: ## draw docs/*.svg from docs/*.dot; each ends with the hash of it
 	done
 
 .PHONY: help run lint test compiled unit fuzz bench binary binaries qemu-test footprint release
-.PHONY: audit format ipk feed apk docs docs-pictures
+.PHONY: audit format ipk feed apk luci-schema docs docs-pictures
