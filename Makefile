@@ -88,6 +88,18 @@ ipk: ## dist/kwaainet_VERSION_TARGET.ipk of TARGET=mipsel_24kc (or another) and 
 	@tools/venv
 	.venv/bin/python -m openwrt.package ipk $(TARGET) $(BINARY_OF) dist
 
+luci-ipk: ## dist/luci-app-kwaainet_VERSION_all.ipk, the LuCI app, and its translations
+	@tools/venv
+	.venv/bin/python -m openwrt.package luci-ipk dist
+
+luci-apk: ## the same as .apk, signed with the keys in FEED_KEYS
+	@tools/venv
+	.venv/bin/python -m openwrt.package luci-apk dist
+
+luci-po: ## bring the LuCI app's translations up to date with its views
+	@tools/venv
+	.venv/bin/python -m openwrt.package luci-po
+
 feed: ## dist/feed/TARGET for opkg, signed with the keys in FEED_KEYS (docs/openwrt.md)
 	@tools/need @feed
 	@tools/venv
@@ -117,4 +129,4 @@ docs-pictures: ## draw docs/*.svg from docs/*.dot; each ends with the hash of it
 	done
 
 .PHONY: help run lint test compiled unit fuzz bench binary binaries qemu-test footprint release
-.PHONY: audit format ipk feed apk luci-schema docs docs-pictures
+.PHONY: audit format ipk luci-ipk luci-apk luci-po luci-schema feed apk docs docs-pictures

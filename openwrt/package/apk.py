@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from openwrt.package import adb
 from openwrt.package.keys import ApkKey
-from openwrt.package.recipe import SOURCE, File, Recipe
+from openwrt.package.recipe import File, Recipe
 
 _PACKAGE, _INDEX = 0x676B6370, 0x78646E69  # "pckg", "indx"
 
@@ -27,7 +27,6 @@ _PKG_INFO, _PKG_PATHS, _PKG_SCRIPTS = 1, 2, 3
 _NDX_PACKAGES = 2
 
 _UNIQUE_ID = 20  # bytes: of the SHA-256 of the database, with zeros in their place
-_DEPENDS = "libc"
 
 _FUNCTIONS = """[ -s ${IPKG_INSTROOT}/lib/functions.sh ] || exit 0
 . ${IPKG_INSTROOT}/lib/functions.sh
@@ -69,7 +68,7 @@ def build(recipe: Recipe, arch: str, key: ApkKey | None = None) -> Apk:
     fields[_PI_INSTALLED_SIZE] = database.integer(info.installed_size)
     unique = fields[_PI_HASHES] = database.blob(bytes(_UNIQUE_ID), shared=False)
     package = {_PKG_INFO: database.object(fields), _PKG_PATHS: database.array(paths)}
-    package[_PKG_SCRIPTS] = _scripts(database, recipe.name)
+    package[_PKG_SCRIPTS] = _scripts(database, recipe)
     database.root(database.object(package))
     unique_id = hashlib.sha256(database.data).digest()[:_UNIQUE_ID]
     database.patch(unique, unique_id)
@@ -83,17 +82,21 @@ def build(recipe: Recipe, arch: str, key: ApkKey | None = None) -> Apk:
     )
 
 
-def index(apk: Apk, key: ApkKey | None = None) -> bytes:
-    """An index of one package."""
+def index(packages: list[Apk], key: ApkKey | None = None) -> bytes:
+    """An index of packages, which stand there by their names."""
     database = adb.Database()
+    entries = [_entry(database, each) for each in sorted(packages, key=lambda each: each.filename)]
+    database.root(database.object({_NDX_PACKAGES: database.array(entries)}))
+    content = bytes(database.data)
+    return adb.container(_INDEX, content, _signature(_INDEX, content, key), [])
+
+
+def _entry(database: adb.Database, apk: Apk) -> int:
     fields = _info(database, apk.info, apk.unique_id)
     fields[_PI_INSTALLED_SIZE] = database.integer(apk.info.installed_size)
     fields[_PI_FILE_SIZE] = database.integer(len(apk.content))
     fields[_PI_HASHES] = database.blob(apk.identity)
-    packages = database.array([database.object(fields)])
-    database.root(database.object({_NDX_PACKAGES: packages}))
-    content = bytes(database.data)
-    return adb.container(_INDEX, content, _signature(_INDEX, content, key), [])
+    return database.object(fields)
 
 
 def _signature(schema: int, content: bytes, key: ApkKey | None) -> bytes:
@@ -103,6 +106,7 @@ def _signature(schema: int, content: bytes, key: ApkKey | None) -> bytes:
 def _info(database: adb.Database, info: Info, unique_id: bytes = b"") -> dict[int, int]:
     """The fields in the order in which apk-tools writes them."""
     recipe = info.recipe
+    names = sorted(["libc", *recipe.depends])
     return {
         _PI_NAME: database.text(recipe.name),
         _PI_VERSION: database.text(recipe.version),
@@ -110,24 +114,28 @@ def _info(database: adb.Database, info: Info, unique_id: bytes = b"") -> dict[in
         _PI_DESCRIPTION: database.text(" ".join([line.strip() for line in recipe.description])),
         _PI_ARCH: database.text(info.arch),
         _PI_LICENSE: database.text(recipe.license),
-        _PI_ORIGIN: database.text(SOURCE),
+        _PI_ORIGIN: database.text(recipe.source),
         _PI_MAINTAINER: database.text(recipe.maintainer),
-        _PI_DEPENDS: database.array([database.object({_DEP_NAME: database.text(_DEPENDS)})]),
+        _PI_DEPENDS: database.array([_dependency(database, name) for name in names]),
     }
+
+
+def _dependency(database: adb.Database, name: str) -> int:
+    return database.object({_DEP_NAME: database.text(name)})
 
 
 def _with_lists(recipe: Recipe) -> list[File]:
     prefix = f"lib/apk/packages/{recipe.name}"
-    checksums = {f"/{file.path}": hashlib.sha256(file.data).hexdigest() for file in recipe.files}
-    user = File(f"{prefix}.rusers", 0o644, f"{recipe.user}\n".encode())
-    names = sorted([f"/{file.path}" for file in (*recipe.files, user)])
-    static = [f"{path} {checksums[path]}" for path in recipe.kept if path in checksums]
-    lists = [
-        user,
-        File(f"{prefix}.list", 0o644, _lines(names)),
-        File(f"{prefix}.conffiles", 0o644, _lines(recipe.kept)),
-        File(f"{prefix}.conffiles_static", 0o644, _lines(static)),
-    ]
+    lists = []
+    if recipe.user:
+        lists.append(File(f"{prefix}.rusers", 0o644, f"{recipe.user}\n".encode()))
+    names = sorted([f"/{file.path}" for file in (*recipe.files, *lists)])
+    lists.append(File(f"{prefix}.list", 0o644, _lines(names)))
+    if recipe.kept:
+        checksums = {f"/{file.path}": hashlib.sha256(file.data) for file in recipe.files}
+        static = [f"{at} {checksums[at].hexdigest()}" for at in recipe.kept if at in checksums]
+        lists.append(File(f"{prefix}.conffiles", 0o644, _lines(recipe.kept)))
+        lists.append(File(f"{prefix}.conffiles_static", 0o644, _lines(static)))
     return _by_directory([*recipe.files, *lists])
 
 
@@ -183,11 +191,12 @@ def _acl(database: adb.Database, mode: int) -> int:
     return database.object({_ACL_MODE: database.integer(mode), _ACL_USER: root, _ACL_GROUP: root})
 
 
-def _scripts(database: adb.Database, name: str) -> int:
-    install = _INSTALL % name
+def _scripts(database: adb.Database, recipe: Recipe) -> int:
+    own = [line for line in recipe.postinst.splitlines() if not line.startswith("#!")]
+    install = _INSTALL % recipe.name + "".join([f"{line}\n" for line in own])
     scripts = {
         _SCRIPT_POST_INSTALL: f"#!/bin/sh\n{install}",
-        _SCRIPT_PRE_DEINSTALL: f"#!/bin/sh\n{_FUNCTIONS % name}default_prerm\n",
+        _SCRIPT_PRE_DEINSTALL: f"#!/bin/sh\n{_FUNCTIONS % recipe.name}default_prerm\n",
         _SCRIPT_POST_UPGRADE: f"#!/bin/sh\nexport PKG_UPGRADE=1\n{install}",
     }
     return database.object({number: database.text(text) for number, text in scripts.items()})

@@ -1,7 +1,7 @@
 """Feeds to be put on any web server: a directory for each architecture, with its index signed.
 
 opkg's holds Packages, Packages.gz and Packages.sig beside the .ipk files, as OpenWrt's
-scripts/ipkg-make-index.sh and usign make them; apk's holds packages.adb beside the .apk.
+scripts/ipkg-make-index.sh and usign make them; apk's holds packages.adb beside the .apk files.
 """
 
 import gzip
@@ -37,7 +37,8 @@ def _entry(package: Ipk) -> str:
     )
 
 
-def write_apk(directory: Path, package: apk.Apk, key: ApkKey) -> None:
+def write_apk(directory: Path, packages: list[apk.Apk], key: ApkKey) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / package.filename).write_bytes(package.content)
-    (directory / "packages.adb").write_bytes(apk.index(package, key))
+    for package in packages:
+        (directory / package.filename).write_bytes(package.content)
+    (directory / "packages.adb").write_bytes(apk.index(packages, key))

@@ -10,7 +10,7 @@ import io
 import tarfile
 from dataclasses import dataclass
 
-from openwrt.package.recipe import SOURCE, File, Recipe
+from openwrt.package.recipe import File, Recipe
 
 _POSTINST = b"""#!/bin/sh
 [ "${IPKG_NO_SCRIPT}" = "1" ] && exit 0
@@ -35,10 +35,12 @@ class Ipk:
 def build(recipe: Recipe, arch: str) -> Ipk:
     data = _tar(recipe.files, recipe.epoch)
     control = _control(recipe, arch, len(data))
+    conffiles = "".join([f"{path}\n" for path in recipe.conffiles]).encode()
     members = [
-        File("conffiles", 0o644, "".join([f"{path}\n" for path in recipe.conffiles]).encode()),
+        *([File("conffiles", 0o644, conffiles)] if conffiles else []),
         File("control", 0o644, control.encode()),
         File("postinst", 0o755, _POSTINST),
+        *([File("postinst-pkg", 0o755, recipe.postinst.encode())] if recipe.postinst else []),
         File("prerm", 0o755, _PRERM),
     ]
     outer = [
@@ -51,23 +53,23 @@ def build(recipe: Recipe, arch: str) -> Ipk:
 
 
 def _control(recipe: Recipe, arch: str, installed_size: int) -> str:
-    description = "\n".join([f" {line.strip()}" for line in recipe.description])
-    return (
-        f"Package: {recipe.name}\n"
-        f"Version: {recipe.version}\n"
-        "Depends: libc\n"
-        f"Source: {SOURCE}\n"
-        f"SourceName: {recipe.name}\n"
-        f"License: {recipe.license}\n"
-        f"LicenseFiles: {recipe.license_files}\n"
-        f"Section: {recipe.section}\n"
-        f"Require-User: {recipe.user}\n"
-        f"SourceDateEpoch: {recipe.epoch}\n"
-        f"Maintainer: {recipe.maintainer}\n"
-        f"Architecture: {arch}\n"
-        f"Installed-Size: {installed_size}\n"
-        f"Description: {description}\n"
-    )
+    fields = {
+        "Package": recipe.name,
+        "Version": recipe.version,
+        "Depends": ", ".join(["libc", *recipe.depends]),
+        "Source": recipe.source,
+        "SourceName": recipe.name,
+        "License": recipe.license,
+        "LicenseFiles": recipe.license_files,
+        "Section": recipe.section,
+        "Require-User": recipe.user,
+        "SourceDateEpoch": str(recipe.epoch),
+        "Maintainer": recipe.maintainer,
+        "Architecture": arch,
+        "Installed-Size": str(installed_size),
+        "Description": "\n".join([f" {line.strip()}" for line in recipe.description]),
+    }
+    return "".join([f"{name}: {text}\n" for name, text in fields.items() if text])
 
 
 def _tar(files: list[File], mtime: int, directories: bool = True) -> bytes:

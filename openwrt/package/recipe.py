@@ -1,13 +1,13 @@
-"""What ../Makefile says: the package's fields, scripts' input and files.
+"""What a package is made of, and what ../Makefile says of the node's.
 
-Reads only what our Makefile uses: `NAME:=value`, `define ... endef`, and INSTALL_BIN, _CONF or
+Reads only what our Makefiles use: `NAME:=value`, `define ... endef`, and INSTALL_BIN, _CONF or
 _DATA with a source and a destination. OpenWrt's rules.mk gives them the modes 0755, 0600 and 0644.
 """
 
 import os
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +19,7 @@ _BINARY = "$(PKG_BUILD_DIR)/dist/kwaainet-$(ARCH_PACKAGES)"
 
 
 class RecipeError(Exception):
-    """The Makefile, or a file it names, is not what this module understands."""
+    """A Makefile, or a file that a package is made of, is not as it is expected here."""
 
 
 @dataclass(frozen=True)
@@ -34,49 +34,53 @@ class File:
 @dataclass(frozen=True)
 class Recipe:
     """`version`: with the release. `kept`: what upgrades keep, files and directories, and
-    `conffiles` those files of the package among it.
+    `conffiles` those files of the package among it. `depends`: beside libc. `postinst`: run after
+    what every package does when it is installed. Texts that are empty are not in the package.
     """
 
     name: str
     version: str
     license: str
-    license_files: str
     section: str
     maintainer: str
-    user: str
     description: list[str]
-    kept: list[str]
-    conffiles: list[str]
     files: list[File]
     epoch: int
+    source: str = SOURCE
+    license_files: str = ""
+    user: str = ""
+    kept: list[str] = field(default_factory=list)
+    conffiles: list[str] = field(default_factory=list)
+    depends: list[str] = field(default_factory=list)
+    postinst: str = ""
 
 
 def read(binary: Path) -> Recipe:
     """The recipe with `binary` as the program. Raises RecipeError, OSError."""
     text = (HERE / "Makefile").read_text()
-    kept = _section(text, "conffiles")
-    files = _installed(_section(text, "install"), binary)
+    kept = section(text, "kwaainet/conffiles")
+    files = _installed(section(text, "kwaainet/install"), binary)
     paths = sorted([f"/{file.path}" for file in files])
     directories = [path for path in kept if path not in paths]
-    name = _value(text, "PKG_NAME")
+    name = value(text, "PKG_NAME")
     files.append(File(f"lib/upgrade/keep.d/{name}", 0o644, _lines(directories)))
     return Recipe(
         name=name,
-        version=f"{_value(text, 'PKG_VERSION')}-r{_value(text, 'PKG_RELEASE')}",
-        license=_value(text, "PKG_LICENSE"),
-        license_files=_value(text, "PKG_LICENSE_FILES"),
-        section=_value(text, "SECTION"),
-        maintainer=_value(text, "PKG_MAINTAINER"),
-        user=_value(text, "USERID"),
-        description=_section(text, "description"),
+        version=version(text),
+        license=value(text, "PKG_LICENSE"),
+        license_files=value(text, "PKG_LICENSE_FILES"),
+        section=value(text, "SECTION"),
+        maintainer=value(text, "PKG_MAINTAINER"),
+        user=value(text, "USERID"),
+        description=section(text, "kwaainet/description"),
         kept=kept,
         conffiles=[path for path in paths if _is_kept(path, kept)],
         files=sorted(files, key=lambda file: file.path),
-        epoch=_epoch(),
+        epoch=epoch(),
     )
 
 
-def _epoch() -> int:
+def epoch() -> int:
     """$SOURCE_DATE_EPOCH, else the time of the last commit: all there is in a package is as old."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if given:
@@ -85,17 +89,23 @@ def _epoch() -> int:
     return int(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
-def _value(text: str, name: str) -> str:
+def version(text: str) -> str:
+    return f"{value(text, 'PKG_VERSION')}-r{value(text, 'PKG_RELEASE')}"
+
+
+def value(text: str, name: str) -> str:
+    """What the Makefile `text` sets `name` to. Raises RecipeError."""
     found = re.search(rf"^\s*{name}:=(.*)$", text, re.MULTILINE)
     if found is None:
         raise RecipeError(f"Makefile: no {name}")
     return found[1].strip()
 
 
-def _section(text: str, name: str) -> list[str]:
-    found = re.search(rf"^define Package/kwaainet/{name}\n(.*?)^endef", text, re.M | re.S)
+def section(text: str, name: str) -> list[str]:
+    """The lines of `define Package/name` in the Makefile `text`. Raises RecipeError."""
+    found = re.search(rf"^define Package/{name}\n(.*?)^endef", text, re.M | re.S)
     if found is None:
-        raise RecipeError(f"Makefile: no {name} of the package")
+        raise RecipeError(f"Makefile: no Package/{name}")
     return found[1].splitlines()
 
 

@@ -319,7 +319,7 @@ def test_an_index_is_what_apk_tools_makes_of_the_same_package() -> None:
     theirs = (GOLDEN / "packages.adb").read_bytes()
     golden_size = (GOLDEN / "kwaainet-0.1.0-r1.apk").stat().st_size
     package = apk.build(SAMPLE, ARCH)
-    ours = blocks(apk.index(package))
+    ours = blocks(apk.index([package]))
     assert ours[0] == blocks(theirs)[0]
     words = {0x10000000 | len(package.content): 0x10000000 | golden_size}
     ((kind, content),) = ours[1]
@@ -340,7 +340,7 @@ def signed_part(content: bytes) -> tuple[bytes, bytes]:
 
 def test_packages_and_index_are_signed(tmp_path: Path) -> None:
     key = ApkKey(tmp_path)
-    feed.write_apk(tmp_path / "feed", apk.build(SAMPLE, ARCH, key), key)
+    feed.write_apk(tmp_path / "feed", [apk.build(SAMPLE, ARCH, key)], key)
     public = serialization.load_pem_public_key(key.public.read_bytes())
     assert isinstance(public, ec.EllipticCurvePublicKey)
     for name in ("kwaainet-0.1.0-r1.apk", "packages.adb"):
