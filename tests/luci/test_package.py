@@ -133,6 +133,21 @@ def test_the_makefile_is_as_lucis_reviewers_ask() -> None:
 # --- translations ---
 
 
+def test_the_template_is_made_of_the_views() -> None:
+    """`make luci-po` brings it up to date."""
+    header = ["Content-Type: text/plain; charset=UTF-8"]
+    assert texts.TEMPLATE.read_text() == po.written(header, texts.messages())
+
+
+@pytest.mark.parametrize("path", texts.translations(), ids=lambda path: path.parent.name)
+def test_a_translation_is_up_to_date_and_complete(path: Path) -> None:
+    text = path.read_text()
+    assert text == texts.merged(text, texts.messages())
+    for message in po.read(text)[1]:
+        assert message.texts, message.id
+        assert all(message.texts), message.id
+
+
 @pytest.mark.parametrize("path", texts.translations(), ids=lambda path: path.parent.name)
 def test_a_translation_keeps_what_is_put_in(path: Path) -> None:
     """Placeholders, options of the schema, and blanks at the ends; and no markup comes in."""
