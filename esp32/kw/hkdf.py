@@ -2,12 +2,20 @@
 
 from hashlib import sha256
 
+_pad = bytearray(64)
 
-def _mac(key, message):
-    key = key + bytes(64 - len(key))
-    inner = sha256(bytes([byte ^ 0x36 for byte in key]))
+
+def _keyed(key, byte):
+    for i in range(64):
+        _pad[i] = (key[i] if i < len(key) else 0) ^ byte
+    return sha256(_pad)
+
+
+def _mac(key, message, last=b""):
+    inner = _keyed(key, 0x36)
     inner.update(message)
-    outer = sha256(bytes([byte ^ 0x5C for byte in key]))
+    inner.update(last)
+    outer = _keyed(key, 0x5C)
     outer.update(inner.digest())
     return outer.digest()
 
@@ -16,4 +24,4 @@ def hkdf2(chaining_key, material):
     """Two keys of 32 bytes from a chaining key of at most 64 bytes and `material`."""
     secret = _mac(chaining_key, material)
     first = _mac(secret, b"\1")
-    return first, _mac(secret, first + b"\2")
+    return first, _mac(secret, first, b"\2")

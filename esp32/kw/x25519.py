@@ -1,54 +1,68 @@
-"""X25519 (RFC 7748, section 5) in steps, so that a relay goes on between them."""
+"""X25519 (RFC 7748, section 5) in steps of about a millisecond: a relay goes on between them.
 
-_P = (1 << 255) - 19
+No branch and no address depends on a secret; what Python does between two programs takes the same
+time for a bit of 0 as for one of 1, as far as MicroPython's small integers do.
+"""
+
+from kw import field25519 as field
+from kw._programs import X25519_LADDER, X25519_LAST, X25519_QUOTIENT
+
 _BASE = b"\x09" + bytes(31)
-_BITS = 5  # of the ladder in each step
+_X1, _X2, _Z2, _X3, _Z3, _A24 = range(6)
+_BITS = 4  # of the ladder in each step
 
 
 class X25519:
     """The shared secret of the private key `scalar` and the public key `point`, 32 bytes each."""
 
+    __slots__ = ("_parts",)
+
     def __init__(self, scalar, point):
         if len(scalar) != 32 or len(point) != 32:
             raise ValueError("keys are 32 bytes")
-        self._k = int.from_bytes(scalar, "little") & ((1 << 254) - 8) | 1 << 254
-        self._x1 = x1 = int.from_bytes(point, "little") & ((1 << 255) - 1)
-        self._at = 255
-        self._swapped = 0
-        self._points = (1, 0, x1, 1)
+        field.take(self)
+        k = field.SCALAR
+        k[:] = scalar
+        k[0] &= 248
+        k[31] = k[31] & 127 | 64
+        for register, value in ((_X2, 1), (_Z2, 0), (_Z3, 1), (_A24, 121665)):
+            field.number(register, value)
+        field.load(_X1, point)
+        field.load(_X3, point)
+        self._parts = self._run()
 
     def step(self):
         """Do a part of the work; True when all is done."""
-        x1, k, swapped = self._x1, self._k, self._swapped
-        x2, z2, x3, z3 = self._points
-        for _ in range(min(_BITS, self._at)):
-            self._at -= 1
-            bit = k >> self._at & 1
-            if swapped != bit:
-                x2, z2, x3, z3 = x3, z3, x2, z2
-            swapped = bit
-            a, b = x2 + z2, x2 - z2
-            aa, bb = a * a % _P, b * b % _P
-            e = aa - bb
-            da, cb = (x3 - z3) * a % _P, (x3 + z3) * b % _P
-            x3, z3 = (da + cb) ** 2 % _P, x1 * (da - cb) ** 2 % _P
-            x2, z2 = aa * bb % _P, e * (aa + 121665 * e) % _P
-        self._points = (x2, z2, x3, z3)
-        self._swapped = swapped
-        return self._at == 0
+        field.check(self)
+        return next(self._parts, True)
 
     def result(self):
-        """The 32 bytes, after the last step. All zeros: the point was of small order."""
-        x2, z2 = self._points[2:] if self._swapped else self._points[:2]
-        return (x2 * pow(z2, _P - 2, _P) % _P).to_bytes(32, "little")
+        """The 32 bytes, once, after the last step. All zeros: the point was of small order."""
+        field.check(self)
+        field.take(None)
+        return field.store(_X2)
+
+    def _run(self):
+        (ladder,), (last,) = X25519_LADDER, X25519_LAST
+        k = field.SCALAR
+        swapped = 0
+        for at in range(254, -1, -1):
+            bit = k[at >> 3] >> (at & 7) & 1
+            field.run(ladder, swapped ^ bit)
+            swapped = bit
+            if at % _BITS == 0:
+                yield False
+        field.run(last, swapped)
+        for part in X25519_QUOTIENT:
+            field.run(part)
+            yield False
+        for i in range(32):
+            k[i] = 0
 
 
 def shared(scalar, point):
     """All steps at once."""
-    work = X25519(scalar, point)
-    while not work.step():
-        pass
-    return work.result()
+    return field.finish(X25519(scalar, point)).result()
 
 
 def public(scalar):
