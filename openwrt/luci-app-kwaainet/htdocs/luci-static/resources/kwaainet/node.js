@@ -55,8 +55,7 @@ return baseclass.extend({
 
 	/*
 	 * Has `edit` change UCI, then saves and applies it, one change after the other. Changes of other
-	 * pages that wait in this session would be applied with it: then all are shown, and the person
-	 * decides.
+	 * pages that wait in this session would be applied with it: then it waits beside them.
 	 */
 	change: function(edit) {
 		return changed = changed.then(() => {
@@ -68,12 +67,10 @@ return baseclass.extend({
 
 			edit();
 
-			return uci.save().then(() => others ? null : apply(ROLLBACK, true).then(() => confirm()))
-				.then(() => ui.changes.init()).then(() => others ? ui.changes.displayChanges() : null);
-		}).catch(error => {
-			ui.changes.init();
-			this.say(error.message, 'error');
-		});
+			return uci.save().then(() => others
+				? this.say(_('Saved. Other changes wait too: apply or revert all of them with "Unsaved Changes" above.'))
+				: apply(ROLLBACK, true).then(() => confirm()));
+		}).catch(error => this.say(error.message, 'error')).then(() => ui.changes.init());
 	},
 
 	/* The name of the first section of `type`, which is created if there is none. */
@@ -85,11 +82,17 @@ return baseclass.extend({
 
 	/* Shows `text` above the page, in place of what was shown there before. */
 	say: function(text, kind) {
-		if (notice)
-			notice.remove();
+		kind = kind || 'notice';
 
-		notice = ui.addNotification(null, E('p', {}, [ text ]), kind || 'notice');
-		notice.setAttribute('role', 'alert');
+		if (!notice || !notice.isConnected || !notice.classList.contains(kind)) {
+			if (notice)
+				notice.remove();
+
+			notice = ui.addNotification(null, E('p', {}, []), kind);
+			notice.setAttribute('role', 'alert');
+		}
+
+		this.text(notice.querySelector('p'), text);
 	},
 
 	/* Asks before something that cuts people off; resolves to whether it is to be done. */
@@ -113,8 +116,10 @@ return baseclass.extend({
 	button: (label, style, click) =>
 		E('button', { 'class': 'btn cbi-button cbi-button-' + style, 'click': click }, [ label ]),
 
-	/* The stylesheet of the views. */
-	style: () => E('link', { 'rel': 'stylesheet', 'href': L.resource('kwaainet/style.css') }),
+	/* Loads the stylesheet of the views; resolves in any case. */
+	style: () => new Promise(done => document.head.appendChild(E('link', {
+		'rel': 'stylesheet', 'href': L.resource('kwaainet/style.css'), 'load': done, 'error': done
+	}))),
 
 	/* Sets the text of `node`; the browser does nothing where it is the same. */
 	text: function(node, text) {

@@ -30,9 +30,9 @@ function gone(old, lines) {
 }
 
 return view.extend({
-	load: () => node.log(LINES).catch(() => ({ state: 'unknown' })),
+	load: () => Promise.all([ node.log(LINES).catch(() => ({ state: 'unknown' })), node.style() ]),
 
-	render: function(answer) {
+	render: function(found) {
 		this.lines = [];
 		this.level = 0;
 		this.wanted = '';
@@ -47,7 +47,6 @@ return view.extend({
 		this.count = E('p', { 'role': 'status' }, []);
 
 		const page = E('div', { 'class': 'kn' }, [
-			node.style(),
 			E('h2', {}, [ _('Log') ]),
 			E('div', { 'class': 'kn-filter' }, [
 				E('label', {}, [ _('Level'), ' ', E('select', {
@@ -67,9 +66,9 @@ return view.extend({
 		]);
 
 		this.pause.setAttribute('aria-pressed', false);
-		this.show(answer);
+		this.show(found[0]);
 		node.live(() => this.paused ? Promise.resolve()
-			: node.log(LINES).catch(() => ({ state: 'unknown' })).then(found => this.show(found)));
+			: node.log(LINES).catch(() => ({ state: 'unknown' })).then(answer => this.show(answer)));
 
 		return page;
 	},

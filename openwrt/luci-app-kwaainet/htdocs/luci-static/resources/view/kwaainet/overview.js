@@ -92,7 +92,8 @@ return view.extend({
 	load: function() {
 		return Promise.all([
 			this.ask(),
-			L.resolveDefault(uci.load('kwaainet'))
+			L.resolveDefault(uci.load('kwaainet')),
+			node.style()
 		]);
 	},
 
@@ -121,7 +122,6 @@ return view.extend({
 		parts.tier.append(mark('fit', 'span'), mark('why', 'ul', 'kn-why'));
 
 		const page = E('div', { 'class': 'kn' }, [
-			node.style(),
 			E('h2', {}, [ _('KwaaiNet') ]),
 			E('div', { 'class': 'kn-head' }, [
 				E('p', { 'class': 'kn-state', 'role': 'status' }, [ mark('dot', 'span', 'kn-dot'), mark('state', 'strong'), ' ', mark('does', 'span') ]),

@@ -50,7 +50,8 @@ const RELAYED = 6;
 return view.extend({
 	load: () => Promise.all([
 		node.peers().catch(() => ({ state: 'unknown' })),
-		L.resolveDefault(uci.load('kwaainet'))
+		L.resolveDefault(uci.load('kwaainet')),
+		node.style()
 	]),
 
 	render: function(found) {
@@ -72,7 +73,6 @@ return view.extend({
 			COLUMNS.map((column, i) => E('option', { 'value': i }, [ column[0] ])));
 
 		const page = E('div', { 'class': 'kn' }, [
-			node.style(),
 			E('h2', {}, [ _('Peers') ]),
 			this.count,
 			E('div', { 'class': 'kn-filter' }, [
@@ -85,7 +85,7 @@ return view.extend({
 			E('table', { 'class': 'table kn-peers' }, [
 				E('caption', {}, [ _('Connected peers') ]),
 				E('thead', {}, [ E('tr', { 'class': 'tr table-titles' }, this.heads.concat(node.writable()
-					? E('th', { 'class': 'th', 'scope': 'col' }, [ _('Lists') ]) : [])) ]),
+					? E('th', { 'class': 'th', 'scope': 'col' }, [ _('May connect') ]) : [])) ]),
 				this.body
 			]),
 			this.more,
@@ -178,7 +178,7 @@ return view.extend({
 		const row = { cells: cells, buttons: {} };
 
 		row.node = E('tr', { 'class': 'tr' }, cells.concat(node.writable()
-			? E('td', { 'class': 'td kn-lists', 'data-title': _('Lists') }, this.buttons(row, id)) : []));
+			? E('td', { 'class': 'td kn-lists', 'data-title': _('May connect') }, this.buttons(row, id)) : []));
 
 		return row;
 	},
