@@ -18,7 +18,7 @@ Answer = dict[str, Any]
 
 
 class Refused(Exception):
-    """The plugin printed nothing, which rpcd answers with "Invalid argument"."""
+    """An object without an end, which rpcd answers with "Invalid argument"."""
 
 
 def install(router: RouterRoot) -> None:
@@ -40,8 +40,8 @@ def run(router: RouterRoot, *words: str, given: str = "") -> subprocess.Complete
 
 
 def answer(done: subprocess.CompletedProcess[str]) -> Answer:
-    """As rpcd takes it: an object, or nothing and Refused with what was said on standard error."""
-    if not done.stdout:
+    """As rpcd takes it: an object, or Refused with what was said on standard error."""
+    if done.stdout == "{\n":
         raise Refused(done.stderr)
     found = json.loads(done.stdout)
     assert isinstance(found, dict)
