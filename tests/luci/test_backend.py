@@ -15,6 +15,7 @@ import pytest
 
 from openwrt.package.recipe import HERE
 from tests.luci.backend import APP, Answer, Refused, answer, call, install, run
+from tests.luci.test_collectors import example
 from tests.openwrt.init_script import CONFIG, COPY, ENABLED, SOCKET, WRONG
 from tests.openwrt.router_root import RouterRoot
 
@@ -148,6 +149,18 @@ def test_the_peers_of_a_running_node(running: RouterRoot) -> None:
 
 def test_overview_is_small(running: RouterRoot) -> None:
     assert len(run(running, "call", "overview").stdout) <= 4096 + len('{"state": "running", ')
+
+
+def test_the_collectors_of_the_documents_ask_for_what_there_is(running: RouterRoot) -> None:
+    found = call(running, "overview")
+    paths = re.findall(r"\bnode\.([a-z_.]+)", example("lua"))
+    paths += re.findall(r"=@\.([a-z_.]+)", example("sh"))
+    assert len(paths) > 8
+    for path in paths:
+        value: object = found
+        for key in path.split("."):
+            assert isinstance(value, dict), path
+            value = value[key]
 
 
 # --- a node that does not ---
