@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from tests.counterparts.chromium import CANARY, DESKTOP, PHONE, Page
+from tests.counterparts.chromium import DESKTOP, PHONE, Page
 
 PEER_ID = "12D3KooWD1qvkyE29h4UCuVVwmhcrozDsFzLujoAUDytx9WFmYLc"
 OTHER_ID = "12D3KooWGzBnnLHeXbA4NQmNo7Wp1ZYwvqJzYrRh6xTzLDNYyxwb"
@@ -12,19 +12,6 @@ MIB = 1 << 20
 
 SCREENS = {"desktop": DESKTOP, "phone": PHONE}
 POLL = "() => Promise.all(L.Poll.queue.map((entry) => entry.fn()))"  # what the next seconds bring
-
-HOSTILE = (
-    f"<img src=x onerror={CANARY}(1)>",
-    f"<script>{CANARY}(2)</script>",
-    f"'\"></td></title></style><svg onload={CANARY}(3)>",
-    f"javascript:{CANARY}(4)",
-    f'" onfocus={CANARY}(5) autofocus x="',
-    f"<iframe srcdoc='<script>parent.{CANARY}(6)</script>'></iframe>",
-    "%s%h%d{{7*7}}${7*7}&lt;b&gt;\u202e\x1b[31m",
-    "__proto__",
-    "constructor",
-    "x" * 512,
-)
 
 
 def overview(**changed: Any) -> dict[str, Any]:
@@ -44,22 +31,6 @@ def log_line(second: int, level: str, text: str) -> str:
     return (
         f"Tue Dec  1 10:{at} 2026 daemon.{syslog} kwaainet[812]: 2026-12-01T09:{at}Z {level} {text}"
     )
-
-
-def spoiled(value: Any, text: str) -> Any:
-    """`value` with `text` for each string in it but the state, and for each key of `refusals`."""
-    if isinstance(value, dict):
-        return {
-            key: each
-            if key == "state"
-            else {text: 1}
-            if key == "refusals"
-            else spoiled(each, f"{text}{each}" if key == "peer_id" else text)
-            for key, each in value.items()
-        }
-    if isinstance(value, list):
-        return [spoiled(each, text) for each in value]
-    return text if isinstance(value, str) else value
 
 
 def held_nodes(page: Page) -> tuple[int, int]:

@@ -13,6 +13,7 @@ import contextlib
 import html
 import json
 import re
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,8 @@ from tests.openwrt.router_root import RouterRoot
 STANDIN = Path(__file__).parent / "standin"
 PLUGIN = "/usr/libexec/rpcd/kwaainet"
 OK, INVALID_ARGUMENT, DENIED = 0, 2, 6
+_DRAWN = """() => !document.querySelector('#view > .spinning') &&
+    [...document.querySelectorAll('link[rel=stylesheet]')].every((link) => link.sheet)"""
 _ERRORS = {
     -32700: "Parse error",
     -32601: "Method not found",
@@ -143,7 +146,7 @@ class Luci:
         cookie = {"name": "sysauth_http", "value": SESSIONS[session][0], "url": self.origin}
         page.call("Network.setCookie", **cookie)
         page.open(f"{self.origin}/cgi-bin/luci/admin/services/kwaainet/{view}?lang={language}")
-        page.wait("() => !document.querySelector('#view > .spinning')")
+        page.wait(_DRAWN)
 
     # -- what the handler asks
 
@@ -279,8 +282,10 @@ class Luci:
 @contextlib.contextmanager
 def luci(directory: Path, at: Path = STANDIN) -> Iterator[Luci]:
     """A router with LuCI on it, whose files are in `directory`."""
-    with RouterRoot(directory) as router, Luci(router, at) as served:
-        yield served
+    with RouterRoot(directory) as router:
+        shutil.copytree(APP / "root", router.path("/"), dirs_exist_ok=True)
+        with Luci(router, at) as served:
+            yield served
 
 
 def _options(given: dict[str, Any]) -> list[str] | None:

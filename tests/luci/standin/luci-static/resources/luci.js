@@ -311,6 +311,8 @@
 				'click': classes.ui.createHandlerFn(this, name, ...args),
 				'disabled': readonly || null,
 			}, [label]) : '';
+			if (!this.handleSaveApply && !this.handleSave && !this.handleReset)
+				return E([]);
 			return E('div', { 'class': 'cbi-page-actions' }, [
 				button('handleSaveApply', 'apply', _('Save & Apply'), '0'), ' ',
 				button('handleSave', 'save', _('Save')), ' ',

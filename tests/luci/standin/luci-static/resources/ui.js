@@ -334,7 +334,7 @@ const changes = baseclass.singleton({
 		return uci.changes().then((found) => {
 			const count = Object.values(found).flat().length;
 			if (count)
-				self.showIndicator('uci-changes', `${_('Unsaved Changes')}: ${count}`, null);
+				self.showIndicator('uci-changes', `${_('Unsaved Changes')}: ${count}`, () => this.displayChanges());
 			else
 				self.hideIndicator('uci-changes');
 		});
@@ -355,6 +355,22 @@ const changes = baseclass.singleton({
 
 	apply(checked) {
 		return this.ask(checked ? 'apply_rollback' : 'apply_unchecked', _('Configuration changes applied.'));
+	},
+
+	/* All that is staged, and the choice what becomes of it. */
+	async displayChanges() {
+		const found = await uci.changes();
+		const lines = Object.entries(found).flatMap(([config, records]) => records.map((record) => E('li', {}, [
+			E('code', {}, [`${config}: ${record.join(' ')}`]),
+		])));
+		const button = (kind, label, ...args) => E('button', {
+			'class': `btn cbi-button cbi-button-${kind}`, 'click': self.createHandlerFn(this, ...args),
+		}, [label]);
+		return self.showModal(_('Configuration / Changes'), [E('ul', {}, lines), E('div', { 'class': 'right' }, [
+			E('button', { 'class': 'btn', 'click': dismiss }, [_('Close')]), ' ',
+			button('positive', _('Save & Apply'), 'apply', true), ' ',
+			button('negative', _('Revert'), 'revert'),
+		])]);
 	},
 
 	revert() {
