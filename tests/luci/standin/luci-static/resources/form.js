@@ -425,7 +425,6 @@ const GridSection = TableSection.extend({
 			this.map.data.remove(this.config, this.addedSection);
 		delete this.addedSection;
 		ui.hideModal();
-		return this.map.reset();
 	},
 
 	async handleModalSave(map) {
@@ -538,17 +537,22 @@ const Value = AbstractElement.extend({
 		return this.map.isDependencySatisfied(this.deps, this.uciconfig ?? this.config, sid);
 	},
 
-	async parse(sid) {
-		if (!this.isActive(sid))
-			return this.retain ? null : this.remove(sid);
+	/* Throws what is wrong with the value. */
+	demandValid(sid) {
 		const title = plain(this.title) || this.option;
 		if (!this.isValid(sid))
 			throw new TypeError(`${_('Option "%s" contains an invalid input value.').format(title)} ${this.getValidationError(sid)}`);
+	},
+
+	async parse(sid) {
+		if (!this.isActive(sid))
+			return this.retain ? null : this.remove(sid);
+		this.demandValid(sid);
 		const value = this.formvalue(sid);
 		if (!isEmpty(value))
 			return this.forcewrite || !equal(value, this.cfgvalue(sid)) ? this.write(sid, value) : null;
 		if (!this.rmempty && !this.optional)
-			throw new TypeError(_('Option "%s" must not be empty.').format(title));
+			throw new TypeError(_('Option "%s" must not be empty.').format(plain(this.title) || this.option));
 		return this.remove(sid);
 	},
 
@@ -631,6 +635,7 @@ const Flag = Value.extend({
 	async parse(sid) {
 		if (!this.isActive(sid))
 			return this.retain ? null : this.remove(sid);
+		this.demandValid(sid);
 		const value = this.formvalue(sid);
 		return value === this.default && (this.optional || this.rmempty) ? this.remove(sid) : this.write(sid, value);
 	},

@@ -16,6 +16,7 @@ return baseclass.extend({
 	__init__() {
 		this.base = {};
 		this.now = {};
+		this.moved = {};
 	},
 
 	callLoad: call('get', ['config'], { values: {} }),
@@ -94,6 +95,7 @@ return baseclass.extend({
 		const at = before == null ? order.length : order.indexOf(before) + !!after;
 		order.splice(at, 0, sid);
 		order.forEach((name, i) => { this.now[config][name]['.index'] = i; });
+		this.moved[config] = true;
 		return true;
 	},
 
@@ -124,8 +126,8 @@ return baseclass.extend({
 			names[sid] = await this.callAdd(config, section['.type'], name, Object.fromEntries(options(section)));
 		}
 		const order = Object.values(now).sort((a, b) => a['.index'] - b['.index']).map((each) => each['.name']);
-		const kept = Object.keys(base).filter((sid) => now[sid]);
-		if (!same(order.filter((sid) => base[sid]), kept))
+		if (this.moved[config])
 			await this.callOrder(config, order.map((sid) => names[sid] ?? sid));
+		this.moved[config] = false;
 	},
 });

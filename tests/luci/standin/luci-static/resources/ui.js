@@ -85,6 +85,7 @@ const AbstractElement = baseclass.extend({
 		this.node.querySelectorAll('.cbi-tooltip.error').forEach((each) => each.remove());
 		if (wrong)
 			this.node.append(E('div', { 'class': 'cbi-tooltip error', 'role': 'alert' }, [wrong]));
+		this.field.setAttribute('data-tooltip', wrong);
 		return !wrong;
 	},
 
@@ -289,11 +290,15 @@ const Hiddenfield = Element.extend({
 /* --- tabs: elements with data-tab become panes of a menu above them --- */
 
 const tabs = baseclass.singleton({
+	selected: {}, /* the tab of each group that was looked at last, by the names of all */
+
 	initTabGroup(panes) {
 		const found = [...panes].filter((each) => each.dataset?.tab);
 		if (!found.length)
 			return;
-		const first = found.find((each) => each.dataset.tabActive === 'true') ?? found[0];
+		const last = this.selected[found.map((each) => each.dataset.tab)];
+		const first = found.find((each) => each.dataset.tab === last)
+			?? found.find((each) => each.dataset.tabActive === 'true') ?? found[0];
 		const items = found.map((pane) => E('li', { 'data-tab': pane.dataset.tab, 'class': 'cbi-tab-disabled' }, [
 			E('a', { 'href': '#', 'click': (ev) => {
 				ev.preventDefault();
@@ -309,6 +314,7 @@ const tabs = baseclass.singleton({
 			if (each.dataset.tab)
 				each.dataset.tabActive = each === pane;
 		const menu = pane.parentNode.querySelector(':scope > .cbi-tabmenu');
+		this.selected[[...menu.children].map((each) => each.dataset.tab)] = pane.dataset.tab;
 		for (const item of menu.children)
 			item.className = item.dataset.tab === pane.dataset.tab ? 'cbi-tab' : 'cbi-tab-disabled';
 		pane.dispatchEvent(new CustomEvent('cbi-tab-active', { detail: { tab: pane.dataset.tab } }));
