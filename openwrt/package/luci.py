@@ -1,12 +1,12 @@
 """The LuCI app and its translations as packages: what LuCI's luci.mk makes of the same tree.
 
-htdocs/ is below /www and root/ below /; each language of po/ is a package of its own. Scripts are
-as they were written: luci.mk may strip comments and blanks, which changes nothing that they do.
+htdocs/ is below /www, its scripts and style sheets without comments and blanks, and root/ below /;
+each language of po/ is a package of its own.
 """
 
 from pathlib import Path
 
-from openwrt.package import lmo, po, recipe
+from openwrt.package import lmo, minify, po, recipe
 from openwrt.package.recipe import File, Recipe, RecipeError
 from openwrt.package.texts import APP, translations
 
@@ -45,10 +45,15 @@ def _files(directory: Path, below: str) -> list[File]:
         File(
             below + str(path.relative_to(directory)),
             0o755 if path.stat().st_mode & 0o100 else 0o644,
-            path.read_bytes(),
+            _content(path),
         )
         for path in paths
     ]
+
+
+def _content(path: Path) -> bytes:
+    shorter = {".js": minify.script, ".css": minify.style}.get(path.suffix)
+    return path.read_bytes() if shorter is None else shorter(path.read_text()).encode()
 
 
 def _script(lines: list[str]) -> str:
