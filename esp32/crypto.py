@@ -43,6 +43,7 @@ __all__ = [
 BACKEND = "viper"
 _LAST_COUNTER = (1 << 64) - 1  # reserved by Noise for rekeying
 _BASE = b"\x09" + bytes(31)
+_UNSERVED = {SECP256K1: "secp256k1", ECDSA: "ECDSA"}
 
 
 def pause():
@@ -153,18 +154,31 @@ class Ed25519Key:
 
 
 def verify(key_type, key_data, message, signature):
-    """See edge.crypto.interface.Backend.verify."""
+    """See edge.crypto.interface.Backend.verify.
+
+    Raises RemoteProtocolError for a key on secp256k1 or P-256: a device would compute for a second,
+    and no implementation of libp2p makes such a key unless it is told to.
+    """
     try:
-        return _verify(key_type, key_data, message, signature)
+        work = _verification(key_type, key_data, message, signature)
     except publickeys.MalformedKey:
         return False
-
-
-def _verify(key_type, key, message, signature):
-    if key_type != ED25519:
-        return False
-    publickeys.check_ed25519(key, signature)
-    work = ed25519.Verify(key, message, signature)
     while not work.step():
         pause()
     return work.ok
+
+
+def _verification(key_type, key, message, signature):
+    if key_type == ED25519:
+        publickeys.check_ed25519(key, signature)
+        return ed25519.Verify(key, message, signature)
+    if key_type == RSA:
+        from kw import rsa
+
+        n, _, size = publickeys.parse_rsa(key)
+        return rsa.Verify(n, size, sha256(message), signature)
+    if key_type in _UNSERVED:
+        from edge.wire.errors import RemoteProtocolError
+
+        raise RemoteProtocolError(f"a key of kind {_UNSERVED[key_type]} is not served here")
+    raise publickeys.MalformedKey("a key of an unknown kind")

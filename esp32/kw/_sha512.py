@@ -28,9 +28,8 @@ ROUNDS = (
 
 
 @micropython.viper
-def start(state: ptr16):
-    """Set a state to the initial one."""
-    initial = ptr8(INITIAL)
+def start(state: ptr16, initial: ptr8):
+    """Set a state to INITIAL."""
     i = 0
     while i < 32:
         n = (i & 28) * 2 + 6 - (i & 3) * 2
@@ -39,9 +38,8 @@ def start(state: ptr16):
 
 
 @micropython.viper
-def compress(state: ptr16, block: ptr8):
-    """Take a block of 128 bytes into a state."""
-    rounds = ptr8(ROUNDS)
+def compress(state: ptr16, block: ptr8, rounds: ptr8):
+    """Take a block of 128 bytes into a state; `rounds` is ROUNDS."""
     # The words 0 to 7 are a to h, those from 8 on the last of the schedule, the newest first.
     # A round moves all of them one up.
     moved = ptr32(int(state) + 64)

@@ -17,7 +17,7 @@ class Sha512:
 
     def reset(self):
         """Forget all data."""
-        kernel.start(self._state)
+        kernel.start(self._state, kernel.INITIAL)
         self._size = 0
 
     def update(self, data):
@@ -29,7 +29,7 @@ class Sha512:
             block[used] = byte
             used += 1
             if used == _BLOCK:
-                kernel.compress(self._state, block)
+                kernel.compress(self._state, block, kernel.ROUNDS)
                 used = 0
 
     def digest(self):

