@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from edge.config.load import Config
+    from edge.status.screen import Size
 
     Answer = dict[str, Any]
 
@@ -34,26 +35,20 @@ QUICK = 10.0  # seconds in which a node tells about itself
 PATIENT = 35.0  # seconds for what involves a peer; the node gives up after 30
 MAX_ANSWER = 4 << 20  # bytes
 MAX_FORWARDED = 1 << 20  # bytes; 1024 peers are less
-REFRESH = 2.0  # seconds between two tables of `peers --watch`
 PING_INTERVAL = 1.0
 _CHUNK = 65536
-_HOME, _TO_LINE_END, _TO_SCREEN_END = "\x1b[H", "\x1b[K", "\x1b[J"
-_CLEAR = _HOME + _TO_SCREEN_END
 
 
-def status(config: "Config", as_json: bool) -> int:
-    """Print what the node does and uses."""
+def status(config: "Config", watch: bool, as_json: bool) -> int:
+    """Print what the node does and uses; with `watch` again and again, until interrupted.
 
-    def run() -> int:
-        answer = ask(config, "status")
-        _print(
-            json.dumps(answer, indent=2)
-            if as_json
-            else view.status_lines(answer, has_colour(sys.stdout))
-        )
-        return 0
+    JSON is then one line each time.
+    """
 
-    return _reported(run)
+    def lines(answer: "Answer", _: "Size | None") -> list[str]:
+        return view.status_lines(answer, has_colour(sys.stdout))
+
+    return _shown(config, "status", lines, watch, as_json)
 
 
 def forward(config: "Config", verb: str) -> int:
@@ -71,11 +66,27 @@ def forward(config: "Config", verb: str) -> int:
 
 
 def peers(config: "Config", watch: bool, as_json: bool) -> int:
-    """Print the connected peers; with `watch` again every two seconds, until interrupted.
+    """Print the connected peers, likewise; at a terminal as many as it has lines for."""
 
-    JSON is then one line each time.
-    """
-    return _reported(lambda: _watch_peers(config, as_json) if watch else _peers(config, as_json))
+    def lines(answer: "Answer", size: "Size | None") -> list[str]:
+        if size is not None:
+            answer = {**answer, "peers": answer["peers"][: max(1, size[1] - 2)]}
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+        return view.peers_lines(answer, width, has_colour(sys.stdout))
+
+    return _shown(config, "peers", lines, watch, as_json)
+
+
+def top(config: "Config") -> int:
+    """Show the node as one screen, until interrupted."""
+    from edge.status.top import Look, screen
+
+    look = Look(has_colour(sys.stdout), (sys.stdout.encoding or "").lower() == "utf-8")
+
+    def lines(answer: "Answer", size: "Size | None") -> list[str]:
+        return screen(answer, look, *(size or (80, 24)))
+
+    return _shown(config, "overview", lines, watch=True, as_json=False)
 
 
 def ping(config: "Config", addr: str, count: int) -> int:
@@ -209,48 +220,31 @@ def _reported(run: "Callable[[], int]") -> int:
         return NO_NODE if isinstance(error, NotRunning) else FAILED
 
 
+def _shown(
+    config: "Config",
+    verb: str,
+    lines: "Callable[[Answer, Size | None], list[str]]",
+    watch: bool,
+    as_json: bool,
+) -> int:
+    """Print the node's answer to `verb` as `lines` puts it, for a window of a size or for none."""
+
+    def run() -> int:
+        if not watch:
+            answer = ask(config, verb)
+            _print(json.dumps(answer, indent=2) if as_json else lines(answer, None))
+            return 0
+        from edge.status.screen import watch as repeat
+
+        if as_json:
+            return repeat(lambda _: [json.dumps(ask(config, verb))], records=True)
+        return repeat(lambda size: lines(ask(config, verb), size))
+
+    return _reported(run)
+
+
 def _print(text: str | list[str]) -> None:
     print(text if isinstance(text, str) else "\n".join(text), flush=True)
-
-
-def _peers(config: "Config", as_json: bool) -> int:
-    answer = ask(config, "peers")
-    if as_json:
-        _print(json.dumps(answer, indent=2))
-    else:
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-        _print(view.peers_lines(answer, width, has_colour(sys.stdout)))
-    return 0
-
-
-def _watch_peers(config: "Config", as_json: bool) -> int:
-    in_place = sys.stdout.isatty() and not as_json
-    if in_place:
-        sys.stdout.write(_CLEAR)
-    try:
-        while True:
-            answer = ask(config, "peers")
-            if as_json:
-                _print(json.dumps(answer))
-            elif in_place:
-                _repaint(answer)
-            else:
-                _print([*view.peers_lines(answer), ""])
-            time.sleep(REFRESH)
-    except KeyboardInterrupt:
-        return 0
-
-
-def _repaint(answer: "Answer") -> None:
-    """The table over the one before, as many peers as the screen has lines for."""
-    width, height = shutil.get_terminal_size()
-    fitting = max(1, height - 3)
-    lines = view.peers_lines(
-        {**answer, "peers": answer["peers"][:fitting]}, width, has_colour(sys.stdout)
-    )
-    body = "".join([f"{line}{_TO_LINE_END}\n" for line in lines])
-    sys.stdout.write(_HOME + body + _TO_SCREEN_END)
-    sys.stdout.flush()
 
 
 def _ping(run_dir: str, addr: str, count: int) -> int:

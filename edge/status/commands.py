@@ -15,7 +15,7 @@ _VERB = "abcdefghijklmnopqrstuvwxyz-"
 def _status(config: "Config", args: "Arguments") -> int:
     from edge.status import client
 
-    return client.status(config, "json" in args.switches)
+    return client.status(config, "watch" in args.switches, "json" in args.switches)
 
 
 def _ask(config: "Config", args: "Arguments") -> int:
@@ -34,6 +34,12 @@ def _peers(config: "Config", args: "Arguments") -> int:
     from edge.status import client
 
     return client.peers(config, "watch" in args.switches, "json" in args.switches)
+
+
+def _top(config: "Config", _: "Arguments") -> int:
+    from edge.status import client
+
+    return client.top(config)
 
 
 def _ping(config: "Config", args: "Arguments") -> int:
@@ -59,14 +65,17 @@ def _selftest(config: "Config", args: "Arguments") -> int:
     return selftest.run() if url is None else selftest.fetch(url)
 
 
+_WATCH = ("watch", "", "repeat every 2 seconds until interrupted")
+
 COMMANDS = (
-    Command("status", _status, "show what the running node does and uses", switches=(JSON,)),
+    Command("status", _status, "show what the running node does and uses", switches=(_WATCH, JSON)),
+    Command("top", _top, "show the running node on one screen, live"),
     Command("ask", _ask, "print the running node's answer to a verb", operands=("VERB",)),
     Command(
         "peers",
         _peers,
         "list the peers of the running node",
-        switches=(("watch", "", "repeat every 2 seconds until interrupted"), JSON),
+        switches=(_WATCH, JSON),
     ),
     Command(
         "ping",

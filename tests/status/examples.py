@@ -152,6 +152,46 @@ SPARSE = {
     "refusals": {"connections": {}},
 }
 
+OVERVIEW = {
+    "version": "0.1.0",
+    "peer_id": ID,
+    "time": 1796098311,
+    "uptime": 273600.5,
+    "reachable": "public",
+    "ports": "open",
+    "listening": ["/ip4/0.0.0.0/tcp/4001"],
+    "advertised": ["/ip4/203.0.113.5/tcp/4001"],
+    "connections": {"open": 15, "peers": 12, "max": 256},
+    "memory": {"rss": 12 << 20, "limit": 24 << 20, "short": False},
+    "refused": {"connections": 3, "relay": 0},
+    "samples": {
+        "step": 5,
+        "down": [0, 1 << 20, 2 << 20],
+        "up": [0, 1, 1 << 10],
+        "line": [-1, 10, 40],
+    },
+    "line": 0.4,
+    "mode": "relay",
+    "reason": "others use 83% of the WAN",
+    "day": [[80000, "relay"], [40000, "paused"], [20000, "relay"]],
+    "rate": 131072,
+    "new_work": False,
+    "tier": 2,
+    "fit": "light",
+    "why": ["It has 2 cores and no GPU for inference."],
+    "reservations": {"held": 12, "max": 64},
+    "circuits": {"open": 3, "max": 64, "total": 9},
+    "bytes": {"relayed": 0, "to_listeners": 0, "to_dialers": 0},
+    "days": [["2026-11-30", 1 << 30, 0, 0], ["2026-12-01", 1 << 29, 3 << 20, 4 << 20]],
+    "cache": {
+        "bytes": 2 << 30,
+        "size": 16 << 30,
+        "wan_bytes": 1 << 32,
+        "saved_bytes": 3 << 33,
+        "lan_bytes": 0,
+        "trouble": "",
+    },
+}
 PEERS = {
     "total": 4,
     "peers": [

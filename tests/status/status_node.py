@@ -40,6 +40,10 @@ async def peers(request):
     return examples.PEERS
 
 
+async def overview(request):
+    return examples.OVERVIEW
+
+
 async def connect(request):
     if request["address"] == "nonsense":
         raise StatusError("not an address: 'nonsense'")
@@ -89,7 +93,7 @@ async def main(data_dir, seconds):
     os.umask(0)  # the socket's mode must not depend on it
     verbs = {verb.__name__: verb for verb in (echo, slow, refuse, big, modules, exhaust)}
     verbs |= {verb.__name__: verb for verb in (read, opened)}
-    verbs |= {verb.__name__: verb for verb in (status, peers, connect, ping)}
+    verbs |= {verb.__name__: verb for verb in (status, overview, peers, connect, ping)}
     server = StatusServer(data_dir, verbs, seconds)
     try:
         await server.start()

@@ -1,16 +1,11 @@
 """The commands against a node in another process: exit status, output, errors on one line."""
 
 import contextlib
-import fcntl
 import json
 import os
-import pty
-import signal
 import socket
-import struct
 import subprocess
 import sys
-import termios
 import threading
 import time
 from types import SimpleNamespace
@@ -46,14 +41,14 @@ def serve(tmp_path):
 
 
 def test_no_node_at_an_empty_directory(tmp_path, capsys):
-    assert client.status(config(tmp_path), False) == 3
+    assert client.status(config(tmp_path), False, False) == 3
     captured = capsys.readouterr()
     assert captured.err == f"kwaainet: no node runs in {tmp_path}\n"
     assert captured.out == ""
 
 
 def test_no_node_at_a_directory_that_does_not_exist(tmp_path):
-    assert client.status(config(tmp_path / "nowhere"), False) == 3
+    assert client.status(config(tmp_path / "nowhere"), False, False) == 3
 
 
 def test_no_node_behind_a_stale_socket(tmp_path):
@@ -72,7 +67,7 @@ def test_permission_denied(tmp_path):
         "from edge.status import client\n"
         "if os.getuid() == 0:\n"
         "    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "sys.exit(client.status({Node: N(run_dir='.')}, False))\n"
+        "sys.exit(client.status({Node: N(run_dir='.')}, False, False))\n"
     )
     with socket.socket(socket.AF_UNIX) as other:
         os.fchmod(other.fileno(), 0o000)
@@ -96,7 +91,7 @@ def test_a_path_longer_than_a_socket_address_works_on_both_sides(start, tmp_path
         assert link.ask({"verb": "echo", "n": 1})["n"] == 1
     assert start(deep).said.startswith("AlreadyRunning")
     node.kill()
-    assert client.status(config(deep), False) == 3
+    assert client.status(config(deep), False, False) == 3
     again = start(deep)
     assert again.said == "ready"
     assert again.stop() == "stopped"
@@ -120,7 +115,7 @@ def test_a_node_that_does_not_answer_in_time(tmp_path, start):
 )
 def test_what_is_not_an_answer_is_one_line_on_stderr(serve, tmp_path, capsys, answer, says):
     serve(answer)
-    assert client.status(config(tmp_path), False) == 1
+    assert client.status(config(tmp_path), False, False) == 1
     captured = capsys.readouterr()
     assert says in captured.err
     assert captured.err.count("\n") == 1
@@ -158,13 +153,13 @@ def test_an_answer_that_comes_too_slowly_is_given_up(tmp_path):
 
 
 def test_status_as_json_is_what_the_node_says(node, capsys):
-    assert client.status(config(node.data_dir), True) == 0
+    assert client.status(config(node.data_dir), False, True) == 0
     assert json.loads(capsys.readouterr().out) == examples.STATUS
 
 
 def test_commands_print_what_the_node_says(node, capsys):
     commands = [
-        (lambda c: client.status(c, False), view.status_lines(examples.STATUS)),
+        (lambda c: client.status(c, False, False), view.status_lines(examples.STATUS)),
         (lambda c: client.peers(c, False, False), view.peers_lines(examples.PEERS)),
         (lambda c: client.connect(c, "/ip4/192.0.2.1/tcp/4001"), view.connect_lines(CONNECTED)),
     ]
@@ -193,74 +188,3 @@ def test_ping_fails_when_nothing_is_answered(node, capsys, monkeypatch):
 def test_what_the_node_refuses_fails(node, capsys):
     assert client.connect(config(node.data_dir), "nonsense") == 1
     assert capsys.readouterr().err == "kwaainet: not an address: 'nonsense'\n"
-
-
-WATCH = (
-    "import sys\n"
-    "from types import SimpleNamespace as N\n"
-    "from edge.config.schema import Node\n"
-    "from edge.config.schema import Node\n"
-    "from edge.status import client\n"
-    "client.REFRESH = 0.1\n"
-    "import signal\n"  # which is ignored where the tests run in the background
-    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    "sys.exit(client.peers({Node: N(run_dir=sys.argv[1])}, True, sys.argv[2] == 'json'))\n"
-)
-
-
-@pytest.mark.parametrize("form", ["json", "text"])
-def test_watch_repeats_until_interrupted(node, form):
-    watching = subprocess.Popen(
-        [sys.executable, "-c", WATCH, node.data_dir, form], stdout=subprocess.PIPE, text=True
-    )
-    lines = [watching.stdout.readline() for _ in range(10)]
-    watching.send_signal(signal.SIGINT)
-    watching.communicate(timeout=10)
-    assert watching.returncode == 0
-    if form == "json":
-        assert [json.loads(line) for line in lines] == [examples.PEERS] * 10
-    else:
-        block = [line + "\n" for line in [*view.peers_lines(examples.PEERS), ""]]
-        assert lines == (block * 4)[:10]
-
-
-def test_watch_repaints_a_terminal_in_place_within_its_size(node):
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 5, 40, 0, 0))
-    watching = subprocess.Popen(
-        [sys.executable, "-c", WATCH, node.data_dir, "text"],
-        stdout=slave,
-        env={"PATH": os.environ["PATH"], "TERM": "xterm"},
-    )
-    os.close(slave)
-    seen = b""
-    while seen.count(b"\x1b[H") < 4:
-        seen += os.read(master, 65536)
-    watching.send_signal(signal.SIGINT)
-    assert watching.wait(10) == 0
-    os.close(master)
-    frame = seen.split(b"\x1b[H")[2].decode()
-    assert frame.endswith("\x1b[J")
-    lines = frame.removesuffix("\x1b[J").split("\x1b[K\r\n")
-    assert [line[:20] for line in lines] == [
-        "\x1b[1mPEER            ",
-        "12D3KooWEy..c6iDEp  ",
-        "12D3KooWJF..PykEq7  ",
-        "and 2 more",
-        "",
-    ]
-    assert max([len(line) for line in lines[1:]]) <= 40
-
-
-def test_watch_says_when_the_node_goes(node):
-    watching = subprocess.Popen(
-        [sys.executable, "-c", WATCH, node.data_dir, "json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    watching.stdout.readline()
-    node.stop()
-    _, errors = watching.communicate(timeout=10)
-    assert watching.returncode == 3
-    assert errors.startswith("kwaainet: no node runs")
