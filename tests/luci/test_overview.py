@@ -112,7 +112,7 @@ def test_a_refused_configuration_is_told_in_the_nodes_words(page: Page, luci: Lu
         ("public", "open", "0", "Reachable Peers reach this router from the internet."),
         ("public", "mapped", "0", "Reachable Peers reach this router through a port that"),
         ("private", "closed", "0", "Not reachable The firewall keeps TCP port 4002 closed"),
-        ("private", "closed", "1", "Not reachable The port is open here, but peers did not get"),
+        ("private", "closed", "1", "Not reachable The port is open here, but another router"),
         ("unknown", "unknown", "0", "Not known yet The firewall keeps TCP port 4002 closed"),
         ("unknown", "unknown", "1", "Not known yet The port is open, and peers are finding out."),
     ],

@@ -15,8 +15,10 @@ const MODES = {
 	full: [ 1, _('Full'), _('does all that this machine can') ],
 	light: [ 0.75, _('Light'), _('does light work and relays') ],
 	relay: [ 0.5, _('Relay'), _('relays for others') ],
-	paused: [ 0.25, _('Paused'), _('keeps its reservations and relays nothing') ]
+	paused: [ 0.25, _('Paused'), _('keeps its reservations and relays nothing') ],
+	unknown: [ 0, _('Not known'), '' ]
 };
+const SHOWN = Object.keys(MODES).slice(0, -1);
 
 const STATES = {
 	running: [ _('Running'), '' ],
@@ -37,9 +39,9 @@ const ACTIONS = {
 
 const list = value => Array.isArray(value) ? value : [];
 const own = (table, key, otherwise) => Object.prototype.hasOwnProperty.call(table, key) ? key : otherwise;
-const percent = value => '%d\u00a0%%'.format(Math.round(value));
+const percent = value => '%d\u00a0%%'.format(value);
 const rate = value => _('%s/s').format(node.bytes(value));
-const share = (part, whole) => whole > 0 ? Math.min(100 * part / whole, 100) : 0;
+const count = value => node.number(value).toString();
 
 /* A round figure of at least `value`, for the top of a graph. */
 const round = value => Math.pow(2, Math.ceil(Math.log2(Math.max(value, 1024))));
@@ -50,9 +52,29 @@ const clock = ago => {
 	return two(at.getHours()) + ':' + two(at.getMinutes());
 };
 
-const legend = (style, words) => E('span', { 'class': 'kn-key' }, [
-	E('span', { 'class': 'kn-swatch ' + style, 'aria-hidden': 'true' }), words
-]);
+// By fact: its title and, where it is a text, the text of an answer.
+const FACTS = {
+	mode: [ _('Mode'), o => '%s: %s'.format(MODES[own(MODES, o.mode, 'unknown')][1], node.words(o.reason)) ],
+	reach: [ _('From the internet') ],
+	tier: [ _('Tier') ],
+	limits: [ _('Now'), o => '%s, %s'.format(o.new_work ? _('takes new work') : _('takes no new work'),
+		o.rate > 0 ? _('at most %s').format(rate(o.rate)) : _('no limit of the rate')) ],
+	refused: [ _('Refused'), o => _('%d connections, %d requests to relay').format(
+		node.number(o.refused.connections), node.number(o.refused.relay)) ],
+	uptime: [ _('Running for'), o => _('%s, version %s').format(node.duration(o.uptime), node.words(o.version)) ],
+	id: [ _('Peer id'), o => node.words(o.peer_id) ]
+};
+
+// By part of an answer: title, the keys of what is used and of what there is, how both are written.
+const METERS = {
+	reservations: [ _('Reservations'), 'held', 'max', count ],
+	circuits: [ _('Circuits'), 'open', 'max', count ],
+	connections: [ _('Connections'), 'open', 'max', count ],
+	memory: [ _('Memory'), 'rss', 'limit', node.bytes ],
+	cache: [ _('Disk of the cache'), 'bytes', 'size', node.bytes ]
+};
+
+const legend = (style, words) => E('span', {}, [ E('span', { 'class': 'kn-swatch ' + style }, []), words ]);
 
 const section = (title, children) => E('div', { 'class': 'cbi-section kn-section' }, [ E('h3', {}, [ title ]) ].concat(children));
 
@@ -61,8 +83,8 @@ function stretches(day) {
 	return day.map((change, i) => {
 		const from = Math.min(node.number(change[0]), DAY), to = i + 1 < day.length ? Math.min(node.number(day[i + 1][0]), DAY) : 0;
 
-		return { mode: own(MODES, change[1], ''), from: from, to: Math.min(to, from) };
-	}).filter(stretch => stretch.mode);
+		return { mode: own(MODES, change[1], 'unknown'), from: from, to: Math.min(to, from) };
+	});
 }
 
 /*
@@ -83,7 +105,7 @@ function reach(o, open, opened) {
 
 	if (o.reachable == 'private' && !opened)
 		return [ 'bad', _('Not reachable'),
-			_('The port is open here, but peers did not get through: another router or the provider stands in between. Forward TCP port %d to this router there, or ask the provider for a public address. Until then the node stays reachable through other relays.').format(port) ];
+			_('The port is open here, but another router or the provider stands in between. Forward TCP port %d to this router there, or ask for a public address. Until then other relays keep the node reachable.').format(port) ];
 
 	return [ 'wait', _('Not known yet'), _('The port is open, and peers are finding out. That takes some minutes.') ];
 }
@@ -102,8 +124,7 @@ return view.extend({
 	render: function(found) {
 		const parts = this.parts = {};
 		const mark = (name, tag, style) => parts[name] = E(tag, { 'class': style || '' }, []);
-		const facts = [];
-		const fact = (name, title) => facts.push(E('dt', {}, [ title ]), mark(name, 'dd'));
+		const facts = Object.keys(FACTS).flatMap(name => [ E('dt', {}, [ FACTS[name][0] ]), mark(name, 'dd') ]);
 
 		this.open = /^(1|on|true|yes|enabled)$/.test(uci.get('kwaainet', 'main', 'open_port'));
 		this.buttons = {};
@@ -111,14 +132,8 @@ return view.extend({
 		for (let action in ACTIONS)
 			this.buttons[action] = node.button(ACTIONS[action][1], ACTIONS[action][0], ev => this.act(action, ev));
 
-		fact('mode', _('Mode'));
-		fact('reach', _('From the internet'));
-		fact('tier', _('Tier'));
-		fact('limits', _('Now'));
-		fact('refused', _('Refused'));
-		fact('uptime', _('Running for'));
-		fact('id', _('Peer id'));
-		this.buildReach(parts.reach);
+		parts.openPort = node.button(_('Open the port'), 'positive', ev => this.openPort(ev));
+		parts.reach.append(mark('badge', 'strong'), ' ', mark('advice', 'span'), ' ', parts.openPort);
 		parts.tier.append(mark('fit', 'span'), mark('why', 'ul', 'kn-why'));
 
 		const page = E('div', { 'class': 'kn' }, [
@@ -131,7 +146,7 @@ return view.extend({
 			parts.check = E('div', { 'class': 'alert-message error', 'role': 'alert', 'hidden': '' }, [
 				E('h4', {}, [ _('The configuration is refused') ]),
 				mark('refusal', 'p', 'kn-mono'),
-				E('p', {}, [ _('A node that runs keeps the last valid settings. Correct this under Settings, then save and apply.') ])
+				E('p', {}, [ _('A node that runs keeps its last valid settings. Correct this under Settings.') ])
 			]),
 			parts.body = E('div', {}, [
 				E('dl', { 'class': 'kn-facts' }, facts),
@@ -151,13 +166,6 @@ return view.extend({
 
 	/* --- what is built once --- */
 
-	buildReach: function(parent) {
-		this.parts.badge = E('strong', { 'class': 'kn-badge' }, []);
-		this.parts.advice = E('span', {}, []);
-		this.parts.openPort = node.button(_('Open the port'), 'positive', ev => this.openPort(ev));
-		parent.append(this.parts.badge, ' ', this.parts.advice, ' ', this.parts.openPort);
-	},
-
 	buildDay: function() {
 		this.band = graph.blocks(40, 'kn-band');
 		this.parts.hours = E('div', { 'class': 'kn-axis', 'aria-hidden': 'true' }, []);
@@ -166,7 +174,7 @@ return view.extend({
 		return section(_('The last 24 hours'), [
 			this.band.node,
 			this.parts.hours,
-			E('p', { 'class': 'kn-legend' }, Object.keys(MODES).map(mode =>
+			E('p', { 'class': 'kn-legend' }, SHOWN.map(mode =>
 				legend('kn-mode-' + mode, '%s: %s'.format(MODES[mode][1], MODES[mode][2])))),
 			this.parts.today
 		]);
@@ -203,22 +211,14 @@ return view.extend({
 	},
 
 	buildUse: function(mark) {
-		const rows = [];
-		const meter = (name, title) => {
-			const fill = E('div', {}, []);
-			const bar = E('div', { 'class': 'cbi-progressbar', 'role': 'meter', 'aria-label': title, 'aria-valuemin': 0, 'aria-valuemax': 100 }, [ fill ]);
+		return section(_('In use'), Object.keys(METERS).map(name => {
+			const title = METERS[name][0];
 
-			this.parts[name] = { bar: bar, fill: fill, row: E('div', { 'class': 'kn-meter' }, [ E('div', {}, [ title ]), bar ]) };
-			rows.push(this.parts[name].row);
-		};
-
-		meter('reservations', _('Reservations'));
-		meter('circuits', _('Circuits'));
-		meter('connections', _('Connections'));
-		meter('memory', _('Memory'));
-		meter('cache', _('Disk of the cache'));
-
-		return section(_('In use'), rows.concat([ mark('short', 'p'), mark('saved', 'p') ]));
+			return this.parts[name] = E('div', { 'class': 'kn-meter' }, [
+				E('div', {}, [ title ]),
+				E('div', { 'class': 'cbi-progressbar', 'role': 'meter', 'aria-label': title, 'aria-valuemin': 0, 'aria-valuemax': 100 }, [ E('div', {}, []) ])
+			]);
+		}).concat([ mark('short', 'p'), mark('saved', 'p') ]));
 	},
 
 	buildDays: function() {
@@ -246,11 +246,11 @@ return view.extend({
 
 	show: function(o) {
 		const parts = this.parts, state = own(STATES, o.state, 'unknown'), running = state == 'running';
-		const mode = own(MODES, o.mode, '');
+		const mode = MODES[own(MODES, o.mode, 'unknown')];
 
-		parts.dot.className = 'kn-dot kn-is-' + (running && (mode == 'paused' || !o.new_work) ? 'paused' : state);
+		parts.dot.className = 'kn-dot kn-is-' + (running && (o.mode == 'paused' || !o.new_work) ? 'paused' : state);
 		node.text(parts.state, STATES[state][0]);
-		node.text(parts.does, running && mode ? MODES[mode][2] : '');
+		node.text(parts.does, running ? mode[2] : '');
 		node.text(parts.next, STATES[state][1]);
 		parts.next.hidden = running;
 		parts.body.hidden = !running;
@@ -263,11 +263,12 @@ return view.extend({
 
 		this.state = state;
 		this.answer = o;
+		o.refused = o.refused || {};
 
 		if (!running)
 			return;
 
-		this.showFacts(o, mode);
+		this.showFacts(o);
 		this.showReach(o);
 		this.showDay(list(o.day));
 		this.showTraffic(o.samples || {}, o.line);
@@ -275,17 +276,15 @@ return view.extend({
 		this.showDays(list(o.days));
 	},
 
-	showFacts: function(o, mode) {
-		const parts = this.parts, refused = o.refused || {}, why = list(o.why);
-		const limit = o.rate > 0 ? _('at most %s').format(rate(o.rate)) : _('no limit of the rate');
+	showFacts: function(o) {
+		const parts = this.parts, why = list(o.why);
 
-		node.text(parts.mode, '%s: %s'.format(mode ? MODES[mode][1] : _('Not known'), node.words(o.reason)));
+		for (let name in FACTS)
+			if (FACTS[name][1])
+				node.text(parts[name], FACTS[name][1](o));
+
 		node.text(parts.fit, o.tier ? _('%d of 3, fit for %s').format(node.number(o.tier), node.words(o.fit)) : _('not looked at'));
 		node.fit(parts.why, why.length, () => E('li', {}, [])).forEach((item, i) => node.text(item, why[i]));
-		node.text(parts.limits, (o.new_work ? _('takes new work') : _('takes no new work')) + ', ' + limit);
-		node.text(parts.refused, _('%d connections, %d requests to relay').format(node.number(refused.connections), node.number(refused.relay)));
-		node.text(parts.uptime, _('%s, version %s').format(node.duration(o.uptime), node.words(o.version)));
-		node.text(parts.id, node.words(o.peer_id));
 	},
 
 	showReach: function(o) {
@@ -306,7 +305,7 @@ return view.extend({
 			return [ 1 - s.from / DAY, (s.from - s.to) / DAY, 1 - height, height, 'kn-mode-' + s.mode,
 				'%s %s\u2013%s'.format(MODES[s.mode][1], clock(s.from), s.to ? clock(s.to) : _('now')) ];
 		});
-		const words = Object.keys(MODES).filter(mode => spent[mode]).map(mode => '%s %s'.format(MODES[mode][1], node.duration(spent[mode]))).join(', ');
+		const words = SHOWN.filter(mode => spent[mode]).map(mode => '%s %s'.format(MODES[mode][1], node.duration(spent[mode]))).join(', ');
 
 		this.band.draw(blocks, _('Modes of the last 24 hours: %s').format(words));
 		node.text(this.parts.today, words);
@@ -328,40 +327,37 @@ return view.extend({
 
 		this.line.draw([ others ], 100, _('Use of the line by the household in the last 5 minutes'));
 		node.text(parts.lineTop, percent(100));
-		node.text(parts.others, known ? percent(100 * (+line || 0)) : _('not measured: turn on "backoff" under Settings'));
+		node.text(parts.others, known ? percent(Math.round(100 * (+line || 0))) : _('not measured: turn on "backoff" under Settings'));
 	},
 
 	showUse: function(o) {
-		const count = (name, used, most) => this.fill(name, used, most, '%d / %d'.format(node.number(used), node.number(most)));
-		const size = (name, used, most) => this.fill(name, used, most, '%s / %s'.format(node.bytes(used), node.bytes(most)));
-		const parts = this.parts, memory = o.memory || {}, cache = o.cache;
+		const parts = this.parts, cache = o.cache;
 
-		count('reservations', (o.reservations || {}).held, (o.reservations || {}).max);
-		count('circuits', (o.circuits || {}).open, (o.circuits || {}).max);
-		count('connections', (o.connections || {}).open, (o.connections || {}).max);
-		size('memory', memory.rss, memory.limit);
-		node.text(parts.short, memory.short ? _('The router is nearly out of memory: new work is refused until there is more.') : '');
-		parts.short.hidden = !memory.short;
+		for (let name in METERS) {
+			const [ , used, most, written ] = METERS[name], part = o[name], bar = parts[name].lastChild;
 
-		parts.cache.row.hidden = parts.saved.hidden = !cache;
+			parts[name].hidden = !part;
 
-		if (!cache)
-			return;
+			if (!part)
+				continue;
 
-		size('cache', cache.bytes, cache.size);
-		node.text(parts.saved, [
-			_('The cache saved %s of the line: it gave %s to the house and fetched %s.').format(node.bytes(cache.saved_bytes), node.bytes(cache.lan_bytes), node.bytes(cache.wan_bytes)),
-			cache.trouble ? _('Nothing new is kept: %s').format(cache.trouble) : ''
-		].join(' '));
-	},
+			const full = Math.round(Math.min(100, 100 * node.number(part[used]) / (node.number(part[most]) || Infinity)));
+			const words = '%s / %s'.format(written(part[used]), written(part[most]));
 
-	fill: function(name, used, most, words) {
-		const part = this.parts[name], full = Math.round(share(node.number(used), node.number(most)));
+			bar.setAttribute('title', '%s (%s)'.format(words, percent(full)));
+			bar.setAttribute('aria-valuenow', full);
+			bar.setAttribute('aria-valuetext', words);
+			bar.firstChild.style.width = full + '%';
+		}
 
-		part.bar.setAttribute('title', '%s (%s)'.format(words, percent(full)));
-		part.bar.setAttribute('aria-valuenow', full);
-		part.bar.setAttribute('aria-valuetext', words);
-		part.fill.style.width = full + '%';
+		parts.short.hidden = !o.memory || !o.memory.short;
+		node.text(parts.short, _('The router is nearly out of memory: new work is refused.'));
+		parts.saved.hidden = !cache;
+
+		if (cache)
+			node.text(parts.saved, _('The cache saved %s of the line: it gave %s to the house and fetched %s.')
+				.format(node.bytes(cache.saved_bytes), node.bytes(cache.lan_bytes), node.bytes(cache.wan_bytes))
+				+ (cache.trouble ? ' ' + _('Nothing new is kept: %s').format(cache.trouble) : ''));
 	},
 
 	showDays: function(days) {
