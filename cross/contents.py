@@ -16,6 +16,8 @@ _LEFT_OUT = {
     *("edge.crypto.native", "edge.crypto.interface", "edge.tiers.probe.ps"),
     *("edge.portmap.igd", "edge.wire.ssdp", "edge.http.openssl"),
     "edge.cache.hub.coded",
+    # The page, whose code and files take 21 KB packed: a router has LuCI.
+    *("edge.status.where", "edge.page"),
 }
 
 # CPython's built-in modules. Others that it was built with are not linked.
@@ -84,7 +86,12 @@ def shipped() -> Split:
 def application() -> dict[str, Path]:
     """The modules of edge/ that are in the binary, compiled or not."""
     paths = sorted((ROOT / "edge").rglob("*.py"))
-    return {_name(path): path for path in paths if _name(path) not in _LEFT_OUT}
+    named = {_name(path): path for path in paths}
+    return {
+        name: path
+        for name, path in named.items()
+        if _LEFT_OUT.isdisjoint((name, name.rpartition(".")[0]))
+    }
 
 
 def vectors() -> dict[str, Path]:

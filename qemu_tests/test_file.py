@@ -143,6 +143,8 @@ def test_the_application_imports_only_what_is_in_the_binary(name: str) -> None:
         "edge.crypto.native",
         "edge.tiers.probe.ps",
         "edge.portmap.igd",
+        "edge.page.site",
+        "edge.status.where",
     }
     wanted = names_imported(contents.application()[name])
     assert {each for each in wanted if each.split(".")[0] not in NOT_THERE} <= inside

@@ -20,11 +20,12 @@ MAY_IMPORT = {
     "wire": {"crypto"},
     "swarm": {"wire", "crypto"} | BASE,
     "http": BASE,
+    "page": BASE,
     "models": {"wire"} | BASE,
     "config": {"wire"} | BASE,
     **dict.fromkeys(ROOMS, SERVICE),
     "cache": SERVICE | {"http", "models"},
-    "status": SERVICE | {"http", "rooms"},
+    "status": SERVICE | {"http", "page", "rooms"},
 }
 MODULES = {
     ".".join(path.relative_to(EDGE.parent).with_suffix("").parts).removesuffix(".__init__")

@@ -211,7 +211,7 @@ def _refuse_clashes(config: Config) -> None:
     """Whether each listening address can be had beside the others. Raises ConfigError."""
     node, status = config[Node], config[Status]
     wanted = [("node", "listen", text) for text in node.listen]
-    if status.http:
+    if status.http or status.page:
         wanted += [("status", "http_listen", text) for text in status.http_listen]
     taken: list[tuple[str, str, str, str]] = []  # kind, IP, port; the address
     for section, option, text in wanted:

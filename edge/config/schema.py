@@ -457,12 +457,14 @@ class Mdns(Section):
 
 class Status(Section):
     NAME = "status"
-    HELP = "Metrics and health checks over HTTP."
+    HELP = "Metrics, health checks and a page to look at, over HTTP."
 
     http = Bool(False, SOFT,
         "Serve /metrics (Prometheus) and /health.")
     http_listen = Addresses(("/ip4/127.0.0.1/tcp/9464",), LISTEN, SOFT,
-        "Listen addresses of the HTTP server, without authentication: use trusted networks only.")
+        "Listen addresses of the HTTP server; /metrics and /health are open to whoever reaches it.")
+    page = Bool(False, SOFT,
+        "Serve a page that shows the node; beyond this machine it asks for a token: kwaainet page.")
     http_names = Names((), SOFT,
         "Names by which the pages may be asked for, besides IP addresses and localhost.")
 # fmt: on

@@ -205,6 +205,7 @@ PHRASES = {
     204: "No Content",
     206: "Partial Content",
     302: "Found",
+    303: "See Other",
     304: "Not Modified",
     307: "Temporary Redirect",
     400: "Bad Request",

@@ -65,6 +65,18 @@ def _selftest(config: "Config", args: "Arguments") -> int:
     return selftest.run() if url is None else selftest.fetch(url)
 
 
+def _page(config: "Config", args: "Arguments") -> int:
+    try:
+        from edge.status import where
+    except ImportError:
+        from edge import process
+        from edge.status.errors import NO_PAGE
+
+        process.complain(f"kwaainet: {NO_PAGE}")
+        return 1
+    return where.show(config, "new" in args.switches)
+
+
 _WATCH = ("watch", "", "repeat every 2 seconds until interrupted")
 
 COMMANDS = (
@@ -90,5 +102,11 @@ COMMANDS = (
         _selftest,
         "verify this binary's ciphers and codecs on this machine",
         switches=(("fetch", "URL", "fetch that instead: tries names, clock, ca-bundle and TLS"),),
+    ),
+    Command(
+        "page",
+        _page,
+        "show where the node's page is, with the token that opens it",
+        switches=(("new", "", "make another token; who has the page open has to come anew"),),
     ),
 )

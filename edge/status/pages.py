@@ -1,7 +1,8 @@
 """The pages that the node serves over HTTP: /metrics for Prometheus, /health for who restarts it.
 
-One request a connection, GET and HEAD. Whoever reaches the address may read the pages, so it is off
-unless the owner turns it on, and then on the loopback interface alone unless he names another.
+One request a connection, GET and HEAD. Whoever reaches the address may read these, so they are off
+unless the owner turns them on, and then on the loopback interface alone unless he names another.
+The page for people (edge/page/) is beside them, and lets in whom it knows.
 
 /health answers at all only while the event loop turns; it says "ok" (200) while the node listens,
 or was never to, and 503 otherwise. A pause is no illness.
@@ -14,21 +15,25 @@ from edge.status import exposition, metrics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from edge.host import Status
     from edge.http.exchange import Exchange
     from edge.http.request import Request
     from edge.http.server import Handler
+    from edge.page.site import Site
 
     Page = Callable[[], tuple[int, str, bytes]]  # status, content type, body
+    Pages = Mapping[str, Page]  # by path
 
 _MAX_HEAD = 4096  # bytes of a request's head
 _MAX_CLIENTS = 8
+_MAX_BROWSERS = 24  # clients more, where there is the page: a browser has several connections
+_MAX_BROWSER_HEAD = 16384  # cookies of all that this host serves come with a request
 _TIMEOUT = 5.0  # seconds for the request to come, and for the answer to be taken
 
 
-def pages(status: Callable[[], Status], well: Callable[[], bool]) -> dict[str, Page]:
+def pages(status: Callable[[], Status], well: Callable[[], bool]) -> Pages:
     """By path. `status`: reports; `well`: whether the node does what it was started for."""
 
     def metrics_page() -> tuple[int, str, bytes]:
@@ -48,17 +53,17 @@ def pages(status: Callable[[], Status], well: Callable[[], bool]) -> dict[str, P
     return {"/metrics": metrics_page, "/health": health_page}
 
 
-def limits() -> Limits:
-    """Small ones, for few programs that ask now and then."""
+def limits(browsers: bool = False) -> Limits:
+    """Small ones, for few programs that ask now and then. `browsers`: and for people who look."""
     found = Limits()
-    found.max_head = _MAX_HEAD
-    found.max_clients = found.max_clients_per_ip = _MAX_CLIENTS
+    found.max_head = _MAX_BROWSER_HEAD if browsers else _MAX_HEAD
+    found.max_clients = found.max_clients_per_ip = _MAX_CLIENTS + _MAX_BROWSERS * browsers
     found.head_timeout = found.body_timeout = found.speed_window = _TIMEOUT
     return found
 
 
-def handler(pages: Mapping[str, Page]) -> Handler:
-    """What answers with `pages`."""
+def handler(pages: Pages, sites: Sequence[Site] = ()) -> Handler:
+    """What answers with `pages`, and with the first of `sites`, if there is one."""
 
     async def answer(request: Request, exchange: Exchange) -> None:
         exchange.keep = False
@@ -66,10 +71,14 @@ def handler(pages: Mapping[str, Page]) -> Handler:
             await exchange.refuse(405, "only GET and HEAD", ("Allow", "GET, HEAD"))
             return
         page = pages.get(request.path)
-        if page is None:
-            await exchange.refuse(404, "here are " + " and ".join(pages))
-            return
-        status, kind, body = page()
-        await exchange.answer(status, [("Content-Type", kind), ("Cache-Control", "no-store")], body)
+        if page is not None:
+            status, kind, body = page()
+            fields = [("Content-Type", kind), ("Cache-Control", "no-store")]
+            await exchange.answer(status, fields, body)
+        elif sites and request.path in sites[0].paths:
+            await sites[0].serve(request, exchange)
+        else:
+            found = [*pages, *(["/"] if sites else [])]
+            await exchange.refuse(404, "here are " + " and ".join(found))
 
     return answer

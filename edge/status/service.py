@@ -6,7 +6,6 @@ import os
 
 from edge import log
 from edge.config.schema import Node, Status
-from edge.host import parsed
 from edge.http.errors import HttpError
 from edge.status import report
 from edge.status.history import STEP
@@ -21,9 +20,8 @@ if TYPE_CHECKING:
 
     from edge.config.load import Config
     from edge.host import Host, Service
-    from edge.http.server import HttpServer
     from edge.status.server import Answer, Request
-    from edge.wire.multiaddr import Multiaddr
+    from edge.status.web import Web
 
 
 class StatusService:
@@ -34,13 +32,14 @@ class StatusService:
         self._host = host
         self._services = services
         self._listens = bool(node.listen)
-        self.http: HttpServer | None = None
+        self._web: Web | None = None  # once it is wanted
         self.overview = Overview(host, host.swarm.loop.time)
         self._timer: asyncio.TimerHandle | None = None
         answers = {
             "status": self._status,
             "overview": self._overview,
             "peers": self._peers,
+            "page": self._page,
             **host.answers,
         }
         locked = locked and os.path.samefile(node.data_dir, node.run_dir)
@@ -60,18 +59,15 @@ class StatusService:
     def serve_http(self, config: Config) -> None:
         """Serve the pages as configured, from now on. Raises HttpError."""
         section = config[Status]
-        wanted = parsed(section.http_listen) if section.http else []
-        if self.http is None:
-            if not wanted:
+        if self._web is None:
+            if not section.http and not section.page:
                 return
-            from edge.http.server import HttpServer
             from edge.status import pages
+            from edge.status.web import Web
 
             found = pages.pages(self.report, self._well)
-            self.http = HttpServer(pages.handler(found), pages.limits())
-            self._host.network_changed.append(self.http.listen_anew)
-        self.http.configure([_ip_port(address) for address in wanted])
-        self.http.names = frozenset(section.http_names)
+            self._web = Web(self._host, found, self.overview.line)
+        self._web.configure(config)
 
     def configure(self, config: Config) -> None:
         """Follow `config`; what cannot be served is logged, and what is served goes on."""
@@ -85,8 +81,8 @@ class StatusService:
         if self._timer is not None:
             self._timer.cancel()
         await self._server.stop()
-        if self.http is not None:
-            await self.http.stop()
+        if self._web is not None:
+            await self._web.stop()
 
     def _sample(self) -> None:
         swarm = self._host.swarm
@@ -105,9 +101,5 @@ class StatusService:
     async def _peers(self, _: Request) -> Answer:
         return report.peers(self._host)
 
-
-def _ip_port(address: Multiaddr) -> tuple[str, int]:
-    """Of an address with a number for a host."""
-    target = address.host_port()
-    assert target is not None
-    return target[0], target[1]
+    async def _page(self, _: Request) -> Answer:
+        return {"listening": [list(each) for each in self._web.listening] if self._web else []}

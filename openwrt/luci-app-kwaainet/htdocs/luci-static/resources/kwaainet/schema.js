@@ -189,9 +189,10 @@ return baseclass.extend({
 			{ name: 'block_size', kind: 'size', title: _('Block size'), help: _('Size of the weights of one model block; auto: 416M, as in Llama 3.1 8B at 16 bits.'), initial: 'auto', range: '1M to 1T', zero: 'auto', hard: true },
 			{ name: 'cache_size', kind: 'size', title: _('Cache size'), help: _('Disk space for the cache; auto: a quarter of the free space, a tenth on cards and sticks.'), initial: 'auto', range: '1M to 1024T', zero: 'auto', hard: true },
 		] },
-		{ name: 'status', tab: 'advanced', title: _('Metrics'), help: _('Metrics and health checks over HTTP.'), options: [
+		{ name: 'status', tab: 'advanced', title: _('Metrics'), help: _('Metrics, health checks and a page to look at, over HTTP.'), options: [
 			{ name: 'http', kind: 'bool', title: _('HTTP'), help: _('Serve /metrics (Prometheus) and /health.'), initial: '0' },
-			{ name: 'http_listen', kind: 'multiaddr', title: _('HTTP listen'), help: _('Listen addresses of the HTTP server, without authentication: use trusted networks only.'), initial: '/ip4/127.0.0.1/tcp/9464', rule: 'listen', many: true, needs: 'http' },
+			{ name: 'http_listen', kind: 'multiaddr', title: _('HTTP listen'), help: _('Listen addresses of the HTTP server; /metrics and /health are open to whoever reaches it.'), initial: '/ip4/127.0.0.1/tcp/9464', rule: 'listen', many: true, needs: 'http' },
+			{ name: 'page', kind: 'bool', title: _('Page'), help: _('Serve a page that shows the node; beyond this machine it asks for a token: kwaainet page.'), initial: '0' },
 			{ name: 'http_names', kind: 'host name', title: _('HTTP names'), help: _('Names by which the pages may be asked for, besides IP addresses and localhost.'), initial: '', many: true, needs: 'http' },
 		] },
 	],

@@ -1,0 +1,114 @@
+"""The paths of the page: what is at which, for whom, under which headers.
+
+Nothing on the page is from elsewhere and nothing in it runs but page.js: Content-Security-Policy.
+No other page may frame it or load its parts, and none is told where one came from.
+
+Source: W3C CSP Level 3, Fetch (Cross-Origin-Resource-Policy)
+"""
+
+from __future__ import annotations
+
+from edge.page import assets
+from edge.page.access import Access, is_foreign
+from edge.page.document import Document
+from edge.page.feed import Feed
+from edge.page.figures import figures
+from edge.page.token import Token
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge.http.exchange import Exchange
+    from edge.http.request import Request
+    from edge.page.figures import Figures, Overview
+
+_HTML = "text/html; charset=utf-8"
+_ASSETS = {
+    "/page.css": "text/css; charset=utf-8",
+    "/page.js": "text/javascript; charset=utf-8",
+    "/icon.svg": "image/svg+xml",
+}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_SAFE = [
+    ("Content-Security-Policy", _POLICY),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+]
+_FRESH = ("Cache-Control", "no-store")
+_KEPT = ("Cache-Control", "max-age=31536000, immutable")  # its address has the tag of its content
+_NEEDED = "It is not opened from everywhere: it asks for a token."
+_WRONG = "That token is not right, or no more."
+_OFTEN = "Too many wrong tokens: wait some seconds."
+
+
+def site(
+    overview: Callable[[], Overview], directory: str, name: str, clock: Callable[[], float]
+) -> Site:
+    """Of the node whose data is in `directory`; `name` and `clock`: see Access."""
+    return Site(overview, Access(Token(directory), name, clock))
+
+
+class Site:
+    """Shows `overview()`; `access` says to whom. `paths`: those that it serves."""
+
+    paths = ("/", "/events", *_ASSETS)
+
+    def __init__(self, overview: Callable[[], Overview], access: Access) -> None:
+        self.access = access
+        self._overview = overview
+        self._files = assets.load()
+        self._tag = {"tag": assets.tag(self._files)}
+        self._page = Document(self._files["page.html"])
+        self._locked = Document(self._files["locked.html"])
+        self.feed = Feed(self._figures)
+
+    async def serve(self, request: Request, exchange: Exchange) -> None:
+        """Answer a GET or HEAD of one of its paths."""
+        if is_foreign(request):
+            await exchange.refuse(403, "pages of other sites may not read this one", *_SAFE)
+        elif request.path in _ASSETS:
+            body = self._files[request.path[1:]].encode()
+            kind = ("Content-Type", _ASSETS[request.path])
+            await exchange.answer(200, [kind, _KEPT, *_SAFE], body)
+        elif request.path == "/" and "token=" in request.query:
+            await self._enter(request, exchange)
+        elif not self.access.admits(request):
+            await self._refuse(request, exchange)
+        elif request.path == "/":
+            fields = [("Content-Type", _HTML), _FRESH, *_SAFE]
+            await exchange.answer(200, fields, self._page.filled(self._figures() | self._tag))
+        else:
+            await self.feed.serve(exchange, _SAFE, lambda: self.access.admits(request))
+
+    async def _enter(self, request: Request, exchange: Exchange) -> None:
+        """Have the browser keep a session, and go to where no token is in the address."""
+        texts = [word.partition("=") for word in request.query.split("&")]
+        text = next((value for name, _, value in texts if name == "token"), "")
+        right = self.access.guess(request, text)
+        if right:
+            fields = [("Location", "./"), self.access.cookie(), _FRESH, *_SAFE]
+            await exchange.answer(303, fields)
+        else:
+            await self._lock(exchange, *((429, _OFTEN) if right is None else (403, _WRONG)))
+
+    async def _refuse(self, request: Request, exchange: Exchange) -> None:
+        if self.access.is_spent(request):
+            await self._lock(exchange, 429, _OFTEN)
+        else:
+            stale = self.access.is_stale(request)
+            await self._lock(exchange, 403, _WRONG if stale else _NEEDED)
+
+    async def _lock(self, exchange: Exchange, status: int, why: str) -> None:
+        fields = [("Content-Type", _HTML), _FRESH, *_SAFE]
+        fields += [("Retry-After", "10")] if status == 429 else []
+        await exchange.answer(status, fields, self._locked.filled({"why": why, **self._tag}))
+
+    def _figures(self) -> Figures:
+        return figures(self._overview())
