@@ -7,6 +7,7 @@ from tests.counterparts.chromium import Chromium, Page
 from tests.layout import assert_fits
 from tests.luci import hostile
 from tests.luci.answers import POLL, SCREENS, held_nodes, overview
+from tests.luci.nodes import running
 from tests.luci.server import Luci
 
 OVERVIEW, CHECK, SERVICE = (("kwaainet", method) for method in ("overview", "check", "service"))
@@ -63,7 +64,7 @@ def test_pictures_are_told_in_words(page: Page, luci: Luci) -> None:
     )
     assert told[0].startswith("Modes of the last 24 hours: Full 8 h")
     assert told[1].startswith("Relayed in the last 5 minutes: now ")
-    assert told[3].startswith("Today: ")
+    assert told[3].startswith("2026-11-30: 4.0\u00a0GiB relayed, 2.0\u00a0GiB given")
 
 
 def test_without_a_cache_a_tier_and_a_measured_line(page: Page, luci: Luci) -> None:
@@ -181,6 +182,23 @@ def test_a_disabled_service_is_enabled(page: Page, luci: Luci) -> None:
     luci.answers[OVERVIEW] = {"state": "starting"}
     page.until(".kn-state", "Starting")
     assert ("kwaainet", "service", {"action": "enable"}) in luci.calls
+
+
+def test_a_real_node_is_enabled_seen_and_refused_a_wrong_value(page: Page, luci: Luci) -> None:
+    """By the router's own backend, init script and node."""
+    luci.answers.clear()
+    luci.open(page, "overview")
+    page.until(".kn-state", "Disabled")
+    page.click("button", "Enable and start")
+    page.until_gone(".kn-state", "Disabled")
+    assert "option enabled '1'" in luci.config
+    with running(luci):
+        page.until(".kn-state", "Running relays for others")
+        assert str(_meter(page, "Reservations")).startswith("0 / ")
+        assert _fact(page, "Peer id").startswith("12D3KooW")
+        luci.configure(luci.config + "\nconfig dht\n\toption enabled 'perhaps'\n")
+        luci.open(page, "overview")
+        page.until(".alert-message", "perhaps")
 
 
 def test_who_may_not_write_has_no_buttons(page: Page, luci: Luci) -> None:

@@ -368,8 +368,9 @@ return view.extend({
 			return [ node.words(day[0]), relayed || 0, saved || 0, Math.max(0, given - saved) || 0 ];
 		});
 		const sum = row => row[1] + row[2] + row[3], most = round(Math.max(0, ...rows.map(sum))), blocks = [], parts = this.parts;
-		const today = rows.length ? rows[rows.length - 1] : [ '', 0, 0, 0 ];
-		const words = _('Today: %s relayed, %s given from the cache, which saved %s').format(node.bytes(today[1]), node.bytes(today[2] + today[3]), node.bytes(today[2]));
+		const newest = rows[rows.length - 1];
+		const words = newest ? _('%s: %s relayed, %s given from the cache, which saved %s').format(newest[0],
+			node.bytes(newest[1]), node.bytes(newest[2] + newest[3]), node.bytes(newest[2])) : _('Nothing yet.');
 
 		rows.forEach((row, i) => {
 			let top = 1;
@@ -404,7 +405,7 @@ return view.extend({
 		const button = ev.currentTarget, o = this.answer;
 		const cut = _('%d circuits are open and %d peers hold reservations: they are cut off.').format(
 			node.number((o.circuits || {}).open), node.number((o.reservations || {}).held));
-		const sure = action == 'stop' ? node.ask(_('Stop the node?'), cut, _('Stop'))
+		const sure = action == 'stop' ? node.ask(_('Stop the node?'), cut + ' ' + _('It starts again at the next boot.'), _('Stop'))
 			: action == 'restart' ? node.ask(_('Restart the node?'), cut, _('Restart')) : Promise.resolve(true);
 
 		return sure.then(yes => yes && this.busy(button, node.service(action).then(answer => {
