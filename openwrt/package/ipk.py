@@ -58,7 +58,7 @@ def _control(recipe: Recipe, arch: str, installed_size: int) -> str:
         "Version": recipe.version,
         "Depends": ", ".join(["libc", *recipe.depends]),
         "Source": recipe.source,
-        "SourceName": recipe.name,
+        "SourceName": recipe.made_by or recipe.name,
         "License": recipe.license,
         "LicenseFiles": recipe.license_files,
         "Section": recipe.section,

@@ -82,6 +82,7 @@ def _translation(app: Recipe, path: Path) -> Recipe:
         epoch=app.epoch,
         source=app.source,
         depends=[app.name],
+        made_by=app.name,
     )
 
 

@@ -35,7 +35,8 @@ class File:
 class Recipe:
     """`version`: with the release. `kept`: what upgrades keep, files and directories, and
     `conffiles` those files of the package among it. `depends`: beside libc. `postinst`: run after
-    what every package does when it is installed. Texts that are empty are not in the package.
+    what every package does when it is installed. `made_by`: the package of whose Makefile this one
+    is a part. Texts that are empty are not in the package.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Recipe:
     conffiles: list[str] = field(default_factory=list)
     depends: list[str] = field(default_factory=list)
     postinst: str = ""
+    made_by: str = ""
 
 
 def read(binary: Path) -> Recipe:
