@@ -17,6 +17,7 @@ from openwrt.package.recipe import HERE, Recipe, RecipeError
 from tests.luci.backend import APP
 from tests.openwrt.test_packages import blocks, members
 
+MOST = 36 * 1024  # bytes of the app's .ipk
 GOLDEN = Path(__file__).parent / "po2lmo"
 
 CONTROL = """\
@@ -94,6 +95,10 @@ def test_the_postinst_is_a_script_that_ash_reads(recipes: list[Recipe], tmp_path
     script.write_text(recipes[0].postinst)
     done = subprocess.run(["shellcheck", script], capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("", 0)
+
+
+def test_the_app_stays_small(recipes: list[Recipe]) -> None:
+    assert len(ipk.build(recipes[0], luci.ARCH).content) < MOST
 
 
 def test_the_same_source_makes_the_same_packages(recipes: list[Recipe]) -> None:
