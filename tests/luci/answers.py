@@ -34,13 +34,20 @@ def log_line(second: int, level: str, text: str) -> str:
 
 
 def held_nodes(page: Page) -> tuple[int, int]:
-    """Nodes in the page's tree, and, by the hundred, those that are kept outside of it."""
+    """Nodes in the page's tree, and all that it holds, those outside of the tree too."""
     inside = "() => document.evaluate('count(//node())', document, null, 1).numberValue"
     page.call("HeapProfiler.collectGarbage")
     page.call("Performance.enable")
     metrics = page.call("Performance.getMetrics")["metrics"]
     every = next(each["value"] for each in metrics if each["name"] == "Nodes")
-    return page.evaluate(inside), every // 100
+    return page.evaluate(inside), every
+
+
+def assert_nothing_held_since(page: Page, before: tuple[int, int]) -> None:
+    """As many nodes as then, but for what the next collection takes."""
+    inside, every = held_nodes(page)
+    assert inside == before[0]
+    assert every < before[1] + 3000  # 120 polls that left a row each would leave more
 
 
 def _peer(number: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import pytest
 from tests.counterparts.axe import assert_accessible
 from tests.counterparts.chromium import Chromium, Page
 from tests.layout import assert_fits
-from tests.luci.answers import POLL, SCREENS, held_nodes, log_line
+from tests.luci.answers import POLL, SCREENS, assert_nothing_held_since, held_nodes, log_line
 from tests.luci.server import Luci
 
 LOG = ("kwaainet", "log")
@@ -104,7 +104,7 @@ def test_ten_minutes_of_polls_leave_nothing_behind(page: Page, luci: Luci) -> No
     for number in range(120):
         _say(luci, 7 * number, 7 * number + 200)
         page.evaluate(POLL)
-    assert held_nodes(page) == before
+    assert_nothing_held_since(page, before)
 
 
 @pytest.mark.parametrize("dark", [False, True])

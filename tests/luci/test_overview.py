@@ -6,7 +6,7 @@ from tests.counterparts.axe import assert_accessible
 from tests.counterparts.chromium import Chromium, Page
 from tests.layout import assert_fits
 from tests.luci import hostile
-from tests.luci.answers import POLL, SCREENS, held_nodes, overview
+from tests.luci.answers import POLL, SCREENS, assert_nothing_held_since, held_nodes, overview
 from tests.luci.nodes import running
 from tests.luci.server import Luci
 
@@ -228,7 +228,7 @@ def test_ten_minutes_of_polls_leave_nothing_behind(page: Page, luci: Luci) -> No
     for number in range(120):
         luci.answers[OVERVIEW] = _later(number)
         page.evaluate(POLL)
-    assert held_nodes(page) == before
+    assert_nothing_held_since(page, before)
 
 
 def test_a_hostile_error_is_only_told(page: Page, luci: Luci) -> None:

@@ -6,7 +6,7 @@ from tests.counterparts.axe import assert_accessible
 from tests.counterparts.chromium import Chromium, Page
 from tests.layout import assert_fits
 from tests.luci import hostile
-from tests.luci.answers import POLL, RELAY_ID, SCREENS, held_nodes, peers
+from tests.luci.answers import POLL, RELAY_ID, SCREENS, assert_nothing_held_since, held_nodes, peers
 from tests.luci.server import Luci
 
 PEERS = ("kwaainet", "peers")
@@ -73,6 +73,17 @@ def test_who_comes_and_goes_is_seen_in_the_order_of_then(page: Page, luci: Luci)
     page.evaluate(POLL)
     assert [text[-1] for text in _column(page, 1)] == ["6", "5", "4", "3"]
     assert page.evaluate("() => document.querySelector('.kn-peers tr:nth-child(3)').kept")
+
+
+def test_no_row_moves_under_somebody_who_is_about_to_click(page: Page, luci: Luci) -> None:
+    luci.open(page, "peers")
+    page.click(f"{ROW} td")
+    luci.answers[PEERS] = peers(6)
+    page.evaluate(POLL)
+    assert [text[-1] for text in _column(page, 1)] == ["4", "3", "2", "1", "0", "5"]
+    page.click("h2")
+    page.evaluate(POLL)
+    assert [text[-1] for text in _column(page, 1)] == ["5", "4", "3", "2", "1", "0"]
 
 
 def test_peers_are_found_by_any_of_their_texts(page: Page, luci: Luci) -> None:
@@ -168,7 +179,7 @@ def test_ten_minutes_of_polls_leave_nothing_behind(page: Page, luci: Luci) -> No
         answer["peers"] = answer["peers"][number % 3 :]
         luci.answers[PEERS] = answer if number < 119 else peers(5)
         page.evaluate(POLL)
-    assert held_nodes(page) == before
+    assert_nothing_held_since(page, before)
 
 
 def test_hostile_ids_are_only_listed(page: Page, luci: Luci) -> None:

@@ -111,7 +111,7 @@ return view.extend({
 		// By id, as a row is found by it.
 		this.peers = Array.from(new Map((Array.isArray(answer.peers) ? answer.peers : []).filter(L.isObject)
 			.map(peer => [ node.words(peer.peer_id), peer ])).values());
-		this.draw();
+		this.draw(this.body.matches(':hover, :focus-within'));
 	},
 
 	sortBy: function(column) {
@@ -122,7 +122,10 @@ return view.extend({
 		this.draw();
 	},
 
-	draw: function() {
+	/* Shows the peers anew. `held`: in the order of now, as somebody is about to click. */
+	draw: function(held) {
+		const places = new Map(held ? Array.from(this.rows.keys()).map((id, i) => [ id, i ]) : []);
+		const place = peer => places.has(peer.peer_id) ? places.get(peer.peer_id) : places.size;
 		const key = COLUMNS[this.sort.column][1], sign = this.sort.up ? 1 : -1;
 		const found = this.peers.filter(peer => !this.wanted || COLUMNS.some(column =>
 			(node.words(column[1](peer)) + node.words(column[2](peer))).toLowerCase().includes(this.wanted)));
@@ -131,7 +134,7 @@ return view.extend({
 		found.sort((a, b) => {
 			const x = keys.get(a), y = keys.get(b);
 
-			return x < y ? -sign : x > y ? sign : 0;
+			return place(a) - place(b) || (x < y ? -sign : x > y ? sign : 0);
 		});
 
 		this.heads.forEach((head, i) =>
