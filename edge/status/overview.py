@@ -43,6 +43,7 @@ class Overview:
     def __init__(self, host: Host, clock: Callable[[], float]) -> None:
         self._host = host
         self._clock = clock
+        self._peer_id = str(host.swarm.peer_id)  # which takes as long as all else
         self._history = History(host.rates, host.gauges, clock())
         self._line = b""
         self._made_at = -inf
@@ -65,7 +66,7 @@ class Overview:
         utc, nat = host.utc(), host.addresses.nat
         found: Status = {
             "version": VERSION,
-            "peer_id": str(swarm.peer_id),
+            "peer_id": self._peer_id,
             "time": None if utc is None else int(utc),
             "uptime": round(now - host.started_at, 1),
             "reachable": nat,
