@@ -173,7 +173,8 @@ class Malta:
     """`async with Malta(directory, image) as router`. Left, it has lost its power.
 
     Its ports 4001 and 8421 are `port` and `gateway_port` of the loopback. `disks` are its /dev/vda
-    and so on; `hosts` are ports of the loopback by the port at which it finds them at HOST.
+    and so on; `hosts` are ports of the loopback by the port at which it finds them at HOST. `more`:
+    words of qemu's command line.
     """
 
     def __init__(
@@ -182,6 +183,7 @@ class Malta:
         initial_root: bytes,
         disks: Sequence[Path] = (),
         hosts: Mapping[int, int] = MappingProxyType({}),
+        more: Sequence[str] = (),
     ) -> None:
         self._initrd = directory / "initrd"
         self._initrd.write_bytes(initial_root)
@@ -189,6 +191,7 @@ class Malta:
         self.gateway_port = free_port()
         self._disks = disks
         self._hosts = hosts
+        self._more = more
 
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
@@ -198,6 +201,7 @@ class Malta:
             *("-append", "console=ttyS0 quiet panic=-1"),
             *("-netdev", self._network(), "-device", "virtio-net-pci,netdev=n0,romfile="),
             *[word for disk in self._disks for word in _drive(disk)],
+            *self._more,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -161,6 +161,7 @@ ask(int argc, char **argv)
     answer = malloc(MAX_ANSWER);
     if (answer == NULL || put(sock, request, strlen(request)) != 0)
         return fail("the node does not answer: ", strerror(errno), "");
+    shutdown(sock, SHUT_WR); /* so that the node need not wait for another request */
     size = take(sock, answer);
     return size > 0 ? print(answer, size) : FAILED;
 }
