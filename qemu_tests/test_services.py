@@ -171,3 +171,28 @@ async def test_metrics_health_and_the_ledger_tell_of_a_circuit(target: Target, b
             return sum(day["bytes_relayed"] for day in days) >= 2 * MIB
 
         await until(given, every=0.5)
+
+
+@asynchronous(120)
+async def test_a_node_is_asked_before_python_starts(target: Target, built: Path) -> None:
+    """Python would read the configuration, and refuse this one."""
+    async with BinaryNode(target, built) as node:
+
+        def ask(verb: str, where: str = "") -> subprocess.CompletedProcess[str]:
+            words = ["ask", verb, "--run-dir", where or str(node.data_dir)]
+            return subprocess.run(
+                [*command(target, built), *words],
+                env={"KWAAINET_CONFIG": "/nowhere.toml"},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+
+        told = await asyncio.to_thread(ask, "overview")
+        assert (told.returncode, told.stderr) == (0, "")
+        assert len(told.stdout) <= 4096
+        assert json.loads(told.stdout)["peer_id"] == node.peer_id
+        assert (await asyncio.to_thread(ask, "nonsense")).returncode == 1
+        assert ask("overview", "/nowhere").stderr == "kwaainet: no node runs in /nowhere\n"
+        assert ask("Overview").returncode == 2
