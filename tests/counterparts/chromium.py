@@ -34,7 +34,7 @@ from tests.counterparts.base import BUSY, PeerError
 PROGRAM = "chromium-headless-shell"
 CANARY = "__owned"  # a function that no page of ours calls
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
-PATIENCE = 10.0 * BUSY  # seconds for what takes a moment on a quiet machine
+PATIENCE = 30.0 * BUSY  # seconds for what takes a moment on a quiet machine
 _EVERY = 0.03
 _FLAGS = (
     "--headless",

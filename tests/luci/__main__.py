@@ -10,14 +10,13 @@ import tempfile
 import threading
 from pathlib import Path
 
-from tests.luci.server import STANDIN, luci
+from tests.luci.server import STANDIN, Luci, router_with_app
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--luci", type=Path, default=STANDIN, metavar="DIR")
-with (
-    tempfile.TemporaryDirectory() as directory,
-    luci(Path(directory), parser.parse_args().luci) as served,
-):
-    print(f"{served.origin}/cgi-bin/luci/admin/services/kwaainet/overview?as=owner", flush=True)
-    with contextlib.suppress(KeyboardInterrupt):
+at = parser.parse_args().luci
+with tempfile.TemporaryDirectory() as directory, router_with_app(Path(directory)) as router:
+    with Luci(router, at) as luci, contextlib.suppress(KeyboardInterrupt):
+        page = f"{luci.origin}/cgi-bin/luci/admin/services/kwaainet/overview"
+        print(f"{page}?as=owner", flush=True)
         threading.Event().wait()

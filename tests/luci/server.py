@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from openwrt.package.recipe import HERE
 from tests.counterparts.chromium import Page
 from tests.luci.rights import APP, SESSIONS, Rights, rights_of
 from tests.luci.uci_config import UciConfig, UciError
@@ -280,12 +281,20 @@ class Luci:
 
 
 @contextlib.contextmanager
-def luci(directory: Path, at: Path = STANDIN) -> Iterator[Luci]:
-    """A router with LuCI on it, whose files are in `directory`."""
+def router_with_app(directory: Path) -> Iterator[RouterRoot]:
+    """A router on which the app is installed; its files are in `directory`."""
     with RouterRoot(directory) as router:
         shutil.copytree(APP / "root", router.path("/"), dirs_exist_ok=True)
-        with Luci(router, at) as served:
-            yield served
+        yield router
+
+
+def as_installed(router: RouterRoot) -> None:
+    """Put the package's configuration back, and have the service never been started."""
+    shutil.copy(HERE / "files/etc/config/kwaainet", router.path("/etc/config/kwaainet"))
+    for path in ("/var/run/kwaainet", "/var/etc/kwaainet", "/etc/kwaainet/data"):
+        shutil.rmtree(router.path(path), ignore_errors=True)
+    for path in ("instance", "events", "triggers", "logread"):
+        router.path(f"/tmp/procd/{path}").unlink(missing_ok=True)
 
 
 def _options(given: dict[str, Any]) -> list[str] | None:

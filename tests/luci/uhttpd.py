@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import mimetypes
 import re
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.luci.rights import NOBODY, SESSIONS, rights_of
@@ -29,6 +30,11 @@ class Uhttpd(ThreadingHTTPServer):
     def __init__(self, luci: Luci) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.luci = luci
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A page that was left does not wait for its answers."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

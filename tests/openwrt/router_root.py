@@ -48,7 +48,7 @@ ip link set wan up
 ip link set modem up
 ip route add default via 5.1.1.1
 echo ready
-exec sleep 600
+exec sleep 5400
 """
 # $1: the jail's root; $2: paths; $3: paths of the interpreter; then the command.
 _JAIL = """
