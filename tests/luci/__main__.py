@@ -14,9 +14,10 @@ from tests.luci.server import STANDIN, Luci, router_with_app
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--luci", type=Path, default=STANDIN, metavar="DIR")
-at = parser.parse_args().luci
-with tempfile.TemporaryDirectory() as directory, router_with_app(Path(directory)) as router:
-    with Luci(router, at) as luci, contextlib.suppress(KeyboardInterrupt):
-        page = f"{luci.origin}/cgi-bin/luci/admin/services/kwaainet/overview"
-        print(f"{page}?as=owner", flush=True)
-        threading.Event().wait()
+with contextlib.ExitStack() as stack:
+    directory = stack.enter_context(tempfile.TemporaryDirectory())
+    router = stack.enter_context(router_with_app(Path(directory)))
+    luci = stack.enter_context(Luci(router, parser.parse_args().luci))
+    stack.enter_context(contextlib.suppress(KeyboardInterrupt))
+    print(f"{luci.origin}/cgi-bin/luci/admin/services/kwaainet/overview?as=owner", flush=True)
+    threading.Event().wait()

@@ -29,8 +29,10 @@ from tests.openwrt.router_root import RouterRoot
 STANDIN = Path(__file__).parent / "standin"
 PLUGIN = "/usr/libexec/rpcd/kwaainet"
 OK, INVALID_ARGUMENT, DENIED = 0, 2, 6
+# The view, its style and the first answers to its polls are there.
 _DRAWN = """() => !document.querySelector('#view > .spinning') &&
-    [...document.querySelectorAll('link[rel=stylesheet]')].every((link) => link.sheet)"""
+    [...document.querySelectorAll('link[rel=stylesheet]')].every((link) => link.sheet) &&
+    (!window.L || L.Poll.queue.every((entry) => entry.ready ?? entry.r))"""
 _ERRORS = {
     -32700: "Parse error",
     -32601: "Method not found",

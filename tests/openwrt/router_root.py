@@ -91,7 +91,7 @@ class RouterRoot:
             [*command, str(self._directory), str(ROOT), prefix], stdout=subprocess.PIPE
         )
         assert self._holder.stdout is not None
-        assert self._holder.stdout.readline() == b"ready\n"
+        assert self._holder.stdout.readline() == b"ready\n", self._holder.wait()
         self._fill()
         return self
 
