@@ -154,7 +154,7 @@ def test_overview_is_small(running: RouterRoot) -> None:
 def test_the_collectors_of_the_documents_ask_for_what_there_is(running: RouterRoot) -> None:
     found = call(running, "overview")
     paths = re.findall(r"\bnode\.([a-z_.]+)", example("lua"))
-    paths += re.findall(r"=@\.([a-z_.]+)", example("sh"))
+    paths += re.findall(r"=@\.([a-z_.]+)", example("sh", "PUTVAL"))
     assert len(paths) > 8
     for path in paths:
         value: object = found
