@@ -316,7 +316,7 @@ def test_hours_are_painted_with_the_mouse(page: Page, luci: Luci) -> None:
     luci.open(page, "settings")
     turn(page, "Schedule")
     page.drag(cell("mon", "18:00"), cell("fri", "23:00"))
-    page.click("#view label", "Relay")
+    page.click(".kwaainet-week label", "Relay")
     page.drag(cell("sat", "22:00"), cell("sat", "23:30"))
     page.drag(cell("sun", "00:00"), cell("sun", "05:30"))
     save(page, luci)
@@ -327,7 +327,7 @@ def test_hours_are_painted_with_the_mouse(page: Page, luci: Luci) -> None:
     luci.open(page, "settings")
     turn(page, "Schedule")
     assert page.text(cell("sun", "03:00")) == "R"
-    page.click("#view label", "Not painted")
+    page.click(".kwaainet-week label", "Not painted")
     page.drag(cell("mon", "00:00"), cell("sun", "23:30"))
     save(page, luci)
     assert windows(luci) == []

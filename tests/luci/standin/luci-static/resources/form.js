@@ -403,7 +403,7 @@ const GridSection = TableSection.extend({
 		const section = map.section(NamedSection, sid, this.sectiontype);
 		map.readonly = this.map.readonly;
 		section.tabs = this.tabs;
-		for (const option of this.children) {
+		for (const option of this.children.filter((each) => each.modalonly !== false)) {
 			const copy = Object.assign(Object.create(Object.getPrototypeOf(option)), option);
 			Object.assign(copy, { map, section, data: {}, __running: {} });
 			section.append(copy);

@@ -26,7 +26,7 @@ const STYLE = `
 .kwaainet-week [role=row] { display: contents; }
 .kwaainet-week .hour, .kwaainet-week [role=rowheader] { font-size: 85%; line-height: 1.9; white-space: nowrap; }
 .kwaainet-week .hour { grid-column: span 2; overflow: visible; width: 0; }
-.kwaainet-week [role=gridcell] { background: rgba(128, 128, 128, .16); color: inherit; font-size: 10px; line-height: 2.4;
+.kwaainet-week [role=gridcell] { background: rgba(128, 128, 128, .16); font-size: 10px; line-height: 2.4; height: 2.4em;
 	text-align: center; cursor: crosshair; touch-action: none; overflow: hidden; }
 .kwaainet-week [role=gridcell].row { background-image: repeating-linear-gradient(45deg, transparent 0 3px, rgba(128, 128, 128, .55) 3px 5px); }
 .kwaainet-week [role=gridcell].marked { outline: 2px solid #1e88e5; outline-offset: -2px; }
@@ -35,7 +35,7 @@ const STYLE = `
 	.kwaainet-week [role=grid] { grid-template-columns: none; grid-template-rows: 1.8em repeat(48, 1.15em); grid-auto-flow: column;
 		grid-auto-columns: minmax(0, 1fr); }
 	.kwaainet-week .hour { grid-column: auto; grid-row: span 2; }
-	.kwaainet-week [role=gridcell] { line-height: 1.15em; }
+	.kwaainet-week [role=gridcell] { line-height: 1.15em; height: auto; }
 	.kwaainet-week [role=rowheader] { text-align: center; }
 }`;
 

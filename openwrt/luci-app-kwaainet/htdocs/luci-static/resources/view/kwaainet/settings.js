@@ -122,6 +122,11 @@ function addOption(section, tab, told) {
 	option.told = told;
 	option.validate = validate;
 	option.retain = true; // what is hidden is not forgotten
+	option.textvalue = function (section_id) {
+		const value = this.cfgvalue(section_id);
+
+		return '%h'.format([].concat(value == null ? [] : value).join(', ') || told.initial || '–');
+	};
 	if (told.needs)
 		option.depends(told.needs, '1');
 	if (told.kind == 'bool') {
@@ -218,7 +223,7 @@ function addTable(parent, told) {
 
 	section.anonymous = section.addremove = section.sortable = section.nodescriptions = true;
 	section.modaltitle = told.title; // never of what the file says
-	told.options.forEach((option) => addOption(section, null, option).modalonly = !option.basic);
+	told.options.forEach((option) => addOption(section, null, option).modalonly = option.basic ? null : true);
 	return section;
 }
 
