@@ -60,6 +60,11 @@ class Upgrade:
         return self._state == _DONE
 
     @property
+    def framed(self) -> bool:
+        """Whether a frame of Noise comes next; before that, lines of multistream-select do."""
+        return self._state != _SECURITY
+
+    @property
     def held(self) -> int:
         """Bytes of incomplete frames and lines held between calls."""
         return len(self._wire) + len(self._plain)
