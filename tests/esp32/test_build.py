@@ -7,10 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from devices import CRYPTO, HERE, MICROPYTHON, micropython_of_32_bits
+from devices import CRYPTO, HERE, MICROPYTHON
 
 from esp32 import build, mpy
 from esp32.manifest import modules
+from tests.counterparts.micropython import micropython
 
 NATIVE = {"kw/_chacha20.mpy", "kw/_field25519.mpy", "kw/_poly1305.mpy", "kw/_sha512.mpy"}
 
@@ -28,7 +29,7 @@ def test_every_module_is_compiled_for_the_processor(architecture: str, tmp_path:
 @pytest.mark.parametrize("architecture", ["x64", "x86"])
 def test_what_is_compiled_runs_and_imports_nothing_else(architecture: str, tmp_path: Path) -> None:
     folder = build.compile_all(architecture, tmp_path)
-    interpreter = MICROPYTHON if architecture == "x64" else micropython_of_32_bits()
+    interpreter = MICROPYTHON if architecture == "x64" else micropython()
     names = [name.removesuffix(".py").replace("/", ".") for name in modules()]
     imports = "".join([f"import {name.removesuffix('.__init__')}\n" for name in names])
     for words, path in (

@@ -24,7 +24,6 @@ from devices import (
     MICROPYTHON,
     Call,
     Xtensa,
-    micropython_of_32_bits,
     under_micropython,
 )
 from hypothesis import given, settings
@@ -33,10 +32,11 @@ from hypothesis import strategies as st
 from edge.crypto.pure import hkdf
 from esp32 import build, kernels
 from esp32.kernels.__main__ import FILES, KW
+from tests.counterparts.micropython import micropython
 
 INTERPRETERS = {
     "64 bits": lambda: MICROPYTHON,
-    "32 bits": micropython_of_32_bits,
+    "32 bits": micropython,
 }
 KEY = st.binary(min_size=32, max_size=32)
 EXTREMES = [bytes(32), b"\xff" * 32, (2**255 - 19).to_bytes(32, "little"), b"\xff" * 31 + b"\x7f"]
