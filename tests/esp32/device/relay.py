@@ -1,0 +1,87 @@
+"""A device's relay, driven by JSON lines (tests/counterparts/lines.py). Runs under MicroPython.
+
+Its setup is in $SETUP, in JSON. It has ten sockets, as a device has; the heap is the
+interpreter's. What it logs goes to the standard error.
+"""
+
+import gc
+import json
+import os
+import select
+import sys
+import time
+
+import standin
+
+from edge.crypto import Ed25519Key
+from edge.wire import noise
+from edge.wire.upgrade import MUXERS
+from kw import identify
+from kw.loop import Loop
+from kw.relay import Relay, Settings
+
+SOCKETS = 10
+
+
+def log(line):
+    print(time.ticks_ms(), line, file=sys.stderr)
+
+
+class Driven(Loop):
+    """The loop, with the standard input as one more that may have something to say."""
+
+    def _serve(self, sock, flags):
+        if sock is not sys.stdin:
+            super()._serve(sock, flags)
+            return
+        line = sys.stdin.readline()
+        if not line:
+            self.stopped = True
+            return
+        request = json.loads(line)
+        answer = getattr(self, request["do"])(request)
+        print(json.dumps({"id": request["id"], "ok": answer}))
+
+    def report(self, request):
+        """What there is, after a collection."""
+        large = standin.large(256)
+        gc.collect()
+        relay = self.relay
+        return {
+            "free": gc.mem_free(),
+            "used": gc.mem_alloc(),
+            "large": large,
+            "peers": len(relay.connections),
+            "held": sum([each.reserved_at is not None for each in relay.connections]),
+            "circuits": relay.circuits,
+            "relayed": relay.relayed,
+            "counters": relay.counters,
+        }
+
+    def fail_every(self, request):
+        return standin.fail_every(request["count"])
+
+    def speed(self, request):
+        standin.speed(request["times"])
+
+    def addrs(self, request):
+        return [f"/ip4/127.0.0.1/tcp/{self.relay.settings.port}"]
+
+
+def made(setup):
+    address = identify.tcp(bytes((127, 0, 0, 1)), setup["port"])
+    own = [bytes(peer) for peer in setup["own"]]
+    settings = Settings(setup["port"], [address], own, setup["others"])
+    settings.ttl = setup["ttl"]
+    identity = noise.Identity(Ed25519Key(bytes(setup["seed"])), MUXERS)
+    return Driven(Relay(identity, settings, log))
+
+
+standin.sockets(SOCKETS)
+loop = made(json.loads(os.getenv("SETUP")))
+loop._poll.register(sys.stdin, select.POLLIN)
+gc.collect()
+standin.large(256)
+print(json.dumps({"id": 0, "ok": {"peer_id": str(loop.relay.peer_id)}}))
+loop.run()
+loop.close()

@@ -1,0 +1,95 @@
+"""The device's relay with real peers: go, js, py, rust and our own node, 100 KB of heap."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from tests.counterparts import micropython
+from tests.counterparts.base import Counterpart, Setup, asynchronous, until
+from tests.counterparts.esp_relay import EspRelay
+from tests.counterparts.go_peer import P2pd
+from tests.counterparts.js_peer import JsPeer
+from tests.counterparts.ours_peer import OurPeer
+from tests.counterparts.py_peer import PyPeer
+from tests.counterparts.rust_peer import RustPeer
+from tests.soak.hostile import CIRCUIT, KINDS, one
+
+pytestmark = pytest.mark.peers
+
+MIB = 1 << 20
+KIB = 1 << 10
+PAIRS: tuple[tuple[type[Counterpart], type[Counterpart]], ...] = (
+    (P2pd, RustPeer),
+    (JsPeer, P2pd),
+    (PyPeer, OurPeer),
+    (RustPeer, JsPeer),
+)
+LEAST_FREE = 20 * KIB
+STRANGERS_AT_ONCE = 4
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built() -> None:
+    micropython.micropython()
+
+
+@asynchronous(60)
+async def test_eight_peers_in_four_circuits_exchange_a_mebibyte_each_way() -> None:
+    async with EspRelay() as relay, contextlib.AsyncExitStack() as peers:
+        at = await relay.direct()
+        listens, dials = Setup(listen=(), relays=[at]), Setup(listen=())
+        listeners = [listener(listens) for listener, _ in PAIRS]
+        dialers = [dialer(dials) for _, dialer in PAIRS]
+        await asyncio.gather(*map(peers.enter_async_context, listeners))
+        await asyncio.gather(*map(peers.enter_async_context, dialers))
+        pairs = list(zip(listeners, dialers, strict=True))
+        for listener, dialer in pairs:
+            await dialer.connect(listener.circuit(at))
+        report = await relay.report()
+        assert report["peers"] == 8 and report["circuits"] == 4
+        await asyncio.gather(
+            *[dialer.transfer(listener.circuit(at), MIB) for listener, dialer in pairs]
+        )
+        for listener in listeners:
+            assert await listener.served() == [MIB]
+        report = await relay.report()
+        assert report["peers"] == 8 and report["circuits"] == 4
+        assert report["free"] >= LEAST_FREE
+        assert report["counters"]["memory_errors"] == report["counters"]["faults"] == 0
+
+
+@asynchronous(60)
+async def test_our_node_is_reached_through_it_again_when_it_was_away() -> None:
+    """As when the WAN was gone: the relay is another process, at the same address."""
+    async with EspRelay() as relay, OurPeer(Setup(listen=())) as dialer:
+        at = await relay.direct()
+        async with OurPeer(Setup(listen=(), relays=[at])) as listener:
+            await dialer.transfer(listener.circuit(at), 64 * KIB)
+            await relay.kill()
+            async with EspRelay(seed=relay.seed, port=relay.port) as again:
+                await until(lambda: _reserves(again))
+                await dialer.transfer(listener.circuit(at), 64 * KIB)
+
+
+async def _reserves(relay: EspRelay) -> bool:
+    return bool((await relay.report())["held"])
+
+
+@asynchronous(60)
+async def test_a_circuit_goes_on_beside_strangers_of_every_kind() -> None:
+    async with EspRelay() as relay, OurPeer(Setup(listen=())) as dialer:
+        at = await relay.direct()
+        async with OurPeer(Setup(listen=(), relays=[at])) as listener:
+            await dialer.transfer(listener.circuit(at), 16 * KIB)
+            where = ("127.0.0.1", relay.port)
+            kinds = [kind for kind in KINDS if kind != CIRCUIT]
+            for start in range(0, len(kinds), STRANGERS_AT_ONCE):
+                some = kinds[start : start + STRANGERS_AT_ONCE]
+                strangers = [one(where, kind) for kind in some]
+                await asyncio.gather(dialer.transfer(listener.circuit(at), 64 * KIB), *strangers)
+            report = await relay.report()
+            assert report["counters"]["faults"] == 0 and report["circuits"] == 1
+            assert report["counters"]["circuits"] == 1
