@@ -132,5 +132,16 @@ docs-pictures: ## draw docs/*.svg from docs/*.dot; each ends with the hash of it
 	    echo "<!-- source: sha256 $$(sha256sum <$$f | cut -c1-64) -->" >>$$svg; \
 	done
 
+# Of LuCI the stand-in in tests/luci, whose look is not the real one's.
+screenshots: ## docs/images, and where the views of LuCI have what (tests/luci/layouts); look before you commit
+	@tools/need @test
+	@tools/venv test
+	KWAAINET_LAYOUTS=write .venv/bin/pytest tests/luci/test_look.py
+	@mkdir -p docs/images
+	for view in overview settings peers log; do \
+	    cp build/screenshots/look-$$view-desktop.png docs/images/luci-$$view.png || exit 1; \
+	done
+	cp build/screenshots/look-overview-phone.png docs/images/luci-overview-phone.png
+
 .PHONY: help run lint test compiled unit fuzz bench binary binaries qemu-test footprint release
-.PHONY: audit esp32 format ipk luci-ipk luci-apk luci-po luci-schema feed apk docs docs-pictures
+.PHONY: audit esp32 format ipk luci-ipk luci-apk luci-po luci-schema feed apk docs docs-pictures screenshots
