@@ -151,6 +151,12 @@ class Luci:
         page.open(f"{self.origin}/cgi-bin/luci/admin/services/kwaainet/{view}?lang={language}")
         page.wait(_DRAWN)
 
+    @contextlib.contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Meanwhile no call goes on: those that were asked are answered, others wait."""
+        with self._lock:
+            yield
+
     # -- what the handler asks
 
     def page(self, sid: str, view: str, language: str) -> str | None:
