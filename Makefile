@@ -43,11 +43,11 @@ compiled: ## the same suite's fast and relay tests on the hot path compiled with
 	tools/compile
 	cd build/compiled && ../../.venv/bin/pytest $(PARALLEL) $(COMPILED)
 
-unit: ## the fast tests: no peers, no namespaces, no binaries
+unit: ## the fast tests: no peers, no namespaces, no browser, no binaries
 	@tools/venv test dev
 	@tools/headers
 	.venv/bin/pytest tests $(PARALLEL) --hypothesis-profile=quick \
-	    -m "not (peers or netns or slow or alone)" $(ARGS)
+	    -m "not (peers or netns or browser or slow or alone)" $(ARGS)
 
 fuzz: ## every codec and state machine under atheris, SECONDS=60 each; ARGS for single targets
 	@tools/venv test fuzz

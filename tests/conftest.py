@@ -16,8 +16,16 @@ settings.register_profile("quick", deadline=None, max_examples=20)  # make unit
 settings.load_profile("patient")
 
 
+# What a test asks for says what it needs.
+NEEDS = {"chromium": pytest.mark.browser, "luci": pytest.mark.netns}
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the slow tests first, so that no worker is left alone with one at the end."""
+    """Mark what needs more, and start the slow tests first: no worker ends alone with one."""
+    for item in items:
+        for name in NEEDS.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(NEEDS[name])
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

@@ -6,8 +6,6 @@ What they cost while they look is counted by `python -m bench`; here it is what 
 import contextlib
 import os
 
-import pytest
-
 from tests.counterparts.chromium import Chromium, Page
 from tests.luci.answers import POLL
 from tests.luci.nodes import running
@@ -42,7 +40,6 @@ def _look(page: Page, luci: Luci) -> None:
     page.evaluate(POLL)
 
 
-@pytest.mark.slow
 def test_ten_browsers_leave_nothing_behind(chromium: Chromium, luci: Luci) -> None:
     with running(luci):
         with chromium.page() as page:  # the first has it make what it keeps for all
