@@ -8,6 +8,7 @@ from edge.config import uci
 from edge.config.errors import ConfigError
 from edge.config.schema import SECTIONS, Schedule
 from edge.config.uci import InitScript
+from tests.counterparts.axe import assert_accessible
 from tests.counterparts.chromium import CANARY, DESKTOP, PHONE, Chromium, Page, Viewport
 from tests.luci.server import Luci
 
@@ -436,7 +437,7 @@ def test_who_may_not_write_has_a_form_to_read(page: Page, luci: Luci) -> None:
     ("name", "viewport", "dark"),
     [("desktop", DESKTOP, False), ("dark", DESKTOP, True), ("phone", PHONE, False)],
 )
-def test_it_fits_every_screen(
+def test_it_fits_every_screen_and_reader(
     chromium: Chromium, luci: Luci, name: str, viewport: Viewport, dark: bool
 ) -> None:
     lines = [
@@ -450,8 +451,10 @@ def test_it_fits_every_screen(
     with chromium.page(viewport, dark=dark) as page:
         luci.open(page, "settings")
         page.screenshot(f"luci-settings-{name}")
+        assert_accessible(page)
         turn(page, "Schedule")
         page.until(cell("mon", "18:00"))
         page.screenshot(f"luci-settings-week-{name}")
+        assert_accessible(page)
         across = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
         assert across <= 0
