@@ -266,6 +266,8 @@ class Streams:
         self._relay.circuit_began(hop, stop)
         if early:
             hop.connection.out.write(hop.stream, early)
+        if hop.stream.remote_closed:  # it had said all before it was answered
+            stop.connection.out.finish(stop.stream)
 
     def _stop_failed(self, stop):
         hop, stop.partner = stop.partner, None

@@ -149,6 +149,13 @@ class Guest:
         await self.message(stream)
         return stream
 
+    async def accept(self, stop: yamux.Stream) -> None:
+        """Take the circuit that `stop` offers."""
+        self.session.send(stop, multistream.HEADER + multistream.encode_line(circuit.STOP_ID))
+        answer = circuit.StopMessage(type=circuit.StopMessage.STATUS, status=circuit.OK)
+        self.session.send(stop, delimited(answer.encode()))
+        await self.say(b"")
+
     async def _serve(self) -> None:
         with contextlib.suppress(ConnectionError):
             while True:
@@ -215,10 +222,7 @@ async def circuit_between(source: Guest, target: Guest) -> tuple[yamux.Stream, y
     """A circuit from `source` to `target`, which has a reservation: the stream of each."""
     asking = asyncio.create_task(source.hop(source.connect_to(target.peer_id)))
     stop = await target.offered()
-    target.session.send(stop, multistream.HEADER + multistream.encode_line(circuit.STOP_ID))
-    answer = circuit.StopMessage(type=circuit.StopMessage.STATUS, status=circuit.OK)
-    target.session.send(stop, delimited(answer.encode()))
-    await target.say(b"")
+    await target.accept(stop)
     stream, told = await asking
     assert told.status == circuit.OK
     return stream, stop

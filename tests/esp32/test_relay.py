@@ -201,6 +201,24 @@ async def test_a_half_closed_circuit_goes_on_the_other_way() -> None:
         await until(lambda: _has_circuits(relay, 0))
 
 
+@asynchronous(60)
+async def test_an_end_before_the_answer_is_passed_on_behind_it() -> None:
+    async with EspRelay() as relay, Guest(relay) as source, Guest(relay) as target:
+        await target.reserve()
+        asking = asyncio.create_task(source.hop(source.connect_to(target.peer_id)))
+        stop = await target.offered()
+        [hop] = [stream for stream in source.session.streams.values() if not stream.remote_closed]
+        source.session.finish(hop)
+        await source.say(b"")
+        await relay.report()
+        await target.accept(stop)
+        _, told = await asking
+        assert told.status == circuit.OK
+        await target.over(stop)
+        await target.say(target.data(stop, b"answer"))
+        assert await source.read(hop, 6) == b"answer"
+
+
 async def _has_circuits(relay: EspRelay, count: int) -> bool:
     return bool((await relay.report())["circuits"] == count)
 
