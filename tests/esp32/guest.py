@@ -14,10 +14,12 @@ from typing import Self
 from edge import crypto
 from edge.wire import circuit, multistream, noise, yamux
 from edge.wire.delimited import DelimitedReader
+from edge.wire.errors import WireError
 from edge.wire.peerid import PeerId
 from edge.wire.protobuf import delimited
 from edge.wire.upgrade import MUXERS, Upgrade
 from tests.counterparts.esp_relay import EspRelay
+from tests.soak.hostile import one
 
 _BUFFER = 1 << 17
 
@@ -226,3 +228,11 @@ async def circuit_between(source: Guest, target: Guest) -> tuple[yamux.Stream, y
     stream, told = await asking
     assert told.status == circuit.OK
     return stream, stop
+
+
+async def stranger(relay: EspRelay, kind: str) -> str:
+    """How one of tests.soak.hostile ended."""
+    try:
+        return await one(("127.0.0.1", relay.port), kind)
+    except WireError:
+        return "turned away"

@@ -24,8 +24,8 @@ from edge.wire.circuit import OK
 from edge.wire.errors import WireError
 from tests.counterparts.base import until
 from tests.counterparts.esp_relay import EspRelay
-from tests.esp32.guest import Guest, GuestError, circuit_between
-from tests.soak.hostile import CIRCUIT, KINDS, one
+from tests.esp32.guest import Guest, GuestError, circuit_between, stranger
+from tests.soak.hostile import CIRCUIT, KINDS
 
 CUT = (GuestError, WireError, TimeoutError, OSError, IndexError, AssertionError)
 _SPEED = 20
@@ -100,8 +100,7 @@ async def strangers(rounds: int = 10) -> bool:
             for kind in KINDS:
                 if kind == CIRCUIT:
                     continue
-                where = ("127.0.0.1", relay.port)
-                came = [one(where, kind) for _ in range(4)]
+                came = [stranger(relay, kind) for _ in range(4)]
                 body = os.urandom(20_000)
                 await source.say(source.data(there, body))
                 ends += Counter(await asyncio.gather(*came))

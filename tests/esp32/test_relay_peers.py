@@ -15,7 +15,8 @@ from tests.counterparts.js_peer import JsPeer
 from tests.counterparts.ours_peer import OurPeer
 from tests.counterparts.py_peer import PyPeer
 from tests.counterparts.rust_peer import RustPeer
-from tests.soak.hostile import CIRCUIT, KINDS, one
+from tests.esp32.guest import stranger
+from tests.soak.hostile import CIRCUIT, KINDS
 
 pytestmark = pytest.mark.peers
 
@@ -84,11 +85,10 @@ async def test_a_circuit_goes_on_beside_strangers_of_every_kind() -> None:
         at = await relay.direct()
         async with OurPeer(Setup(listen=(), relays=[at])) as listener:
             await dialer.transfer(listener.circuit(at), 16 * KIB)
-            where = ("127.0.0.1", relay.port)
             kinds = [kind for kind in KINDS if kind != CIRCUIT]
             for start in range(0, len(kinds), STRANGERS_AT_ONCE):
                 some = kinds[start : start + STRANGERS_AT_ONCE]
-                strangers = [one(where, kind) for kind in some]
+                strangers = [stranger(relay, kind) for kind in some]
                 await asyncio.gather(dialer.transfer(listener.circuit(at), 64 * KIB), *strangers)
             report = await relay.report()
             assert report["counters"]["faults"] == 0 and report["circuits"] == 1
