@@ -79,6 +79,10 @@ class Connection:
         """Until the client leaves, or may not go on."""
         with suppress(ClientGone, OSError):
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # Who is gone without a word, as a phone is, would have a place as long as it is sent
+            # less than the kernel keeps for it.
+            patience = round(self._server.limits.ack_timeout * 1000)
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
             while await self._next():
                 phase = "head" if self._inlet.buffer else "idle"
                 self._wait(phase, getattr(self._server.limits, f"{phase}_timeout"))

@@ -9,6 +9,7 @@ class Limits:
     """Counts, seconds and bytes of the server."""
 
     __slots__ = (
+        "ack_timeout",
         "body_timeout",
         "head_timeout",
         "idle_timeout",
@@ -28,6 +29,7 @@ class Limits:
         self.head_timeout = 10.0  # for a request's head, from its first byte or the connection's
         self.body_timeout = 30.0  # for a request's body
         self.idle_timeout = 60.0  # between two requests
+        self.ack_timeout = 60.0  # for a client's side to acknowledge what the kernel sends
         self.least_speed = KIB  # bytes/s that a client takes at least, while there are any,
         self.speed_window = 30.0  # of every so many seconds
 

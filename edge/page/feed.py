@@ -13,15 +13,18 @@ from __future__ import annotations
 import asyncio
 
 from edge import log
+from edge.units import KIB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edge.budget import Pool
     from edge.http.exchange import Exchange
     from edge.page.figures import Figures
 
 MAX_LISTENERS = 16
+_LISTENER = 24 * KIB  # bytes that one takes: its task, its connection, the frame
 INTERVAL = 2.0  # seconds from frame to frame
 _QUIET = 7  # of them without a frame, after which one says that the node still is there
 _RETRY = "5"  # seconds
@@ -48,10 +51,13 @@ class _Listener:
 
 
 class Feed:
-    """`figures`: all places, as they are now."""
+    """`figures`: all places, as they are now. `pool`: where the memory of listeners is leased."""
 
-    def __init__(self, figures: Callable[[], Figures], interval: float = INTERVAL) -> None:
+    def __init__(
+        self, figures: Callable[[], Figures], pool: Pool, interval: float = INTERVAL
+    ) -> None:
         self._figures = figures
+        self._pool = pool
         self._interval = interval
         self._listeners: set[_Listener] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -73,13 +79,13 @@ class Feed:
         if exchange.bodiless:
             await exchange.head(200, [*_HEADERS, *headers], None)
             return
-        if len(self._listeners) >= MAX_LISTENERS:
+        if len(self._listeners) >= MAX_LISTENERS or not self._pool.take(_LISTENER):
             await exchange.refuse(503, "too many browsers look at it", ("Retry-After", _RETRY))
             return
         listener = _Listener(may)
         exchange.on_gone = listener.end
-        self._add(listener)
         try:
+            self._add(listener)
             await exchange.head(200, [*_HEADERS, *headers], None)
             while not listener.ended and not exchange.gone:
                 listener.news.clear()
@@ -140,6 +146,7 @@ class Feed:
 
     def _remove(self, listener: _Listener) -> None:
         self._listeners.discard(listener)
+        self._pool.give(_LISTENER)
         if not self._listeners and self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -19,23 +19,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edge.budget import Pool
     from edge.http.exchange import Exchange
     from edge.http.request import Request
     from edge.page.figures import Figures, Overview
 
 _HTML = "text/html; charset=utf-8"
 _ASSETS = {
-    "/page.css": "text/css; charset=utf-8",
     "/page.js": "text/javascript; charset=utf-8",
     "/icon.svg": "image/svg+xml",
 }
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    "default-src 'none'; script-src 'self'; style-src {style}; img-src 'self'; connect-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _SAFE = [
-    ("Content-Security-Policy", _POLICY),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Referrer-Policy", "no-referrer"),
     ("X-Content-Type-Options", "nosniff"),
@@ -49,10 +47,14 @@ _OFTEN = "Too many wrong tokens: wait some seconds."
 
 
 def site(
-    overview: Callable[[], Overview], directory: str, name: str, clock: Callable[[], float]
+    overview: Callable[[], Overview],
+    pool: Pool,
+    directory: str,
+    name: str,
+    clock: Callable[[], float],
 ) -> Site:
-    """Of the node whose data is in `directory`; `name` and `clock`: see Access."""
-    return Site(overview, Access(Token(directory), name, clock))
+    """Of the node with its data in `directory`; `name`, `clock`: see Access; `pool`: see Feed."""
+    return Site(overview, Access(Token(directory), name, clock), pool)
 
 
 class Site:
@@ -60,32 +62,34 @@ class Site:
 
     paths = ("/", "/events", *_ASSETS)
 
-    def __init__(self, overview: Callable[[], Overview], access: Access) -> None:
+    def __init__(self, overview: Callable[[], Overview], access: Access, pool: Pool) -> None:
         self.access = access
         self._overview = overview
         self._files = assets.load()
         self._tag = {"tag": assets.tag(self._files)}
         self._page = Document(self._files["page.html"])
         self._locked = Document(self._files["locked.html"])
-        self.feed = Feed(self._figures)
+        policy = _POLICY.format(style=assets.source_hash(self._files["page.css"]))
+        self._safe = [("Content-Security-Policy", policy), *_SAFE]
+        self.feed = Feed(self._figures, pool)
 
     async def serve(self, request: Request, exchange: Exchange) -> None:
         """Answer a GET or HEAD of one of its paths."""
         if is_foreign(request):
-            await exchange.refuse(403, "pages of other sites may not read this one", *_SAFE)
+            await exchange.refuse(403, "pages of other sites may not read this one", *self._safe)
         elif request.path in _ASSETS:
             body = self._files[request.path[1:]].encode()
             kind = ("Content-Type", _ASSETS[request.path])
-            await exchange.answer(200, [kind, _KEPT, *_SAFE], body)
+            await exchange.answer(200, [kind, _KEPT, *self._safe], body)
         elif request.path == "/" and "token=" in request.query:
             await self._enter(request, exchange)
         elif not self.access.admits(request):
             await self._refuse(request, exchange)
         elif request.path == "/":
-            fields = [("Content-Type", _HTML), _FRESH, *_SAFE]
+            fields = [("Content-Type", _HTML), _FRESH, *self._safe]
             await exchange.answer(200, fields, self._page.filled(self._figures() | self._tag))
         else:
-            await self.feed.serve(exchange, _SAFE, lambda: self.access.admits(request))
+            await self.feed.serve(exchange, self._safe, lambda: self.access.admits(request))
 
     async def _enter(self, request: Request, exchange: Exchange) -> None:
         """Have the browser keep a session, and go to where no token is in the address."""
@@ -93,7 +97,7 @@ class Site:
         text = next((value for name, _, value in texts if name == "token"), "")
         right = self.access.guess(request, text)
         if right:
-            fields = [("Location", "./"), self.access.cookie(), _FRESH, *_SAFE]
+            fields = [("Location", "./"), self.access.cookie(), _FRESH, *self._safe]
             await exchange.answer(303, fields)
         else:
             await self._lock(exchange, *((429, _OFTEN) if right is None else (403, _WRONG)))
@@ -106,7 +110,7 @@ class Site:
             await self._lock(exchange, 403, _WRONG if stale else _NEEDED)
 
     async def _lock(self, exchange: Exchange, status: int, why: str) -> None:
-        fields = [("Content-Type", _HTML), _FRESH, *_SAFE]
+        fields = [("Content-Type", _HTML), _FRESH, *self._safe]
         fields += [("Retry-After", "10")] if status == 429 else []
         await exchange.answer(status, fields, self._locked.filled({"why": why, **self._tag}))
 

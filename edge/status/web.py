@@ -76,10 +76,11 @@ class Web:
                 return None
             host = self._host
             name = f"kwaainet_{str(host.swarm.peer_id)[-8:]}"
-            self._site = site(self._shown_now, host.data_dir, name, host.swarm.loop.time)
+            pool = host.budget.pool("page", 0.1)
+            self._site = site(self._now, pool, host.data_dir, name, host.swarm.loop.time)
         return self._site
 
-    def _shown_now(self) -> dict[str, object]:
+    def _now(self) -> dict[str, object]:
         return dict(json.loads(self._overview()))
 
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 
+from edge.budget import Budget
 from edge.http.exchange import Exchange
 from edge.http.request import Request
 from edge.http.server import HttpServer
@@ -25,7 +26,8 @@ class Served:
         self.figures = {"a": "1", "b": "2"}
         self.made = 0
         self.allowed = True
-        self.feed = Feed(self._figures, interval=0.02)
+        self.pool = Budget(1 << 30, 0).pool("page", 0.5)
+        self.feed = Feed(self._figures, self.pool, interval=0.02)
         self.server = HttpServer(self._serve, pages.limits(browsers=True))
         self.server.configure([("127.0.0.1", 0)])
 
@@ -123,6 +125,7 @@ async def test_nothing_runs_and_nothing_is_kept_when_all_have_left() -> None:
         made = served.made
         assert served.feed._timer is None
         assert served.feed._shown == {}
+        assert served.pool.used == 0
         assert served.feed._frame == served.feed._whole == b""
         await asyncio.sleep(0.1)
         assert served.made == made
@@ -212,3 +215,11 @@ async def test_an_old_client_gets_the_events_without_chunks() -> None:
         one = await served.opened(b"GET /events HTTP/1.0\r\n\r\n")
         assert "chunked" not in one.head
         assert await one.reader.readuntil(b"\n\n") == b'data: {"a":"1","b":"2"}\n\n'
+
+
+@asynchronous(30)
+async def test_where_there_is_no_memory_nobody_listens() -> None:
+    async with serving() as served:
+        served.feed._pool = Budget(0, 0).pool("page", 0.0)
+        assert (await served.opened()).head.startswith("HTTP/1.1 503 ")
+        assert served.feed.listeners == 0
