@@ -99,7 +99,7 @@ class Xtensa:
             sys.modules[f"kw.{name}"] = self._kernel(name, folder)
             setattr(kw, name, sys.modules[f"kw.{name}"])
         sys.path.insert(0, str(HERE / "device"))
-        self.operations = importlib.import_module("ciphers").OPERATIONS
+        self._ciphers = importlib.import_module("ciphers")
         sys.path.pop(0)
         for name in set(sys.modules) - before:
             del sys.modules[name]
@@ -136,5 +136,9 @@ class Xtensa:
             machine.count = 0
         return total
 
+    def module(self, name: str) -> types.ModuleType:
+        """The module of kw."""
+        return getattr(self._ciphers, name)
+
     def __call__(self, name: str, *operands: bytes) -> bytes:
-        return bytes(self.operations[name](*operands))
+        return bytes(self._ciphers.OPERATIONS[name](*operands))
