@@ -44,7 +44,7 @@ COMMANDS = {
     "`kwaainet status --json` instead": "kwaainet status --json",
 }
 FULL = 310.0  # seconds after which the overview's graphs are
-BROWSERS, INTERVAL = 10, 5  # who poll, every so many seconds; two share an answer
+BROWSERS, INTERVAL = 10, 10  # who poll, every so many seconds; two share an answer
 TIMES = 9
 PAUSE = 1.1  # seconds, after which the node makes another answer
 MOST_BYTES, MOST_SECONDS, MOST_SHARE = 4096, 0.030, 0.01

@@ -65,6 +65,7 @@ class Overview:
         host, swarm = self._host, self._host.swarm
         utc, nat = host.utc(), host.addresses.nat
         found: Status = {
+            "state": "running",  # beside those of LuCI's backend, for a node that does not answer
             "version": VERSION,
             "peer_id": self._peer_id,
             "time": None if utc is None else int(utc),

@@ -140,7 +140,7 @@ def test_a_running_node_speaks_for_itself(method: str, running: RouterRoot) -> N
     assert done.stderr == ""
     found = answer(done)
     assert found.pop("state") == "running"
-    assert set(found) == set(json.loads(told.stdout))
+    assert set(found) == set(json.loads(told.stdout)) - {"state"}
 
 
 def test_the_peers_of_a_running_node(running: RouterRoot) -> None:
@@ -148,7 +148,7 @@ def test_the_peers_of_a_running_node(running: RouterRoot) -> None:
 
 
 def test_overview_is_small(running: RouterRoot) -> None:
-    assert len(run(running, "call", "overview").stdout) <= 4096 + len('{"state": "running", ')
+    assert len(run(running, "call", "overview").stdout) <= 4096
 
 
 def test_the_collectors_of_the_documents_ask_for_what_there_is(running: RouterRoot) -> None:
@@ -197,7 +197,8 @@ def test_settings_of_a_start_that_made_no_instance_are_no_start(router: RouterRo
 def test_a_node_that_hangs_is_given_up_and_a_dead_one_starts_again(router: RouterRoot) -> None:
     with node(router) as process:
         process.send_signal(signal.SIGSTOP)
-        assert call(router, "overview") == {"state": "hung", "error": "no answer within 2 s"}
+        found = call(router, "overview")
+        assert (found["state"], found["error"][:25]) == ("hung", "the node did not answer w")
         found = call(router, "log")
         assert (found["state"], found["error"]) == ("hung", "no answer within 2 s")
         process.send_signal(signal.SIGCONT)

@@ -13,7 +13,6 @@
  * array, as a bare string is markup to it.
  */
 
-const POLL = 5; // seconds
 const ROLLBACK = 10; // seconds that the router waits for `confirm` before it takes changes back
 
 const call = (method, params) => rpc.declare({
@@ -45,11 +44,11 @@ return baseclass.extend({
 	/* Whether this session may change anything. */
 	writable: () => L.hasViewPermission() === true,
 
-	/* Calls `refresh`, which returns a promise, every few seconds while somebody can see the page. */
-	live: function(refresh) {
+	/* Calls `refresh`, which returns a promise, every `seconds` while somebody can see the page. */
+	live: function(refresh, seconds) {
 		const tick = () => document.hidden ? Promise.resolve() : refresh();
 
-		poll.add(tick, POLL);
+		poll.add(tick, seconds);
 		document.addEventListener('visibilitychange', tick);
 	},
 

@@ -4,6 +4,7 @@
 
 /* The node's lines in the router's log, as they come. */
 
+const POLL = 5; // seconds
 const LINES = 200;
 const LEVELS = [ 'debug', 'info', 'warning', 'error' ];
 const NAMES = { debug: _('Debug'), info: _('Info'), warning: _('Warning'), error: _('Error') };
@@ -68,7 +69,7 @@ return view.extend({
 		this.pause.setAttribute('aria-pressed', false);
 		this.show(found[0]);
 		node.live(() => this.paused ? Promise.resolve()
-			: node.log(LINES).catch(() => ({ state: 'unknown' })).then(answer => this.show(answer)));
+			: node.log(LINES).catch(() => ({ state: 'unknown' })).then(answer => this.show(answer)), POLL);
 
 		return page;
 	},

@@ -6,6 +6,7 @@
 
 /* What the node does, for whom, what it takes from the household and what it gave; its switches. */
 
+const POLL = 10; // seconds; an answer holds the last five minutes
 const DAY = 86400;
 const STEPS = 60; // samples that a graph has room for
 const DAYS = 14;
@@ -159,7 +160,7 @@ return view.extend({
 
 		this.show(found[0]);
 		this.look();
-		node.live(() => this.ask().then(answer => this.show(answer)));
+		node.live(() => this.ask().then(answer => this.show(answer)), POLL);
 
 		return page;
 	},

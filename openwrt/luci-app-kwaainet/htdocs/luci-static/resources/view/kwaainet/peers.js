@@ -5,6 +5,7 @@
 
 /* Who is connected, what each got and what it was refused; allow or deny with one click. */
 
+const POLL = 5; // seconds
 const PAGE = 50; // rows that are shown before somebody asks for more
 const LISTS = { allow: 'allow_peers', deny: 'deny_peers' };
 
@@ -99,7 +100,7 @@ return view.extend({
 
 		this.show(found[0]);
 		this.drawLists();
-		node.live(() => node.peers().catch(() => ({ state: 'unknown' })).then(answer => this.show(answer)));
+		node.live(() => node.peers().catch(() => ({ state: 'unknown' })).then(answer => this.show(answer)), POLL);
 
 		return page;
 	},
