@@ -53,13 +53,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(404, "text/plain", "not found")
 
     def do_POST(self) -> None:
-        path = urlsplit(self.path).path
+        url = urlsplit(self.path)
+        path = url.path
         length = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(length) if length <= _MAX_BODY else b""
         if path.startswith("/ubus"):
             self._ubus(body)
         elif path.startswith(_STAGED):
-            self._staged(path.removeprefix(_STAGED), parse_qs(body.decode()))
+            given = parse_qs(url.query) | parse_qs(body.decode())  # later LuCI uses the former
+            self._staged(path.removeprefix(_STAGED), given)
         else:
             self._say(404, "text/plain", "not found")
 
