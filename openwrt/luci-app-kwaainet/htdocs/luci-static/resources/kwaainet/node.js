@@ -102,13 +102,16 @@ return baseclass.extend({
 				'click': () => { ui.hideModal(); done(yes); }
 			}, [ words ]);
 
-			ui.showModal(title, [
+			const dialog = ui.showModal(title, [
 				E('p', {}, [ text ]),
 				E('div', { 'class': 'right button-row' }, [
 					button('', _('Cancel'), false), ' ',
 					button('cbi-button-negative important', label, true)
 				])
-			]).querySelector('button').focus();
+			]);
+
+			dialog.setAttribute('aria-label', title);
+			dialog.querySelector('button').focus();
 		});
 	},
 

@@ -28,6 +28,14 @@ const Flag = form.Flag.extend({
 		return options.bool(value) || value;
 	},
 
+	// LuCI's label does not name its box to a screen reader.
+	renderWidget: function (...args) {
+		return Promise.resolve(this.super('renderWidget', args)).then((node) => {
+			node.querySelector('input[type=checkbox]').setAttribute('aria-label', this.title);
+			return node;
+		});
+	},
+
 	// A flag that is left alone is not written: neither its default, nor 1 for yes.
 	parse: function (section_id) {
 		const was = this.cfgvalue(section_id);
@@ -150,6 +158,14 @@ function addOption(section, tab, told) {
 
 // A table of the sections of one type.
 const Table = form.GridSection.extend({
+	// Nor is the dialog named by its heading.
+	renderMoreOptionsModal: function (...args) {
+		return this.super('renderMoreOptionsModal', args).then((shown) => {
+			document.querySelector('#modal_overlay > .modal').setAttribute('aria-label', this.title);
+			return shown;
+		});
+	},
+
 	// The page is drawn anew afterwards, and what stands in its fields would be lost.
 	handleModalSave: function (...args) {
 		return this.map.parse().catch(() => {}).then(() => {
