@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import http.client
 import re
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -18,7 +19,7 @@ from edge.http.server import HttpServer
 from edge.node import Node
 from edge.page import assets
 from edge.status import pages
-from tests.counterparts.base import Setup, asynchronous, free_port
+from tests.counterparts.base import Setup, asynchronous, free_port, until
 from tests.counterparts.edge_node import EdgeNode
 from tests.hosts import configured
 
@@ -295,3 +296,38 @@ async def test_who_leaves_without_a_word_keeps_no_place_for_long() -> None:
     assert option == served.limits.ack_timeout * 1000
     writer.close()
     await served.stop()
+
+
+@asynchronous(60)
+async def test_a_reload_closes_it_to_this_machine_too_and_ends_what_was_open(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    file = tmp_path / "kwaainet.toml"
+
+    def say(page: str, ip: str) -> None:
+        lines = ["[status]", f"page = {page}", "http = true"]
+        file.write_text("\n".join([*lines, f'http_listen = ["/ip4/{ip}/tcp/{port}"]\n']))
+
+    say("true", "127.0.0.1")
+    listen = ["/ip4/127.0.0.1/tcp/0"]
+    async with EdgeNode(Setup(listen=listen), ["--config", str(file)]) as node:
+        one = Paged(node, port)
+        assert node.process is not None
+        assert await one.status() == 200
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        say("true", "0.0.0.0")
+        node.process.send_signal(signal.SIGHUP)
+        await reader.read()  # to its end
+        writer.close()
+        assert await one.status() == 403
+        say("false", "0.0.0.0")
+        node.process.send_signal(signal.SIGHUP)
+
+        async def gone() -> bool:
+            return await one.status() == 404
+
+        await until(gone)
+        assert await one.status("/metrics") == 200
