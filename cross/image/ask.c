@@ -1,7 +1,8 @@
-/* `kwaainet ask VERB --run-dir DIR`, without Python: the status socket's answer as it comes.
+/* `kwaainet ask VERB --run-dir DIR` and `kwaainet health --run-dir DIR`, without Python: the status socket's
+ * answer as it comes.
  *
- * A router's pages ask every few seconds, and each start of the interpreter takes a second there. Any other
- * command line is edge/status/client.py's, which says the same in the same words.
+ * A router's pages and a container's health check ask every few seconds, and each start of the interpreter
+ * takes a second on a router. Any other command line is edge/status/client.py's, which says the same in the same words.
  */
 #include "ask.h"
 
@@ -141,27 +142,42 @@ print(const char *answer, size_t size)
     return errno == EPIPE ? FAILED : fail("cannot write the output: ", strerror(errno), "");
 }
 
-int
-ask(int argc, char **argv)
+/* Asks the node in `directory`, and prints what it says. */
+static int
+forward(const char *verb, const char *directory)
 {
     char request[sizeof "{\"verb\":\"\"}\n" + MAX_VERB];
     char *answer;
     size_t size;
     int sock;
 
-    if (argc != 5 || strcmp(argv[1], "ask") != 0 || !is_verb(argv[2]) ||
-        strcmp(argv[3], "--run-dir") != 0 || argv[4][0] == '\0' || argv[4][0] == '-')
-        return NOT_ASKED;
     set_deadline();
     signal(SIGPIPE, SIG_IGN);
-    sock = dial(argv[4]);
+    sock = dial(directory);
     if (sock < 0)
-        return refuse(argv[4]);
-    snprintf(request, sizeof request, "{\"verb\":\"%s\"}\n", argv[2]);
+        return refuse(directory);
+    snprintf(request, sizeof request, "{\"verb\":\"%s\"}\n", verb);
     answer = malloc(MAX_ANSWER);
     if (answer == NULL || put(sock, request, strlen(request)) != 0)
         return fail("the node does not answer: ", strerror(errno), "");
     shutdown(sock, SHUT_WR); /* so that the node need not wait for another request */
     size = take(sock, answer);
     return size > 0 ? print(answer, size) : FAILED;
+}
+
+int
+ask(int argc, char **argv)
+{
+    const int is_health = argc == 4 && strcmp(argv[1], "health") == 0;
+    const int is_ask = argc == 5 && strcmp(argv[1], "ask") == 0 && is_verb(argv[2]);
+    const char *directory;
+
+    if ((!is_health && !is_ask) || strcmp(argv[argc - 2], "--run-dir") != 0)
+        return NOT_ASKED;
+    directory = argv[argc - 1];
+    if (directory[0] == '\0' || directory[0] == '-')
+        return NOT_ASKED;
+    if (is_health) /* a node that is not there is not well either */
+        return forward(argv[1], directory) == 0 ? 0 : FAILED;
+    return forward(argv[2], directory);
 }

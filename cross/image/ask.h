@@ -1,4 +1,4 @@
-/* `kwaainet ask`: see ask.c. */
+/* `kwaainet ask` and `kwaainet health`: see ask.c. */
 
 enum { NOT_ASKED = -1 };
 

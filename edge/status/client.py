@@ -1,4 +1,4 @@
-"""The commands that ask a running node: `kwaainet status | ask | peers | ping | connect`.
+"""The commands that ask a running node: `kwaainet status | ask | health | peers | ping | connect`.
 
 Each returns the command's exit status: 0, 1 when it failed, 3 when no node runs there. Errors are
 one line on standard error. Blocking sockets: there is nothing else to do meanwhile.
@@ -63,6 +63,11 @@ def forward(config: "Config", verb: str) -> int:
         return 0
 
     return _reported(run)
+
+
+def health(config: "Config") -> int:
+    """Print whether the node is well, as it says itself; FAILED whatever ails it. So does ask.c."""
+    return FAILED if forward(config, "health") else 0
 
 
 def peers(config: "Config", watch: bool, as_json: bool) -> int:

@@ -30,6 +30,12 @@ def _ask(config: "Config", args: "Arguments") -> int:
     return client.forward(config, verb)
 
 
+def _health(config: "Config", _: "Arguments") -> int:
+    from edge.status import client
+
+    return client.health(config)
+
+
 def _peers(config: "Config", args: "Arguments") -> int:
     from edge.status import client
 
@@ -83,6 +89,7 @@ COMMANDS = (
     Command("status", _status, "show what the running node does and uses", switches=(_WATCH, JSON)),
     Command("top", _top, "show the running node on one screen, live"),
     Command("ask", _ask, "print the running node's answer to a verb", operands=("VERB",)),
+    Command("health", _health, "tell whether the running node accepts connections: status 0 or 1"),
     Command(
         "peers",
         _peers,

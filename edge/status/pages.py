@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from edge.http.limits import Limits
 from edge.status import exposition, metrics
+from edge.status.report import WELL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ _MAX_BROWSER_HEAD = 16384  # cookies of all that this host serves come with a re
 _TIMEOUT = 5.0  # seconds for the request to come, and for the answer to be taken
 
 
-def pages(status: Callable[[], Status], well: Callable[[], bool]) -> Pages:
-    """By path. `status`: reports; `well`: whether the node does what it was started for."""
+def pages(status: Callable[[], Status], health: Callable[[], Status]) -> Pages:
+    """By path. `status`: reports; `health`: whether the node does what it was started for."""
 
     def metrics_page() -> tuple[int, str, bytes]:
         return 200, exposition.CONTENT_TYPE, metrics.metrics(status()).encode()
@@ -42,13 +43,9 @@ def pages(status: Callable[[], Status], well: Callable[[], bool]) -> Pages:
     def health_page() -> tuple[int, str, bytes]:
         import json
 
-        ok, now = well(), status()
-        found = {
-            "status": "ok" if ok else "not accepting connections",
-            "mode": now.get("mode"),
-            "reason": now.get("mode_reason"),
-        }
-        return 200 if ok else 503, "application/json", json.dumps(found).encode() + b"\n"
+        found = health()
+        code = 200 if found["status"] == WELL else 503
+        return code, "application/json", json.dumps(found).encode() + b"\n"
 
     return {"/metrics": metrics_page, "/health": health_page}
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edge.wire.peerid import PeerId
 
 MAX_PEERS = 1024  # listed, those with the most bytes
+WELL = "ok"
 _KIB = 1024
 _MEMORY = {"VmRSS": "rss", "RssAnon": "anonymous", "VmHWM": "peak"}
 
@@ -47,6 +48,17 @@ def status(host: Host, services: Iterable[Service]) -> Status:
         **swarm.clones.report(),
     }
     return merged(found, [service.report for service in services])
+
+
+def health(host: Host, listens: bool) -> Status:
+    """Whether the node does what it was started for: it `listens`, or was never to.
+
+    "status" is WELL, or says what is wrong. A pause is no illness. No table is gone through.
+    """
+    state = merged({}, host.overviews)
+    well = host.swarm.accepting or not listens
+    found = {"status": WELL if well else "not accepting connections"}
+    return {**found, "mode": state.get("mode"), "reason": state.get("reason")}
 
 
 def merged(found: Status, parts: Iterable[Callable[[], Status]]) -> Status:

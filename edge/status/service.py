@@ -8,6 +8,7 @@ from edge import log
 from edge.config.schema import Node, Status
 from edge.http.errors import HttpError
 from edge.status import report
+from edge.status.errors import StatusError
 from edge.status.history import STEP
 from edge.status.overview import Overview
 from edge.status.server import StatusServer
@@ -38,6 +39,7 @@ class StatusService:
         answers = {
             "status": self._status,
             "overview": self._overview,
+            "health": self._health,
             "peers": self._peers,
             "page": self._page,
             **host.answers,
@@ -50,6 +52,10 @@ class StatusService:
     def report(self) -> dict[str, object]:
         """The answer that `kwaainet status --json` prints."""
         return report.status(self._host, self._services)
+
+    def health(self) -> dict[str, object]:
+        """The answer that `kwaainet health` prints."""
+        return report.health(self._host, self._listens)
 
     async def start(self) -> None:
         """Raises StatusError."""
@@ -65,7 +71,7 @@ class StatusService:
             from edge.status import pages
             from edge.status.web import Web
 
-            found = pages.pages(self.report, self._well)
+            found = pages.pages(self.report, self.health)
             self._web = Web(self._host, found, self.overview.line)
         self._web.configure(config)
 
@@ -89,14 +95,17 @@ class StatusService:
         self._timer = swarm.loop.call_later(STEP * swarm.slowdown, self._sample)
         self.overview.sample()
 
-    def _well(self) -> bool:
-        return self._host.swarm.accepting or not self._listens
-
     async def _status(self, _: Request) -> Answer:
         return self.report()
 
     async def _overview(self, _: Request) -> Answer:
         return self.overview.line()
+
+    async def _health(self, _: Request) -> Answer:
+        found = self.health()
+        if found["status"] != report.WELL:
+            raise StatusError("{status}; mode {mode}: {reason}".format(**found))
+        return found
 
     async def _peers(self, _: Request) -> Answer:
         return report.peers(self._host)

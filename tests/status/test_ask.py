@@ -1,14 +1,16 @@
-"""`kwaainet ask`, by both who do it: the command, and cross/image/ask.c before Python starts.
+"""`kwaainet ask` and `kwaainet health`, by both who do them: the commands, and cross/image/ask.c.
 
 As processes, at sockets of nodes that run, do not, hang, and answer badly.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -19,8 +21,10 @@ from pathlib import Path
 
 import pytest
 
+from edge.node import Node
 from tests.counterparts.base import asynchronous
 from tests.counterparts.edge_node import EdgeNode
+from tests.hosts import configured
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "cross" / "image" / "ask.c"
@@ -52,7 +56,16 @@ def program(request: pytest.FixtureRequest, early: list[str]) -> list[str]:
 def asked(
     program: Sequence[str], directory: Path | str, verb: str = "overview", **streams: int
 ) -> subprocess.CompletedProcess[bytes]:
-    command = [*program, "ask", verb, "--run-dir", str(directory)]
+    return ran([*program, "ask", verb, "--run-dir", str(directory)], **streams)
+
+
+def checked(program: Sequence[str], directory: Path | str) -> tuple[int, str, str]:
+    """The status of `kwaainet health`, and its words."""
+    done = ran([*program, "health", "--run-dir", str(directory)])
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def ran(command: Sequence[str], **streams: int) -> subprocess.CompletedProcess[bytes]:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
     env = {"KWAAINET_CONFIG": "/dev/null", "ASAN_OPTIONS": "detect_leaks=0"}
     return subprocess.run(command, cwd=ROOT, env=env, timeout=60, check=False, **pipes)  # type: ignore[call-overload, no-any-return]
@@ -255,9 +268,54 @@ async def test_a_running_node(early: list[str]) -> None:
             assert b"unknown verb; known are: " in refused.stderr
 
 
+def test_no_node_is_not_well(program: list[str], tmp_path: Path) -> None:
+    said = f"kwaainet: no node runs in {tmp_path}\n"
+    assert checked(program, tmp_path) == (1, "", said)
+
+
+def test_a_node_that_hangs_is_not_well(program: list[str], tmp_path: Path) -> None:
+    with node(tmp_path, hangs):
+        assert checked(program, tmp_path) == (1, "", "kwaainet: no answer within 2 s\n")
+
+
+@asynchronous(60)
+async def test_a_node_is_well_until_it_hangs(early: list[str]) -> None:
+    async with EdgeNode() as running:
+        assert running.process is not None
+        for program in (early, list(running.program)):
+            status, said, error = checked(program, running.data_dir)
+            assert (status, error, said.count("\n")) == (0, "", 1)
+            told = json.loads(said)
+            assert (told["status"], told["mode"]) == ("ok", "relay")
+            assert told["reason"]
+        running.process.send_signal(signal.SIGSTOP)
+        for program in (early, list(running.program)):
+            status, said, _ = checked(program, running.data_dir)
+            assert (status, said) == (1, "")
+        running.process.send_signal(signal.SIGCONT)
+
+
+@asynchronous(60)
+async def test_a_node_that_accepts_no_connections_is_not_well(
+    early: list[str], tmp_path: Path
+) -> None:
+    async with Node(configured(tmp_path, "[adapt]\nenabled = false\n")) as running:
+        for program in (early, [sys.executable, "-m", "edge"]):
+            status, _, _ = await asyncio.to_thread(checked, program, tmp_path)
+            assert status == 0
+        running.host.swarm.close_listeners()
+        for program in (early, [sys.executable, "-m", "edge"]):
+            status, said, error = await asyncio.to_thread(checked, program, tmp_path)
+            assert (status, said) == (1, "")
+            assert "not accepting connections; mode relay: " in error
+            assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     "words",
     [
+        *(["health"], ["health", "--run-dir", ""], ["health", "--data-dir", "."]),
+        *(["health", "--run-dir", ".", "more"], ["health", "more", "--run-dir", "."]),
         *(["ask"], ["status"], [], ["ask", "overview"], ["ask", "overview", "--run-dir"]),
         *(["ask", "overview", "--run-dir", ""], ["ask", "overview", "--run-dir", "--json"]),
         *(["ask", "Overview", "--run-dir", "."], ["ask", "--help", "--run-dir", "."]),
