@@ -60,3 +60,23 @@ def test_the_plugin_hands_on_what_a_hostile_node_says(page: Page, luci: Luci) ->
         page.until("#view", hostile.MARK)
         hostile.assert_harmless(page)
     assert not luci.router.path(f"/tmp/{hostile.MARK}").exists()
+
+
+def test_a_page_of_a_stranger_calls_nothing(page: Page, luci: Luci) -> None:
+    """In the browser of somebody who is logged in, and under a name that leads to the router."""
+    luci.open(page, "log")
+    luci.calls.clear()
+    port = luci.origin.rpartition(":")[2]
+    page.open(f"http://stranger.test:{port}/luci-static/resources/cbi.js")
+    asked = """async ([origin, sid]) => {
+        const call = (name, method) => ({ jsonrpc: '2.0', id: 1, method: 'call',
+            params: [sid, name, method, { action: 'stop', config: 'kwaainet' }] });
+        const body = JSON.stringify([call('kwaainet', 'service'), call('uci', 'get')]);
+        const options = { method: 'POST', mode: 'no-cors', credentials: 'include', body };
+        for (const to of ['/ubus/', '/cgi-bin/luci/admin/uci/apply_unchecked'])
+            await fetch(origin + to, options);
+        return (await fetch('/ubus/', { method: 'POST', body })).json(); }"""
+    told = page.evaluate(asked, [luci.origin, "0" * 32])
+    assert [each["error"]["code"] for each in told] == [-32002, -32002]
+    assert luci.calls == []
+    page.take_errors()  # Chromium's own, of answers that it keeps from the stranger
