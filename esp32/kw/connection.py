@@ -233,6 +233,8 @@ class Connection:
         if length < TAG:
             raise RemoteProtocolError(f"noise message of {length} bytes")
         self._left = length - TAG
+        if not self._left:
+            self.mux.penalize(1)  # it costs a tag, and says nothing
         self._long = self._left > CHUNK
         self._receive.begin(False)
         self._phase = _BODY

@@ -25,7 +25,8 @@ class Mux(yamux.Session):
     def ended(self, stream):
         """The events of a FIN on such a frame."""
         events = []
-        self._finished(events, stream)
+        if self.streams.get(stream.id) is stream:
+            self._finished(events, stream)
         return events
 
     def grant(self, stream, length):
