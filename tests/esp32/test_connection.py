@@ -117,20 +117,22 @@ class Sock:
 
 
 def note(events, buffer, kind, stream, start, end):
-    """One event of a stream that is no circuit; data without the bounds of its pieces."""
-    if stream is None or stream.id in CIRCUITS:
-        if stream is not None and kind != yamux.STREAM_DATA:
-            events.append((kind, stream.id, b""))
+    """One event of a stream; the data of a circuit goes another way."""
+    if stream is None or (stream.id in CIRCUITS and kind == yamux.STREAM_DATA):
         return
     data = bytes(buffer[start:end]) if kind == yamux.STREAM_DATA else b""
-    if events and events[-1][:2] == (kind, stream.id) == (yamux.STREAM_DATA, stream.id):
-        data = events.pop()[2] + data
     events.append((kind, stream.id, data))
 
 
 def by_stream(events):
-    """The order between streams is not promised, since circuits go ahead of the rest."""
-    return {number: [each for each in events if each[1] == number] for number in STREAMS}
+    """The events of each: circuits go ahead of the rest. Data without the bounds of its pieces."""
+    told = {number: [] for number in STREAMS}
+    for kind, number, data in events:
+        before = told[number]
+        if kind == yamux.STREAM_DATA and before and before[-1][0] == kind:
+            data = before.pop()[1] + data
+        before.append((kind, data))
+    return told
 
 
 frames = st.lists(
