@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edge.commands import Arguments
     from edge.config.load import Config
     from edge.node import Node as RunningNode
+    from edge.notify import Notifier
     from edge.rooms import Fitness
 
 _FAILING = "failing"  # in the run directory: as old as the first of the failed starts in a row
@@ -57,8 +58,12 @@ def _hold_back(run_dir: str) -> None:
 
 
 def _start(config: "Config") -> int:
-    from edge import rooms, slim
+    import os
 
+    from edge import rooms, slim
+    from edge.notify import Notifier
+
+    notifier = Notifier(os.environ)
     preflight.directories(config)
     uvloop = preflight.uses_uvloop(config)
     slim.trim(keep_ssl=uvloop)
@@ -66,10 +71,10 @@ def _start(config: "Config") -> int:
     preflight.load_crypto(config)
     from edge import node  # noqa: F401 - while the child looks around
 
-    return _main(config, uvloop, fitness())
+    return _main(config, uvloop, fitness(), notifier)
 
 
-def _main(config: "Config", uvloop: bool, fitness: "Fitness | None") -> int:
+def _main(config: "Config", uvloop: bool, fitness: "Fitness | None", notifier: "Notifier") -> int:
     import os
 
     from edge import lock
@@ -88,7 +93,7 @@ def _main(config: "Config", uvloop: bool, fitness: "Fitness | None") -> int:
             process.complain(f"kwaainet: {path}: cannot be {what}: {error.strerror}")
             return 1
     try:
-        return _on_loop(_serve(config, fitness), uvloop)
+        return _on_loop(_serve(config, fitness, notifier), uvloop)
     except (SwarmError, StatusError, HttpError, CryptoError, lock.LockError) as error:
         process.complain(f"kwaainet: {error}")
         return 1
@@ -104,7 +109,7 @@ def _on_loop(work: "Coroutine[None, None, int]", uvloop: bool) -> int:
     return asyncio.run(work)
 
 
-async def _serve(config: "Config", fitness: "Fitness | None") -> int:
+async def _serve(config: "Config", fitness: "Fitness | None", notifier: "Notifier") -> int:
     import asyncio
     import os
     import signal
@@ -124,7 +129,7 @@ async def _serve(config: "Config", fitness: "Fitness | None") -> int:
     _tell_of_ciphers(config)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: node.reload(dict(os.environ)))
+    loop.add_signal_handler(signal.SIGHUP, _reload, node, notifier)
     loop.add_signal_handler(signal.SIGUSR1, node.host.learn_addresses_anew)
     process.release_signals()
     try:
@@ -134,11 +139,20 @@ async def _serve(config: "Config", fitness: "Fitness | None") -> int:
             log.info("machine", profile=sizing.name, why=sizing.why, oom_score=score)
             _say_ready(node)
             process.is_ready()
+            notifier.serving(loop, node.status.condition)
             await stopping.wait()
+            notifier.stopping()
             log.info("stopping")
     finally:
         process.hold_signals()  # the loop, which has handled them, ends
     return 0
+
+
+def _reload(node: "RunningNode", notifier: "Notifier") -> None:
+    import os
+
+    with notifier.reloading():
+        node.reload(dict(os.environ))
 
 
 def _tell_of_ciphers(config: "Config") -> None:

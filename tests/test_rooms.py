@@ -12,7 +12,19 @@ EDGE = Path(__file__).parents[1] / "edge"
 # Modules that know no room.
 BASE = {
     *("again", "allowance", "atomic", "budget", "clock", "commands", "lock", "log", "machine"),
-    *("networks", "process", "slim", "text", "threads", "units", "url", "version", "view", "zone"),
+    *(
+        "networks",
+        "notify",
+        "process",
+        "slim",
+        "text",
+        "threads",
+        "units",
+        "url",
+        "version",
+        "view",
+        "zone",
+    ),
 }
 SERVICE = {"host", "swarm", "wire", "crypto", "config"} | BASE
 MAY_IMPORT = {

@@ -57,6 +57,12 @@ class StatusService:
         """The answer that `kwaainet health` prints."""
         return report.health(self._host, self._listens)
 
+    def condition(self) -> tuple[bool, str]:
+        """Whether the node is well, and a line about it for people."""
+        found = self.health()
+        line = "{status}; mode {mode}: {reason}".format(**found)
+        return found["status"] == report.WELL, line
+
     async def start(self) -> None:
         """Raises StatusError."""
         await self._server.start()
@@ -102,10 +108,10 @@ class StatusService:
         return self.overview.line()
 
     async def _health(self, _: Request) -> Answer:
-        found = self.health()
-        if found["status"] != report.WELL:
-            raise StatusError("{status}; mode {mode}: {reason}".format(**found))
-        return found
+        well, line = self.condition()
+        if not well:
+            raise StatusError(line)
+        return self.health()
 
     async def _peers(self, _: Request) -> Answer:
         return report.peers(self._host)
