@@ -76,6 +76,11 @@ class CipherState:
         self.aead.begin(counter, seal, ad)
         self._counter = counter + 1
 
+    @property
+    def counter(self):
+        """Of the next message."""
+        return self._counter
+
     def seal_into(self, plaintext, out, aad=b""):
         size = len(plaintext)
         if len(out) < size + TAG:

@@ -28,10 +28,19 @@ class Aead:
             raise ValueError("a key is 32 bytes")
         self._stream = bytearray(4 * chacha20.WORDS)
         self._stream[:16] = b"expand 32-byte k"
-        self._stream[16:48] = key
+        self.key = key
         self._mac = bytearray(4 * poly1305.WORDS)
         self._seal = False
         self._ad = self._size = 0
+
+    @property
+    def key(self):
+        """The 32 bytes; another key may take their place between two messages."""
+        return bytes(self._stream[16:48])
+
+    @key.setter
+    def key(self, key):
+        self._stream[16:48] = key
 
     def begin(self, counter, seal, ad=b""):
         """Start the message number `counter`, to be sealed or opened; `ad` is authenticated too."""

@@ -216,7 +216,8 @@ class Connection:
 
     def _upgraded(self, upgrade):
         channel, held = upgrade.channel, upgrade.plaintext
-        self._receive, self.out.cipher = channel._receive, channel._send
+        self._receive = channel._receive
+        self.out.use(channel._send)
         self.peer = upgrade.remote_peer
         self.mux = Mux(False, MAX_STREAMS)
         self.upgrade = None

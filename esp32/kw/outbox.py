@@ -9,6 +9,7 @@ from micropython import const
 
 from edge.wire import yamux
 from edge.wire.errors import RemoteProtocolError
+from kw.aead import Aead
 
 CHUNK = 1024  # bytes of plaintext at once
 TAG = 16
@@ -20,13 +21,15 @@ _CROWDED = const(256)  # bytes of yamux's frames
 _START = const(4)  # of the plaintext in the buffer: aligned, as ciphers like it
 _tx = bytearray(SEND_BUFFER)
 _view = memoryview(_tx)
+_aead = Aead(bytes(32))  # of all, with the key of whose frame it seals: each begins and ends one
 
 
 class Outbox:
-    """Of `connection`. `cipher`: set when the handshake is over."""
+    """Of `connection`; `use` begins its channel when the handshake is over."""
 
     def __init__(self, connection):
-        self.cipher = None
+        self._key = None
+        self._counter = 0
         self.sealing = False  # a frame is begun: if it does not end, the counters differ
         self.moved_at = connection.host.now  # when the kernel took something
         self._connection = connection
@@ -34,6 +37,10 @@ class Outbox:
         self._queued = 0
         self._rest = []  # sealed, and not taken by the kernel
         self._rest_at = 0
+
+    def use(self, cipher):
+        """Seal as `cipher` (edge.crypto.CipherState) would go on to."""
+        self._key, self._counter = cipher.aead.key, cipher.counter
 
     @property
     def pending(self):
@@ -145,9 +152,11 @@ class Outbox:
     def _seal(self, size):
         end = _START + size
         self.sealing = True
-        self.cipher.begin(True)
-        self.cipher.aead.update(_tx, _START, end)
-        self.cipher.aead.tag(_tx, end)
+        _aead.key = self._key
+        _aead.begin(self._counter, True)
+        self._counter += 1
+        _aead.update(_tx, _START, end)
+        _aead.tag(_tx, end)
         _tx[_START - 2] = (size + TAG) >> 8
         _tx[_START - 1] = (size + TAG) & 0xFF
         self._send(_START - 2, end + TAG)
