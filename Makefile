@@ -113,9 +113,9 @@ luci-schema: ## the options of LuCI's page "Settings", from the schema
 	@tools/venv
 	.venv/bin/python -m openwrt.luci
 
-esp32: ## the modules of an ESP32, compiled for each of its processors, in dist/esp32
+esp32: ## images for an ESP32's flash, and its modules, for each of its processors, in dist/esp32
 	@tools/venv test
-	.venv/bin/python -m esp32.build
+	.venv/bin/python -m esp32.images
 
 docs: docs-pictures ## all of docs/ that is generated: options, a plot of the modes, pictures
 	@tools/venv test

@@ -32,16 +32,23 @@ def stage(folder: Path) -> Path:
 
 
 def compile_all(architecture: str, folder: Path) -> Path:
-    """Compile the modules into `folder` as they lie on the device.
+    """Compile the modules into `folder` as they lie on the device. Raises CalledProcessError."""
+    for name, source in modules().items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        compile_file(architecture, name, source, target)
+    return folder
+
+
+def compile_file(architecture: str, name: str, source: Path, target: Path) -> Path:
+    """Compile `source`, which is `name` on the device, to `target` with another suffix.
 
     -O3 leaves out asserts and line numbers. Raises CalledProcessError.
     """
-    for name, source in modules().items():
-        target = (folder / name).with_suffix(".mpy")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        options = (f"-march={architecture}", "-O3", "-s", name)
-        subprocess.run([MPY_CROSS, *options, "-o", target, source], check=True)
-    return folder
+    target = target.with_suffix(".mpy")
+    options = (f"-march={architecture}", "-O3", "-s", name)
+    subprocess.run([MPY_CROSS, *options, "-o", target, source], check=True)
+    return target
 
 
 def main() -> None:

@@ -31,6 +31,14 @@ CRYPTO = ("errors", "publickeys")
 KW = tuple(sorted(path.stem for path in (ROOT / "esp32" / "kw").glob("*.py")))
 
 
+BOOT = ("main", "kwboot")  # beside the slots of an update; what it brings is `modules()`
+
+
+def boot() -> dict[str, Path]:
+    """The files at the root of a device, which choose a slot and start it."""
+    return {f"{name}.py": ROOT / "esp32" / "boot" / f"{name}.py" for name in BOOT}
+
+
 def modules() -> dict[str, Path]:
     """The files on the device, as paths below its root, and their sources."""
     found = {f"edge/{name}.py": ROOT / "edge" / f"{name}.py" for name in ("__init__", "version")}

@@ -177,6 +177,9 @@ class Relay:
                 return connection
         return None
 
+    def absent(self, peer, connection):
+        """`connection` asks for a circuit to `peer`, who has no reservation and may be asleep."""
+
     def expiry(self):
         """When a reservation of now ends, in UNIX seconds."""
         now = self._clock()

@@ -231,6 +231,7 @@ class Streams:
         if peer == connection.peer:
             self.answer(leg, circuit.PERMISSION_DENIED)
         elif target is None:
+            relay.absent(peer, connection)
             self.answer(leg, circuit.NO_RESERVATION)
         elif not relay.has_room(connection, target):
             self.answer(leg, circuit.RESOURCE_LIMIT_EXCEEDED)

@@ -10,7 +10,7 @@ import pytest
 from devices import CRYPTO, HERE, INTERPRETERS
 
 from esp32 import build, mpy
-from esp32.manifest import modules
+from esp32.manifest import ROOT, modules
 
 RUN = {"x64": "64 bits", "x86": "32 bits", "rv32imc": "RISC-V"}
 NATIVE = {"kw/_chacha20.mpy", "kw/_field25519.mpy", "kw/_poly1305.mpy", "kw/_sha512.mpy"}
@@ -33,7 +33,7 @@ def test_what_is_compiled_runs_and_imports_nothing_else(architecture: str, tmp_p
     names = [name.removesuffix(".py").replace("/", ".") for name in modules()]
     imports = "".join([f"import {name.removesuffix('.__init__')}\n" for name in names])
     for words, path in (
-        (["-c", imports], f"{folder}"),
+        (["-c", imports], f"{folder}:{ROOT / 'esp32' / 'boot'}"),
         ([str(HERE / "device" / "check_vectors.py")], f"{folder}:{CRYPTO}"),
     ):
         environment = {**os.environ, "MICROPYPATH": path}
