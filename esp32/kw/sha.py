@@ -36,9 +36,9 @@ class Sha512:
         """The 64 bytes."""
         size = self._size * 8
         self.update(b"\x80")
-        while self._size % _BLOCK != _BLOCK - 8:  # the size has 16 bytes, and 8 of them are zeros
+        while self._size % _BLOCK != _BLOCK - 16:
             self.update(b"\0")
-        self.update(size.to_bytes(8, "big"))
+        self.update(size.to_bytes(16, "big"))
         state, digest = self._state, bytearray(64)
         for i in range(64):
             digest[i] = state[(i & 56) + 7 - (i & 7)]

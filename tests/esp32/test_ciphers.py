@@ -222,6 +222,12 @@ def test_signs_as_pyca(curves: Call) -> None:
         assert curves("sign", seed, b"payload" * number) == key.sign(b"payload" * number)
 
 
+def test_sha512_pads_every_length(device: Call) -> None:
+    for size in range(130):
+        data = bytes(size)
+        assert device("sha512", data) == hashlib.sha512(data).digest(), size
+
+
 @settings(max_examples=30)
 @given(st.binary(max_size=400))
 def test_sha512_and_hkdf(device: Call, data: bytes) -> None:
