@@ -31,6 +31,7 @@ COMMANDS = (
     *config_commands.COMMANDS,
     *status_commands.COMMANDS,
     *rooms.commands(),
+    *rooms.commands_of_computers(),
 )
 
 

@@ -41,6 +41,14 @@ def commands() -> "Iterator[Command]":
         yield from import_module(f"edge.{room}.commands").COMMANDS
 
 
+def commands_of_computers() -> "Iterator[Command]":
+    """Those for devices that are set up from a computer; a router's binary has none of them."""
+    try:
+        yield from import_module("esp32.commands").COMMANDS
+    except ModuleNotFoundError:
+        return
+
+
 def look_around(config: "Config") -> "Callable[[], Fitness | None]":
     """Have a child process find out what the machine is fit for; the result waits for its answer.
 

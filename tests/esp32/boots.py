@@ -13,8 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from littlefs import LittleFS, UserContext
+
 from cross.cache import contents, made
 from esp32 import build, images, manifest
+from esp32.boot import kwboot
 from tests.counterparts import micropython
 from tests.counterparts.base import free_port
 
@@ -22,7 +25,7 @@ HERE = Path(__file__).parent
 HEAP = 160 * 1024  # bytes, without the native code: the modules are in it, too
 ADDRESS = "127.0.0.1"
 _TIME = 20  # seconds for a line to be said
-RESET, POWER_CUT = 3, 4  # exit statuses of the stand-ins
+RESET, POWER_CUT = 3, 4  # the exit status of the stand-in's reset, and ours
 
 
 def slot() -> dict[str, bytes]:
@@ -58,10 +61,7 @@ class Flash:
 
     def read(self, path: str) -> bytes | None:
         """A file of the file system."""
-        from littlefs import LittleFS, UserContext
-
-        context = UserContext(buffer=bytearray(self.path.read_bytes()))
-        system = LittleFS(context=context, block_size=4096, block_count=512)
+        system = self._mounted()  # has to outlive its files
         try:
             with system.open(path, "rb") as file:
                 return bytes(file.read())
@@ -70,15 +70,22 @@ class Flash:
 
     def write(self, path: str, data: bytes) -> None:
         """Put a file there, as mpremote would."""
-        from littlefs import LittleFS, UserContext
-
-        context = UserContext(buffer=bytearray(self.path.read_bytes()))
-        system = LittleFS(
-            context=context, block_size=4096, block_count=512, disk_version=0x0002_0000
-        )
+        system = self._mounted()
         with system.open(path, "wb") as file:
             file.write(data)
-        self.path.write_bytes(bytes(context.buffer))
+        self.path.write_bytes(bytes(system.context.buffer))
+
+    def _mounted(self) -> LittleFS:
+        """As it is; a device brings the version on disk up to that of its own code."""
+        context = UserContext(buffer=bytearray(self.path.read_bytes()))
+        system = LittleFS(context=context, block_size=4096, block_count=512, mount=False)
+        system.mount()
+        return system
+
+
+def sent(flash: Flash, update: bytes) -> None:
+    """Put an update on a device that is off, as mpremote would on one that is on."""
+    flash.write(kwboot.UPDATE, update)
 
 
 class Booted:
@@ -113,6 +120,7 @@ class Booted:
             stderr=asyncio.subprocess.STDOUT,
         )
         self._reader = asyncio.create_task(self._read())
+        self._reader.add_done_callback(lambda _: self._news.set())
         return self
 
     async def __aexit__(
@@ -138,8 +146,13 @@ class Booted:
                 await self._news.wait()
 
     async def ended(self) -> int:
-        """The exit status: RESET or POWER_CUT."""
+        """RESET or POWER_CUT."""
         async with asyncio.timeout(_TIME):
+            while not self._reader.done():
+                if "standin: power cut" in self.lines:
+                    return POWER_CUT
+                self._news.clear()
+                await self._news.wait()
             return await self._process.wait()
 
     async def _read(self) -> None:
@@ -147,4 +160,3 @@ class Booted:
         while line := await self._process.stdout.readline():
             self.lines.append(line.decode(errors="replace").rstrip())
             self._news.set()
-        self._news.set()
