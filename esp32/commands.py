@@ -6,7 +6,6 @@ Of the owner's computer: a router's binary has none of it.
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 
 from edge import process
 from edge.commands import JSON, Arguments, Command
@@ -183,7 +182,8 @@ def _needed(args: Arguments, switch: str) -> str:
 def _read(args: Arguments, switch: str) -> bytes:
     path = _needed(args, switch)
     try:
-        return Path(path).read_bytes()
+        with open(path, "rb") as file:
+            return file.read()
     except OSError as error:
         raise ConfigError(f"--{switch}: {path} cannot be read: {error.strerror}") from None
 
