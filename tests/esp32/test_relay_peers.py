@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.counterparts import micropython
 from tests.counterparts.base import Counterpart, Setup, asynchronous, until
 from tests.counterparts.esp_relay import EspRelay
 from tests.counterparts.go_peer import P2pd
+from tests.counterparts.identity import write_key
 from tests.counterparts.js_peer import JsPeer
 from tests.counterparts.ours_peer import OurPeer
 from tests.counterparts.py_peer import PyPeer
@@ -77,6 +79,17 @@ async def test_our_node_is_reached_through_it_again_when_it_was_away() -> None:
 
 async def _reserves(relay: EspRelay) -> bool:
     return bool((await relay.report())["held"])
+
+
+@asynchronous(60)
+async def test_a_peer_may_have_an_rsa_key(tmp_path: Path) -> None:
+    """KwaaiNet's bootstraps have one."""
+    identity = write_key(tmp_path / "key", "rsa")
+    async with EspRelay() as relay, OurPeer(Setup(listen=())) as dialer:
+        at = await relay.direct()
+        async with P2pd(Setup(listen=(), relays=[at], identity=identity)) as listener:
+            await dialer.transfer(listener.circuit(at), 64 * KIB)
+        assert (await relay.report())["counters"]["memory_errors"] == 0
 
 
 @asynchronous(60)
