@@ -108,6 +108,7 @@ NOT_THERE = {
     "ctypes",  # edge.machine: for glibc, which is not there either
     "pwd",  # edge.config.load: for a user without $HOME
     "_image",  # built in
+    "termios",  # edge.status.screen: keys, where there is one
 }
 
 

@@ -180,13 +180,19 @@ def _finished(session: "Session", request: "Answer", label: str, descriptor: int
     """
     from edge.cache.progress import Bar
 
-    job = {"verb": "cache-job", "job": session.ask(request, descriptor)["job"]}
+    job = {"verb": "cache-job"}
     with Bar(sys.stderr, label) as bar:
         try:
+            process.hold_signals()  # until it is known which job there is to end
+            try:
+                job["job"] = session.ask(request, descriptor)["job"]
+            finally:
+                process.release_signals()
             while (answer := session.ask(job))["running"]:
                 bar.show(answer["done"], answer["total"])
         except KeyboardInterrupt:
-            session.ask({**job, "stop": True})
+            if "job" in job:
+                session.ask({**job, "stop": True})
             raise
     return answer
 

@@ -21,7 +21,7 @@ from tests.counterparts.base import asynchronous
 from tests.relay.hosts import peers, relaying
 
 NODE = {
-    "memory_limit": 512 * MIB,
+    "memory_limit": 4096 * MIB,  # more than the process of the tests has
     "max_connections": 101,
     "max_connections_per_peer": 3,
     "max_connections_per_ip": 99,
