@@ -188,15 +188,17 @@ class AutoRelay:
                 self._ask(relay, addresses)
 
     def _candidates(self) -> list[tuple[PeerId, list[Multiaddr]]]:
+        """Configured relays, others, and last those that are too slow for more than calls."""
         found = list(self._configured.items())
+        slow: list[tuple[PeerId, list[Multiaddr]]] = []
         for connection in self._swarm.all_connections():
             info, peer = connection.info, connection.peer
             if info is None or peer is None or peer in self._configured:
                 continue
             usable = connection.direct and not connection.leaving
             if usable and messages.HOP_ID in info.protocols:
-                found.append((peer, list(info.addresses)))
-        return found
+                (slow if info.is_slow_relay else found).append((peer, list(info.addresses)))
+        return found + slow
 
     # --- reservations ---
 

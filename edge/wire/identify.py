@@ -32,6 +32,7 @@ MAX_STREAM = 2 * MAX_MESSAGE
 MAX_OWN_MESSAGE = 4096
 MAX_PROTOCOLS = 128  # stored from a peer's list, as MAX_ADDRESSES of its addresses
 MAX_AGENT = 128  # characters stored
+_MICROCONTROLLER = "kwaainet-esp32/"  # the agent of such a relay begins so
 _OBJECT = 64  # overhead in bytes of an object and of the reference to it
 
 
@@ -117,6 +118,11 @@ class IdentifyInfo:
         self.addresses: tuple[Multiaddr, ...] = ()
         self.observed: Multiaddr | None = None
         self.seq = -1
+
+    @property
+    def is_slow_relay(self) -> bool:
+        """Whether it is a microcontroller: a relay for few peers, of 100 KB a second or so."""
+        return self.agent.startswith(_MICROCONTROLLER)
 
     @property
     def size(self) -> int:

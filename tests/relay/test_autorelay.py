@@ -185,6 +185,20 @@ async def test_relays_that_are_met_serve_when_those_configured_do_not(hours: Non
         await so(lambda: list(node.autorelay.reservations) == [met.swarm.peer_id])
 
 
+@asynchronous(30)
+async def test_a_microcontroller_serves_when_nobody_else_does() -> None:
+    async with relaying() as slow, relaying() as fast, reserving() as node:
+        node.autorelay.configure(config(client="no"))
+        for relay in (slow, fast):
+            await node.host.dialer.connect(relay.swarm.peer_id, [relay.bound], trusted=True)
+            [link] = node.swarm.connections[relay.swarm.peer_id]
+            await so(lambda link=link: link.info is not None)
+        [link] = node.swarm.connections[slow.swarm.peer_id]
+        link.info.agent = "kwaainet-esp32/0.1.0"
+        candidates = [peer for peer, _ in node.autorelay._candidates()]
+        assert candidates == [fast.swarm.peer_id, slow.swarm.peer_id]
+
+
 # --- rests that end early ---
 
 

@@ -20,7 +20,7 @@ from edge.cache.fragments.client import Peer
 from edge.cache.fragments.errors import FragmentError, PeerLied, PeerRefused
 from edge.cache.fragments.keys import provider_key
 from edge.cache.fragments.schedule import Run, Schedule, merged
-from edge.swarm.errors import SwarmError
+from edge.swarm.errors import DialError, SwarmError
 from edge.threads import in_thread
 from edge.wire import fragment, merkle
 from edge.wire.errors import WireError
@@ -158,12 +158,25 @@ class Fetcher:
             return {}
 
     async def reach(self, peer: PeerId, addresses: list[Multiaddr]) -> Connection:
-        """A connection to `peer`. Raises SwarmError, TimeoutError."""
+        """A connection to `peer` that can carry files. Raises SwarmError, TimeoutError."""
         async with asyncio.timeout(_DIAL_TIME):
-            if addresses:
-                with suppress(SwarmError):
-                    return await self.host.dialer.connect(peer, addresses)
-            return await self.host.reach(peer)
+            connection = await self._dial(peer, addresses)
+        if self._is_slow(connection):
+            raise DialError("it is reached only through a microcontroller's relay")
+        return connection
+
+    async def _dial(self, peer: PeerId, addresses: list[Multiaddr]) -> Connection:
+        if addresses:
+            with suppress(SwarmError):
+                return await self.host.dialer.connect(peer, addresses)
+        return await self.host.reach(peer)
+
+    def _is_slow(self, connection: Connection) -> bool:
+        """Whether it leads through a relay that is not for bulk."""
+        relay = None if connection.direct else connection.remote.relay_part()
+        peer = None if relay is None else relay.peer_id()
+        links = self.host.swarm.connections.get(peer, ()) if peer is not None else ()
+        return any(link.info is not None and link.info.is_slow_relay for link in links)
 
     def failed(self, root: bytes, peer: PeerId, error: Exception) -> None:
         """`peer` could not be asked, or did not say what it should: then it is asked for nothing

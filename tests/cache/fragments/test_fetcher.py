@@ -86,6 +86,19 @@ async def test_it_comes_through_a_circuit(tmp_path: Path) -> None:
 
 
 @asynchronous(60)
+async def test_it_does_not_come_through_a_microcontroller(tmp_path: Path) -> None:
+    async with nodes(tmp_path, 3) as (relay, giver, taker):
+        name = await giver.add(DATA)
+        await taker.connect_through(relay, giver)
+        [link] = taker.host.swarm.connections[relay.id]
+        assert link.info is not None
+        link.info.agent = "kwaainet-esp32/0.1.0"
+        with pytest.raises(FragmentError):
+            await taker.fetcher.fetch(name)
+        assert giver.server.bytes["relayed"] == 0
+
+
+@asynchronous(60)
 async def test_several_peers_give_at_once(tmp_path: Path) -> None:
     async with nodes(tmp_path, 4) as (taker, *givers):
         for giver in givers:
