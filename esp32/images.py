@@ -9,6 +9,8 @@ writes dist/esp32/, for each processor:
     littlefs-ARCHITECTURE.img the file system from 0x200000 of 4 MiB on, for MicroPython's official
                               firmware: the modules in slot `a`, and what starts them
 
+    frozen/                   the sources, for a firmware of one's own (esp32/board)
+
 with SHA256SUMS and sbom.spdx.json. The same sources give the same bytes. A new device has no
 records: it makes its identity, and asks for a network (kw.device).
 """
@@ -134,6 +136,9 @@ def write_all(folder: Path) -> None:
         for name, data in images.items():
             (folder / name).write_bytes(data)
             sums[name] = hashlib.sha256(data).hexdigest()
+    frozen = build.stage(folder / "frozen")
+    for name, path in boot().items():
+        shutil.copyfile(path, frozen / name)
     (folder / "sbom.spdx.json").write_bytes(_sbom(sums))
     lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
     (folder / "SHA256SUMS").write_text("".join(lines))

@@ -37,6 +37,7 @@ _TURN = const(100)  # ms between two looks at what is around the relay
 _STATUS = const(60_000)  # ms between two status lines
 _PROVEN = const(300_000)  # ms of a healthy loop after which an update is kept
 _WATCHDOG = const(30_000)  # ms
+_OFF = const(600_000)  # ms without a radio that should be there
 _STOPPED = const(600_000)  # ms for the owner at the serial port
 _CROWDED = const(7)  # peers; with the listener and the spare one more makes ten sockets
 _KEPT = ("accepted", "handshakes", "reservations", "circuits", "turned_away", "memory_errors")
@@ -125,7 +126,10 @@ class Device:
         self._wifi = None  # without a radio: the network is somebody else's
         if board.RADIO:
             name, password = config.get("ssid"), config.get("password", "")
-            self._wifi = Wifi(board.station(), name, password, self._moved, log)
+            try:
+                self._wifi = Wifi(board.station(), name, password, self._moved, log)
+            except (OSError, RuntimeError) as error:
+                log(f"wifi: {error}; without it until a restart in {_OFF // 60_000} minutes")
         self._wake = _machines(config)
         self.relay = relay = DeviceRelay(identity(), settings(config), log)
         relay.absent_calls = self._called
@@ -171,7 +175,10 @@ class Device:
             gc.collect()
 
     def _look_around(self, now):
-        if self._wifi is not None:
+        if self._wifi is None:
+            if board.RADIO and time.ticks_diff(now, self._began_at) >= _OFF:
+                self.loop.stopped = True
+        else:
             self._wifi.turn(now)
             self._lan.turn(now, len(self.relay.connections) >= _CROWDED)
             self._set_up(now)

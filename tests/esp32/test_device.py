@@ -152,6 +152,16 @@ async def test_it_listens_while_it_has_no_network(tmp_path: Path) -> None:
 
 
 @asynchronous(60)
+async def test_it_listens_without_a_radio_and_starts_anew_for_one(tmp_path: Path) -> None:
+    flash = Flash(tmp_path, HOME)
+    flash.world(broken="yes")
+    async with Booted(flash, speed=200) as device:
+        await device.said("wifi: Wifi Unknown Error")
+        await device.said("listening")
+        assert await device.ended() == RESET
+
+
+@asynchronous(60)
 async def test_an_owner_without_a_cable_sets_it_up_by_its_page(tmp_path: Path) -> None:
     port = free_port()
     flash = Flash(tmp_path, {"setup_port": port})

@@ -18,6 +18,8 @@ class WLAN:
     SEC_OPEN, SEC_WPA2 = 0, 3
 
     def __init__(self, interface):
+        if _world().get("broken"):
+            raise OSError("Wifi Unknown Error 0x0101")
         self._interface = interface
         self._active = False
         self._asked = None

@@ -1,0 +1,109 @@
+"""What a device says by datagrams, compared with the big node's codecs."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+from devices import INTERPRETERS, ROOT
+
+from edge.crypto import Ed25519Key
+from edge.wire import mdns, pcp
+from edge.wire.peerid import PublicKey
+from esp32.build import stage
+
+PEER = PublicKey(type=1, data=Ed25519Key.generate().public).peer_id()
+HEAD = """
+import sys
+sys.path[:] = ["{folder}", "{standins}", "{boot}"]
+from kw import lan
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory):
+    """The lines that a text prints on a device, in which `lan` is kw.lan."""
+    folder = stage(tmp_path_factory.mktemp("device"))
+    standins = ROOT / "tests" / "esp32" / "device" / "standins"
+    head = HEAD.format(folder=folder, standins=standins, boot=ROOT / "esp32" / "boot")
+    interpreter: Path = INTERPRETERS["32 bits"]()
+
+    def call(text: str) -> list[str]:
+        words = (interpreter, "-c", head + text)
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    return call
+
+
+def test_its_answer_is_one_that_peers_understand(run) -> None:
+    name = "0123456789abcdef0123456789abcdef"
+    [line] = run(f'print(lan.answer("{name}", "{PEER}", "192.168.100.200", 4001).hex())')
+    data = bytes.fromhex(line)
+    assert len(data) <= 256
+    [entry] = mdns.entries(mdns.decode(data))
+    assert entry.peer == PEER and entry.ttl == 120
+    assert [str(each.without_peer()) for each in entry.addresses] == [
+        "/ip4/192.168.100.200/tcp/4001"
+    ]
+
+
+def test_it_answers_the_questions_of_peers_alone(run) -> None:
+    question = mdns.query()
+    strange = random.Random(1)
+    others = [strange.randbytes(strange.randrange(600)) for _ in range(50)]
+    others += [b"", bytes(12), question[:11], question[:2] + b"\x84" + question[3:]]
+    lines = run(f"for data in {[question, *others]!r}: print(lan.asks(data))")
+    assert lines == ["True", *["False"] * len(others)]
+
+
+GATEWAY = """
+told = []
+one = lan.Lan("{peer}", 4001, told.append, lambda line: None)
+one._gateway = "10.0.0.1"
+for data in {answers!r}:
+    one._granted(data)
+print([each and each.hex() for each in told], one._wait)
+"""
+
+
+def test_the_gateways_answers_are_those_of_nat_pmp(run) -> None:
+    public = b"\x00\x80\x00\x00" + bytes(4) + bytes((5, 1, 1, 10))
+    port = b"\x00\x82\x00\x00" + bytes(4) + b"\x0f\xa1\x9c\x40" + (3600).to_bytes(4, "big")
+    assert pcp.read(public).external_ip == bytes((5, 1, 1, 10))
+    assert pcp.read(port).external_port == 40000
+    refused = b"\x00\x82\x00\x02" + port[4:]
+    private = public[:8] + bytes((192, 168, 1, 1))
+    foreign = port[:8] + b"\0\1" + port[10:]
+    for answers, told, wait in (
+        ([public, port], "['0405010a010a069c40']".replace("010a010a", "01010a"), 1_800_000),
+        ([public, refused], "[]", 0),
+        ([public, foreign], "[]", 0),
+        ([private, port], "[]", 1_800_000),
+        ([b"", b"\0", public[:11], port[:15], port + b"x"], "[]", 0),
+    ):
+        assert run(GATEWAY.format(peer=PEER, answers=answers)) == [f"{told} {wait}"]
+
+
+WAKE = """
+sent = []
+one = lan.Lan("{peer}", 4001, print, lambda line: None)
+one._open = lambda: None
+one._send = lambda data, host, port: sent.append((data, host, port))
+mac = bytes((1, 2, 3, 4, 5, 6))
+for _ in range(3):
+    one.wake(mac, 1000)
+print(len(sent), sent[0] == (b"\\xff" * 6 + mac * 16, "255.255.255.255", 9))
+for i in range(100):
+    one.wake(mac, 10_000 + i * 6000)
+print(len(sent))
+one.wake(mac, 1000 + 86_400_000)
+print(len(sent))
+"""
+
+
+def test_a_machine_is_woken_so_often_and_no_more(run) -> None:
+    assert run(WAKE.format(peer=PEER)) == ["1 True", "48", "49"]
