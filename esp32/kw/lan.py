@@ -10,6 +10,7 @@ Sources: RFC 6762, libp2p/specs discovery/mdns.md; RFC 6886 (NAT-PMP); AMD, Magi
 """
 
 import os
+import select
 import socket
 import struct
 import time
@@ -22,7 +23,7 @@ _PORT = const(5353)
 _GATEWAY = const(5351)
 _TTL = const(120)  # seconds
 _SECOND = const(1000)  # ms
-_RECEIVED = const(512)  # bytes of a datagram that are looked at
+_RECEIVED = const(256)  # bytes of a datagram that are looked at: questions come first
 _A_TURN = const(4)  # datagrams
 _LIFETIME = const(7200)  # seconds of a mapping; it is renewed after half of them
 _ASK_AGAIN = const(300_000)  # ms after a gateway that did not answer
@@ -35,7 +36,9 @@ _BROADCAST = "255.255.255.255"
 _SERVICE = b"\x04_p2p\x04_udp\x05local\x00"
 # MicroPython's ESP32 has names for them, and its unix port has not.
 _IPPROTO_IP = const(0)
+_ON_BOARD = hasattr(socket, "IP_ADD_MEMBERSHIP")  # a host has interfaces to choose from
 _IP_ADD_MEMBERSHIP = getattr(socket, "IP_ADD_MEMBERSHIP", 35)
+_IP_MULTICAST_IF = const(32)
 _UNWANTED = ("10.", "127.", "169.254.", "192.168.", "0.")
 
 
@@ -49,8 +52,8 @@ class Lan:
         self._mapped = mapped
         self._log = log
         self._sock = None
+        self._poll = select.poll()  # recvfrom() allocates before it finds that there is nothing
         self._ip = self._gateway = None
-        self._buffer = memoryview(bytearray(_RECEIVED))
         self._name = "".join([f"{byte:02x}" for byte in os.urandom(16)])
         self._answer = b""
         now = time.ticks_ms()
@@ -114,6 +117,7 @@ class Lan:
 
     def close(self):
         if self._sock is not None:
+            self._poll.unregister(self._sock)
             self._sock.close()
             self._sock = None
 
@@ -126,10 +130,13 @@ class Lan:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
             sock.bind(_address("0.0.0.0", _PORT))
-            membership = _packed(_GROUP) + _packed(self._ip or "0.0.0.0")
-            sock.setsockopt(_IPPROTO_IP, _IP_ADD_MEMBERSHIP, membership)
+            interface = _packed(self._ip or "0.0.0.0")
+            sock.setsockopt(_IPPROTO_IP, _IP_ADD_MEMBERSHIP, _packed(_GROUP) + interface)
+            if not _ON_BOARD:
+                sock.setsockopt(_IPPROTO_IP, _IP_MULTICAST_IF, interface)
         except OSError as error:  # the firmware's own responder may have the port for itself
             self._log(f"mdns only speaks: {error}")
+        self._poll.register(sock, select.POLLIN)
         self._sock = sock
 
     def _send(self, data, host, port):
@@ -140,6 +147,10 @@ class Lan:
 
     def _receive(self):
         """Look at one datagram; False: there was none."""
+        for _ in self._poll.ipoll(0):
+            break
+        else:
+            return False
         try:
             data, source = self._sock.recvfrom(_RECEIVED)
         except OSError:

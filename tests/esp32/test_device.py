@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import urllib.parse
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from boots import ADDRESS, RESET, Booted, Flash, slot
 from guest import Guest
 
-from edge.wire import circuit
+from edge.wire import circuit, mdns
 from esp32 import images
 from esp32.boot import kwboot
 from tests.counterparts import micropython
 from tests.counterparts.base import Setup, asynchronous, free_port
 from tests.counterparts.go_peer import P2pd
+from tests.relay.hosts import so
 
 HOME = {"ssid": "home", "password": "correct horse"}
 THERE = {**HOME, "address": ADDRESS}
@@ -149,6 +153,37 @@ async def test_it_listens_while_it_has_no_network(tmp_path: Path) -> None:
         await device.said("listening")
         async with Guest(device) as guest:
             assert (await guest.reserve()).status == circuit.OK
+
+
+@asynchronous(60)
+async def test_peers_of_its_network_find_it_by_mdns(tmp_path: Path) -> None:
+    flash = Flash(tmp_path, HOME)
+    with listening_for_mdns() as heard:
+        async with Booted(flash) as device:
+            peer = (await device.said("kwaainet-esp32/")).split("peer=")[1].split()[0]
+            flash.world(**THERE)
+            own = f"/tcp/{flash.port}/p2p/{peer}".encode()
+            await so(lambda: any(own in data for data in heard()))
+
+
+@contextlib.contextmanager
+def listening_for_mdns() -> Iterator[Callable[[], list[bytes]]]:
+    """On loopback: what has come since the last call."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((mdns.GROUP4, mdns.PORT))
+        group = socket.inet_aton(mdns.GROUP4) + socket.inet_aton(ADDRESS)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+        sock.setblocking(False)
+
+        def heard() -> list[bytes]:
+            found = []
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    found.append(sock.recv(9000))
+            return found
+
+        yield heard
 
 
 @asynchronous(60)
