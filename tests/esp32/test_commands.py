@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import struct
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from boots import Flash, slot
 from devices import MICROPYTHON
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cross.contents import application
 from edge import cli
@@ -131,6 +134,24 @@ def test_a_firmware_that_does_not_fit_is_refused() -> None:
     for why, data in refused.items():
         with pytest.raises(firmware.FirmwareError, match=why):
             firmware.merge(data, b"", chip)
+
+
+@given(st.sampled_from(sorted(firmware.CHIPS)), st.data())
+def test_any_file_is_a_firmware_or_refused(name: str, data: st.DataObject) -> None:
+    chip = firmware.CHIPS[name]
+    whole = bytearray(official(name, OFFICIAL))
+    table = 0x8000 - chip.begins
+    at = data.draw(st.integers(0, 40) | st.integers(table, table + 100))
+    part = data.draw(st.binary(max_size=40))
+    whole[at : at + len(part)] = part
+    for file in (bytes(whole), part, bytes(whole[:at])):
+        with contextlib.suppress(firmware.FirmwareError):
+            firmware.check(file, chip)
+
+
+@given(st.binary(max_size=100))
+def test_bytes_that_were_not_written_are_no_record(data: bytes) -> None:
+    assert kwboot.decode(data) is None
 
 
 # --- at a cable ---
