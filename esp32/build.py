@@ -12,7 +12,6 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
-from esp32 import natmod
 from esp32.manifest import ROOT, modules
 
 # The program in PyPI's package: its command is a script, which takes ten times as long.
@@ -53,6 +52,8 @@ def compile_file(architecture: str, name: str, source: Path, target: Path) -> Pa
 
 def main() -> None:
     """All of them, in dist/esp32, with the kernels in C where there are such."""
+    from esp32 import natmod  # needs a compiler, and what only a checkout has
+
     for architecture in ARCHITECTURES:
         folder = ROOT / "dist" / "esp32" / architecture
         shutil.rmtree(folder, ignore_errors=True)

@@ -7,6 +7,7 @@ import os
 import stat
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -200,6 +201,14 @@ def test_an_update_can_be_kept_in_a_file(tmp_path: Path) -> None:
 def test_a_status_line_is_taken_apart() -> None:
     assert cable.parsed("status version=0.1.0 peers=2 \r\n") == {"version": "0.1.0", "peers": "2"}
     assert cable.parsed("wifi up") == {}
+
+
+def test_it_needs_nothing_that_only_a_checkout_has() -> None:
+    text = (
+        "import sys; sys.modules |= dict.fromkeys(('bench', 'cross', 'tests'));"
+        "from esp32 import cable, commands, firmware, images, updates"
+    )
+    subprocess.run([sys.executable, "-c", text], check=True)
 
 
 def test_no_router_has_any_of_it() -> None:
