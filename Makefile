@@ -2,6 +2,7 @@
 .POSIX:
 
 TARGET = mipsel_24kc
+CONTAINERS = x86_64 aarch64_cortex-a53 arm_cortex-a7_neon-vfpv4
 BINARY_OF = $${BINARY:-dist/kwaainet-$(TARGET)}
 # Most tests wait for others more than for the processor: more workers than processors.
 PARALLEL = -n $${WORKERS:-3} --dist worksteal
@@ -70,6 +71,11 @@ qemu-test: ## build and test the binaries for mipsel_24kc and x86_64, or QEMU=al
 	@tools/venv test dev
 	.venv/bin/pytest qemu_tests $${QEMU:+--targets $$QEMU} $(ARGS)
 
+images-test: ## what boots whole machines, or runs whole images: the relay's container under podman
+	@tools/need @binary @images
+	@tools/venv test dev
+	.venv/bin/pytest images_tests $(ARGS)
+
 footprint: ## size, memory and start of the binaries beside others, as a table
 	@tools/need @footprint
 	@tools/venv test dev
@@ -99,6 +105,11 @@ luci-apk: ## the same as .apk, signed with the keys in FEED_KEYS
 luci-po: ## bring the LuCI app's translations up to date with its views
 	@tools/venv
 	.venv/bin/python -m openwrt.package luci-po
+
+containers: ## the relay's image for amd64, arm64 and arm/v7, or some: CONTAINERS=x86_64
+	@tools/venv
+	for target in $(CONTAINERS); do tools/pinned -m cross $$target || exit 1; done
+	.venv/bin/python -m containers.image dist $(CONTAINERS)
 
 feed: ## dist/feed/TARGET for opkg, signed with the keys in FEED_KEYS (docs/openwrt.md)
 	@tools/need @feed
@@ -144,4 +155,4 @@ screenshots: ## docs/images, and where the views of LuCI have what (tests/luci/l
 	cp build/screenshots/look-overview-phone.png docs/images/luci-overview-phone.png
 
 .PHONY: help run lint test compiled unit fuzz bench binary binaries qemu-test footprint release
-.PHONY: audit esp32 format ipk luci-ipk luci-apk luci-po luci-schema feed apk docs docs-pictures screenshots
+.PHONY: audit containers images-test esp32 format ipk luci-ipk luci-apk luci-po luci-schema feed apk docs docs-pictures screenshots
