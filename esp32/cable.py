@@ -47,7 +47,7 @@ def run(port: str, text: str) -> str:
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / "script.py"
         path.write_text(text)
-        return _tool("mpremote", "connect", port, "run", str(path), "reset")
+        return _tool("mpremote", "connect", port, "run", str(path), "+", "reset")
 
 
 def send(port: str, update: bytes) -> None:
@@ -55,7 +55,8 @@ def send(port: str, update: bytes) -> None:
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / kwboot.UPDATE
         path.write_bytes(update)
-        _tool("mpremote", "connect", port, "fs", "cp", str(path), f":{kwboot.UPDATE}", "reset")
+        words = ("fs", "cp", str(path), f":{kwboot.UPDATE}", "+", "reset")
+        _tool("mpremote", "connect", port, *words)
 
 
 def flash(port: str, at: int, data: bytes) -> None:
@@ -112,6 +113,7 @@ def _tool(name: str, *words: str) -> str:
     if f"No module named {name}" in done.stderr:
         raise CableError(_TOOL_MISSING.format(name))
     if done.returncode:
-        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["it failed"]
-        raise CableError(f"{name}: {last[0]}")
+        lines = (done.stdout + done.stderr).strip().splitlines() or ["it failed"]
+        told = [line for line in lines if "error" in line.lower()] or lines[-1:]
+        raise CableError(f"{name}: {told[0].strip()}")
     return done.stdout
