@@ -62,6 +62,7 @@ async def test_refusals_have_the_codes_of_the_big_node() -> None:
     _, nobody = own_key()
     async with EspRelay() as relay, Guest(relay) as guest:
         assert (await guest.ask(guest.connect_to(nobody))).status == circuit.NO_RESERVATION
+        assert f"absent peer={nobody} caller={guest.peer_id}" in relay.log()
         assert (
             await guest.ask(guest.connect_to(guest.peer_id))
         ).status == circuit.PERMISSION_DENIED

@@ -27,6 +27,13 @@ def log(line):
     print(time.ticks_ms(), line, file=sys.stderr)
 
 
+class Told(Relay):
+    """The relay, which says whom it would wake."""
+
+    def absent(self, peer, connection):
+        self.log(f"absent peer={peer} caller={connection.peer}")
+
+
 class Driven(Loop):
     """The loop, with the standard input as one more that may have something to say."""
 
@@ -74,7 +81,7 @@ def made(setup):
     settings = Settings(setup["port"], [address], own, setup["others"])
     settings.ttl = setup["ttl"]
     identity = noise.Identity(Ed25519Key(bytes(setup["seed"])), MUXERS)
-    return Driven(Relay(identity, settings, log))
+    return Driven(Told(identity, settings, log))
 
 
 standin.sockets(SOCKETS)
