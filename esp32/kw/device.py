@@ -31,6 +31,7 @@ from kw import board, identify
 from kw.lan import Lan
 from kw.loop import Loop
 from kw.relay import PEERS, Relay, Settings
+from kw.wake import Waker
 from kw.wifi import Wifi
 
 _TURN = const(100)  # ms between two looks at what is around the relay
@@ -108,16 +109,6 @@ def _fixed(config):
     return [bytes.fromhex(text) for text in config.get("addresses") or ()]
 
 
-class DeviceRelay(Relay):
-    """The relay, and what a call for somebody who is not there does."""
-
-    absent_calls = None
-
-    def absent(self, peer, connection):
-        if self.absent_calls is not None:
-            self.absent_calls(peer)
-
-
 class Device:
     """All that there is, made and joined."""
 
@@ -130,10 +121,11 @@ class Device:
                 self._wifi = Wifi(board.station(), name, password, self._moved, log)
             except (OSError, RuntimeError) as error:
                 log(f"wifi: {error}; without it until a restart in {_OFF // 60_000} minutes")
-        self._wake = _machines(config)
-        self.relay = relay = DeviceRelay(identity(), settings(config), log)
-        relay.absent_calls = self._called
+        self.relay = relay = Relay(identity(), settings(config), log)
         self._lan = Lan(relay.peer_id, relay.settings.port, self._mapped, log)
+        machines = _machines(config)
+        if machines:
+            relay.waker = Waker(machines, self._lan.wake, relay.now, log)
         self._portal = self._access_point = None
         self._lamp = Lamp(config)
         self._feed = board.watchdog(_WATCHDOG)
@@ -240,12 +232,6 @@ class Device:
             self._mapping = addresses
             self.relay.move_to(addresses)
             log(f"advertised {len(addresses)} addresses, {address is not None} by the gateway")
-
-    def _called(self, peer):
-        """Somebody asks for a circuit to `peer`, who is not here."""
-        mac = self._wake.get(peer.bytes)
-        if mac is not None:
-            self._lan.wake(mac, time.ticks_ms())
 
     # --- setting it up ---
 

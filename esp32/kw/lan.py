@@ -28,9 +28,6 @@ _A_TURN = const(4)  # datagrams
 _LIFETIME = const(7200)  # seconds of a mapping; it is renewed after half of them
 _ASK_AGAIN = const(300_000)  # ms after a gateway that did not answer
 _WAKE_PORT = const(9)
-_WAKE_AGAIN = const(5000)  # ms between two packets for one machine
-_MOST_WAKES = const(48)  # times a day
-_DAY = const(86_400_000)  # ms
 _GROUP = "224.0.0.251"
 _BROADCAST = "255.255.255.255"
 _SERVICE = b"\x04_p2p\x04_udp\x05local\x00"
@@ -57,12 +54,11 @@ class Lan:
         self._name = "".join([f"{byte:02x}" for byte in os.urandom(16)])
         self._answer = b""
         now = time.ticks_ms()
-        self._told_at = self._asked_at = self._day_at = now
+        self._told_at = self._asked_at = now
         self._tell = False
         self._wait = 0  # ms from asked_at until the gateway is asked again
         self._external_ip = None
         self._external_port = 0
-        self._woken = {}  # MAC: when, and how often today
 
     def move_to(self, ip, gateway, now):
         """The device has another address, or none."""
@@ -96,21 +92,15 @@ class Lan:
             request = struct.pack(">BBHHHI", 0, 2, 0, self._port, self._port, _LIFETIME)
             self._send(request, self._gateway, _GATEWAY)
 
-    def wake(self, mac, now):
-        """Send the machine `mac`, six bytes, its packet, unless it had one a moment ago."""
-        if time.ticks_diff(now, self._day_at) >= _DAY:
-            self._day_at = now
-            self._woken = {}
-        when, count = self._woken.get(mac, (None, 0))
-        if count >= _MOST_WAKES:
-            return
-        if when is not None and time.ticks_diff(now, when) < _WAKE_AGAIN:
-            return
-        self._woken[mac] = (now, count + 1)
-        self._log(f"waking mac={mac.hex()}")
+    def wake(self, mac):
+        """Send the machine `mac`, six bytes, its packet."""
         opened = self._sock is None
-        if opened:
-            self._open()
+        try:
+            if opened:
+                self._open()
+        except OSError as error:  # all sockets are in use
+            self._log(f"magic packet not sent: {error}")
+            return
         self._send(b"\xff" * 6 + mac * 16, _BROADCAST, _WAKE_PORT)
         if opened:
             self.close()

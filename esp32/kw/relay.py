@@ -71,6 +71,7 @@ class Relay:
         self.identify = b""
         self.told = []  # addresses, with the peer id behind
         self.streams = Streams(self)
+        self.waker = None  # kw.wake.Waker, if there is somebody to wake
         self.move_to(settings.addresses)
 
     def move_to(self, addresses):
@@ -132,6 +133,8 @@ class Relay:
 
     def sweep(self):
         """End what has lasted too long."""
+        if self.waker is not None:
+            self.waker.sweep(self.now)
         for connection in self.connections:
             if connection.mux is None or connection.closing is not None:
                 continue
@@ -167,6 +170,8 @@ class Relay:
         connection.reserved_at = self.now
         self.count("reservations")
         self.log(f"reservation peer={connection.peer}")
+        if self.waker is not None:
+            self.waker.came(connection.peer.bytes, self.now)
         return True
 
     def reserved(self, peer):
@@ -177,8 +182,11 @@ class Relay:
                 return connection
         return None
 
-    def absent(self, peer, connection):
-        """`connection` asks for a circuit to `peer`, who has no reservation and may be asleep."""
+    def called(self, peer, connection):
+        """Until when `connection` may wait for `peer`, who is not here; None if not at all."""
+        if self.waker is None:
+            return None
+        return self.waker.call(peer.bytes, self.is_own(connection), self.now)
 
     def expiry(self):
         """When a reservation of now ends, in UNIX seconds."""
@@ -214,12 +222,14 @@ class Relay:
     # --- circuits ---
 
     def has_room(self, source, target):
-        """Whether there may be one more circuit between the two."""
-        if self.circuits >= _MAX_CIRCUITS or not self.has_memory():
-            return False
-        return max(source.circuits, target.circuits) < _MAX_CIRCUITS_PER_PEER and not (
-            target.mux.going_away
-        )
+        """Whether there may be one more circuit between the two; those being opened count."""
+        legs = 0
+        for each in self.connections:
+            count = _legs(each)
+            legs += count
+            if count >= _MAX_CIRCUITS_PER_PEER and each in (source, target):
+                return False
+        return legs < 2 * _MAX_CIRCUITS and not target.mux.going_away and self.has_memory()
 
     def circuit_began(self, hop, stop):
         for leg in (hop, stop):
@@ -245,3 +255,14 @@ class Relay:
         yield f"free {gc.mem_free()}\n"
         for name in sorted(self.counters):
             yield f"{name.lower()} {self.counters[name]}\n"
+
+
+def _legs(connection):
+    """How many of its streams belong to a circuit, or to one that is being opened."""
+    if connection.mux is None:
+        return 0
+    count = 0
+    for stream in connection.mux.streams.values():
+        leg = stream.owner
+        count += leg is not None and (leg.other or leg.partner) is not None
+    return count

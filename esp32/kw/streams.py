@@ -27,10 +27,12 @@ class Leg:
     """One stream: `other` is the leg that it is spliced with, once it is part of a circuit.
 
     `deadline`: when it is reset if nothing has come of it, None for a circuit. `partner`: of a
-    circuit that is being opened, the leg of hop or stop.
+    circuit that is being opened, the leg of hop or stop. `awaited`: the sleeping peer that it has
+    called, whose reservation it waits for.
     """
 
     __slots__ = (
+        "awaited",
         "connection",
         "deadline",
         "negotiation",
@@ -46,7 +48,7 @@ class Leg:
         self.stream = stream
         self.negotiation = negotiation
         self.deadline = deadline
-        self.protocol = self.reader = self.other = self.partner = None
+        self.protocol = self.reader = self.other = self.partner = self.awaited = None
         stream.owner = self
 
     def reset(self):
@@ -96,7 +98,7 @@ class Streams:
             other.connection.out.finish(other.stream)
         elif leg.protocol == circuit.STOP_ID:
             self._stop_failed(leg)
-        elif leg.partner is None:
+        elif leg.partner is None and leg.awaited is None:
             leg.connection.out.finish(leg.stream)
         self.settle(leg)
 
@@ -138,6 +140,9 @@ class Streams:
             return
         if leg.protocol == circuit.STOP_ID:
             self._stop_failed(leg)
+        elif leg.awaited is not None:
+            self._wait_no_more(leg)
+            self.answer(leg, circuit.NO_RESERVATION)
         else:
             leg.reset()
 
@@ -219,6 +224,8 @@ class Streams:
             return
         granted = circuit.Reservation(expire=self._relay.expiry(), addrs=self._relay.told)
         self.answer(leg, circuit.OK, granted)
+        if self._relay.waker is not None:
+            self._awoken(leg.connection.peer)
 
     def _connect(self, leg, message):
         connection, relay = leg.connection, self._relay
@@ -227,11 +234,35 @@ class Streams:
         except RemoteProtocolError:
             self.answer(leg, circuit.MALFORMED_MESSAGE)
             return
-        target = relay.reserved(peer)
         if peer == connection.peer:
             self.answer(leg, circuit.PERMISSION_DENIED)
-        elif target is None:
-            relay.absent(peer, connection)
+            return
+        until = None if relay.reserved(peer) is not None else relay.called(peer, connection)
+        if until is None:
+            self._open(leg, peer)
+        else:
+            leg.awaited, leg.deadline = peer, until
+
+    def _awoken(self, peer):
+        """`peer` has reserved: those who wait for it go on."""
+        for connection in self._relay.connections:
+            if connection.mux is None or connection.closing is not None:
+                continue
+            for stream in list(connection.mux.streams.values()):
+                leg = stream.owner  # None of one that is told of in this very turn
+                if leg is not None and leg.awaited == peer:
+                    self._wait_no_more(leg)
+                    self._open(leg, peer)
+
+    def _wait_no_more(self, leg):
+        leg.awaited = None
+        leg.deadline = self._relay.later(_MESSAGE_TIME)
+
+    def _open(self, leg, peer):
+        """Ask `peer` for the circuit that `leg` wants, if that can be."""
+        connection, relay = leg.connection, self._relay
+        target = relay.reserved(peer)
+        if target is None:
             self.answer(leg, circuit.NO_RESERVATION)
         elif not relay.has_room(connection, target):
             self.answer(leg, circuit.RESOURCE_LIMIT_EXCEEDED)

@@ -19,7 +19,10 @@ _OTHERS = 8
 
 
 class EspRelay(LinesProcess):
-    """`async with EspRelay() as relay`: `own` are the peer ids on its owner's list."""
+    """`async with EspRelay() as relay`: `own` are the peer ids on its owner's list.
+
+    `sleepers`: peer ids of machines that it wakes; the packets are counted, not sent.
+    """
 
     kind = "esp32"
 
@@ -31,9 +34,11 @@ class EspRelay(LinesProcess):
         heap: int = micropython.HEAP,
         seed: bytes = b"",
         port: int = 0,
+        sleepers: Sequence[str] = (),
     ) -> None:
         super().__init__(Setup())
         self._own = [list(PeerId.from_string(peer).bytes) for peer in own]
+        self._sleepers = [list(PeerId.from_string(peer).bytes) for peer in sleepers]
         self._others = others
         self._ttl = ttl
         self._heap = heap
@@ -53,6 +58,7 @@ class EspRelay(LinesProcess):
 
     def _told(self) -> dict[str, Any]:
         told = {"port": self.port, "seed": list(self.seed), "own": self._own}
+        told["sleepers"] = self._sleepers
         return {**told, "others": self._others, "ttl": self._ttl}
 
     async def report(self) -> dict[str, Any]:

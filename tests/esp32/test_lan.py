@@ -94,18 +94,56 @@ sent = []
 one = lan.Lan("{peer}", 4001, print, lambda line: None)
 one._open = lambda: None
 one._send = lambda data, host, port: sent.append((data, host, port))
-start = one._day_at
 mac = bytes((1, 2, 3, 4, 5, 6))
-for _ in range(3):
-    one.wake(mac, start)
-print(len(sent), sent[0] == (b"\\xff" * 6 + mac * 16, "255.255.255.255", 9))
-for i in range(100):
-    one.wake(mac, time.ticks_add(start, 10_000 + i * 6000))
-print(len(sent))
-one.wake(mac, time.ticks_add(start, 86_400_000))
+one.wake(mac)
+print(sent == [(b"\\xff" * 6 + mac * 16, "255.255.255.255", 9)])
+
+
+def full():
+    raise OSError(24)
+
+
+one._open = full
+one.wake(mac)
 print(len(sent))
 """
 
 
-def test_a_machine_is_woken_so_often_and_no_more(run) -> None:
-    assert run(WAKE.format(peer=PEER)) == ["1 True", "48", "49"]
+def test_a_magic_packet_is_sent_if_there_is_a_socket(run) -> None:
+    assert run(WAKE.format(peer=PEER)) == ["True", "1"]
+
+
+CALLS = """
+import time
+from kw.wake import Waker
+sent, peer, others = [], b"peer", b"others"
+now = start = time.ticks_ms()
+waker = Waker({{peer: b"macmac"}}, sent.append, now, lambda line: None)
+print(waker.call(others, True, now), waker.call(peer, True, now) is None, len(sent))
+for _ in range(59):
+    now = time.ticks_add(now, 1000)
+    waker.sweep(now)
+print(len(sent), waker.call(peer, False, now) is None)
+for _ in range(2):
+    now = time.ticks_add(now, 1000)
+    waker.sweep(now)
+print(waker.call(peer, True, now))
+for own in (False, True):
+    count = 0
+    for _ in range(60):
+        now = time.ticks_add(now, 60_000)
+        waker.sweep(now)
+        if waker.call(peer, own, now) is not None:
+            count += 1
+            waker.came(peer, now)
+    print(count)
+while time.ticks_diff(now, start) < 86_400_000:
+    now = time.ticks_add(now, 60_000)
+    waker.sweep(now)
+print(waker.call(peer, False, now) is None)
+"""
+
+
+def test_a_machine_is_called_so_often_and_no_more(run) -> None:
+    expected = ["None False 1", "20 False", "None", "12", "35", "False"]
+    assert run(CALLS.format()) == expected

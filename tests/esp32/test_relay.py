@@ -62,7 +62,6 @@ async def test_refusals_have_the_codes_of_the_big_node() -> None:
     _, nobody = own_key()
     async with EspRelay() as relay, Guest(relay) as guest:
         assert (await guest.ask(guest.connect_to(nobody))).status == circuit.NO_RESERVATION
-        assert f"absent peer={nobody} caller={guest.peer_id}" in relay.log()
         assert (
             await guest.ask(guest.connect_to(guest.peer_id))
         ).status == circuit.PERMISSION_DENIED
@@ -156,7 +155,71 @@ async def test_only_own_peers_read_its_status() -> None:
         assert told["peers"] == "2" and int(told["free"]) > 0 and told["handshakes"] == "2"
 
 
+# --- sleepers ---
+
+
+@asynchronous(30)
+async def test_a_caller_waits_for_the_sleeper_that_it_has_woken() -> None:
+    key, peer = own_key()
+    async with EspRelay(sleepers=[str(peer)]) as relay, Guest(relay) as source:
+        calls = [asyncio.create_task(source.hop(source.connect_to(peer))) for _ in range(5)]
+        await until(lambda: _has_sent_packets(relay))
+        async with Guest(relay, key) as sleeper:
+            await sleeper.reserve()
+            for _ in range(4):
+                await sleeper.accept(await sleeper.offered())
+            answers = sorted([told.status for _, told in await asyncio.gather(*calls)])
+            assert answers == [circuit.OK] * 4 + [circuit.RESOURCE_LIMIT_EXCEEDED]
+            assert (await relay.report())["circuits"] == 4
+        await until(lambda: _has_peers(relay, 1))
+        assert (await source.ask(source.connect_to(peer))).status == circuit.NO_RESERVATION
+
+
+@asynchronous(30)
+async def test_a_caller_is_told_that_the_sleeper_has_not_come() -> None:
+    _, peer = own_key()
+    async with EspRelay(sleepers=[str(peer)]) as relay, Guest(relay) as source:
+        await source.reserve()
+        call = asyncio.create_task(source.ask(source.connect_to(peer)))
+        await until(lambda: _has_sent_packets(relay))
+        await relay.speed(QUICK)
+        assert (await call).status == circuit.NO_RESERVATION
+        assert (await relay.report())["packets"] > 5
+
+
+@asynchronous(30)
+async def test_a_caller_that_leaves_is_not_waited_for() -> None:
+    key, peer = own_key()
+    async with EspRelay(sleepers=[str(peer)]) as relay:
+        async with Guest(relay) as source:
+            call = asyncio.create_task(source.ask(source.connect_to(peer)))
+            await until(lambda: _has_sent_packets(relay))
+            call.cancel()
+        async with Guest(relay, key) as sleeper:
+            await sleeper.reserve()
+            assert (await sleeper.reserve()).status == circuit.OK
+            report = await relay.report()
+            assert report["circuits"] == report["counters"]["faults"] == 0
+
+
+async def _has_sent_packets(relay: EspRelay) -> bool:
+    return bool((await relay.report())["packets"])
+
+
 # --- circuits ---
+
+
+@asynchronous(30)
+async def test_circuits_that_are_being_opened_count() -> None:
+    async with EspRelay() as relay, Guest(relay) as source, Guest(relay) as target:
+        await target.reserve()
+        calls = [
+            asyncio.create_task(source.hop(source.connect_to(target.peer_id))) for _ in range(6)
+        ]
+        for _ in range(4):
+            await target.accept(await target.offered())
+        answers = sorted([told.status for _, told in await asyncio.gather(*calls)])
+        assert answers == [circuit.OK] * 4 + [circuit.RESOURCE_LIMIT_EXCEEDED] * 2
 
 
 @asynchronous(60)

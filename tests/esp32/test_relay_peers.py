@@ -77,6 +77,25 @@ async def test_our_node_is_reached_through_it_again_when_it_was_away() -> None:
                 await dialer.transfer(listener.circuit(at), 64 * KIB)
 
 
+@asynchronous(60)
+async def test_our_node_is_called_while_it_sleeps(tmp_path: Path) -> None:
+    """It starts when the packet has been sent, as a machine that wakes does."""
+    identity = write_key(tmp_path / "key", "ed25519")
+    async with OurPeer(Setup(listen=(), identity=identity)) as sleeper:
+        peer = sleeper.peer_id
+    async with EspRelay(sleepers=[peer]) as relay, OurPeer(Setup(listen=())) as dialer:
+        at = await relay.direct()
+        call = asyncio.create_task(dialer.transfer(f"{at}/p2p-circuit/p2p/{peer}", 64 * KIB))
+        await until(lambda: _wakes(relay))
+        async with OurPeer(Setup(listen=(), relays=[at], identity=identity)) as sleeper:
+            await call
+            assert await sleeper.served() == [64 * KIB]
+
+
+async def _wakes(relay: EspRelay) -> bool:
+    return bool((await relay.report())["packets"])
+
+
 async def _reserves(relay: EspRelay) -> bool:
     return bool((await relay.report())["held"])
 

@@ -19,19 +19,14 @@ from edge.wire.upgrade import MUXERS
 from kw import identify
 from kw.loop import Loop
 from kw.relay import Relay, Settings
+from kw.wake import Waker
 
 SOCKETS = 10
+packets = 0  # that wake
 
 
 def log(line):
     print(time.ticks_ms(), line, file=sys.stderr)
-
-
-class Told(Relay):
-    """The relay, which says whom it would wake."""
-
-    def absent(self, peer, connection):
-        self.log(f"absent peer={peer} caller={connection.peer}")
 
 
 class Driven(Loop):
@@ -62,6 +57,7 @@ class Driven(Loop):
             "held": sum([each.reserved_at is not None for each in relay.connections]),
             "circuits": relay.circuits,
             "relayed": relay.relayed,
+            "packets": packets,
             "counters": relay.counters,
         }
 
@@ -75,13 +71,22 @@ class Driven(Loop):
         return [f"/ip4/127.0.0.1/tcp/{self.relay.settings.port}"]
 
 
+def wake(mac):
+    global packets
+    packets += 1
+
+
 def made(setup):
     address = identify.tcp(bytes((127, 0, 0, 1)), setup["port"])
     own = [bytes(peer) for peer in setup["own"]]
     settings = Settings(setup["port"], [address], own, setup["others"])
     settings.ttl = setup["ttl"]
     identity = noise.Identity(Ed25519Key(bytes(setup["seed"])), MUXERS)
-    return Driven(Told(identity, settings, log))
+    relay = Relay(identity, settings, log)
+    if setup["sleepers"]:
+        machines = {bytes(peer): b"mac of" for peer in setup["sleepers"]}
+        relay.waker = Waker(machines, wake, relay.now, log)
+    return Driven(relay)
 
 
 standin.sockets(SOCKETS)
