@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 STEP = 5  # seconds
 STEPS = 60
+_LEAST = 1.0  # seconds over which a rate is taken: bytes are counted by the piece
 
 
 class History:
@@ -36,9 +37,9 @@ class History:
         Several, if nobody came for long: each of them gets what they have in common.
         """
         steps = int((now - self._stepped_at) / STEP)
-        if steps < 1:
-            return
         passed = now - self._counted_at
+        if steps < 1 or passed < _LEAST:
+            return
         self._stepped_at += steps * STEP
         self._counted_at = now
         for name, counter in self._rates.items():

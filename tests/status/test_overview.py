@@ -63,6 +63,16 @@ def test_the_time_of_the_last_visit_counts_not_that_of_the_step() -> None:
     assert meters.samples["down"] == [10, 10]
 
 
+def test_a_moment_is_too_short_for_a_rate() -> None:
+    """A chunk of bytes that is counted just then would stand out as a peak that never was."""
+    meters = Meters()
+    meters.history.sample(1009.9)
+    meters.count = 65536
+    meters.history.sample(1010.0)
+    meters.history.sample(1014.9)
+    assert meters.samples["down"] == [0, round(65536 / 5)]
+
+
 @given(st.lists(st.floats(0, 1e6)))
 def test_the_history_is_as_long_as_the_time_that_has_passed_within_its_bound(
     visits: list[float],
