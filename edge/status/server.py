@@ -42,6 +42,7 @@ MAX_CLIENTS = 8
 TIMEOUT = 30.0  # seconds, for each of: a request to arrive, to be answered, the answer to leave
 _BACKLOG = 64  # waiting to be told that there are too many
 _ACCEPT_PAUSE = 1.0  # seconds, when accepting fails
+_PATIENCE = 0.25  # seconds in which the next waits for one of them to leave
 _SPARE = 4  # descriptors kept for one client, and what is read for it, when there are no others
 _INT = 4  # bytes of a descriptor in a message
 _ROOM = socket.CMSG_SPACE(_INT)  # for one; where alignment leaves room for two, the last counts
@@ -127,7 +128,10 @@ class StatusServer:
 
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
+        leave = asyncio.FIRST_COMPLETED
         while True:
+            if len(self._clients) >= MAX_CLIENTS:  # most have one question
+                await asyncio.wait(self._clients, timeout=_PATIENCE, return_when=leave)
             try:
                 client, _ = await loop.sock_accept(listener)
             except OSError:  # most likely no descriptor is left; the swarm counts and logs that

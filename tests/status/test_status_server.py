@@ -154,6 +154,16 @@ def test_one_client_too_many_is_sent_away(node):
     until_free(node)
 
 
+def test_of_many_who_ask_at_once_none_is_sent_away(node):
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(dial(node)) for _ in range(6 * MAX_CLIENTS)]
+        for client in clients:
+            client.sendall(b'{"verb":"echo"}\n')
+            client.shutdown(socket.SHUT_WR)
+        answers = [json.loads(client.makefile("rb").readline()) for client in clients]
+    assert answers == [{"verb": "echo"}] * len(clients)
+
+
 def test_a_client_that_hangs_up_costs_nothing(node):
     for _ in range(3 * MAX_CLIENTS):
         with dial(node) as sock:
