@@ -80,7 +80,7 @@ class Connection:
         with suppress(ClientGone, OSError):
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # Who is gone without a word, as a phone is, would have a place as long as it is sent
-            # less than the kernel keeps for it.
+            # less than the kernel keeps for it. So would who is there and takes nothing (tcp(7)).
             patience = round(self._server.limits.ack_timeout * 1000)
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
             while await self._next():

@@ -29,7 +29,7 @@ class Limits:
         self.head_timeout = 10.0  # for a request's head, from its first byte or the connection's
         self.body_timeout = 30.0  # for a request's body
         self.idle_timeout = 60.0  # between two requests
-        self.ack_timeout = 60.0  # for a client's side to acknowledge what the kernel sends
+        self.ack_timeout = 0.0  # for a client's side to take what the kernel has; 0: the system's
         self.least_speed = KIB  # bytes/s that a client takes at least, while there are any,
         self.speed_window = 30.0  # of every so many seconds
 

@@ -32,6 +32,7 @@ _MAX_CLIENTS = 8
 _MAX_BROWSERS = 24  # clients more, where there is the page: a browser has several connections
 _MAX_BROWSER_HEAD = 16384  # cookies of all that this host serves come with a request
 _TIMEOUT = 5.0  # seconds for the request to come, and for the answer to be taken
+_ACK_TIMEOUT = 60.0  # seconds that the kernel tries
 
 
 def pages(status: Callable[[], Status], health: Callable[[], Status]) -> Pages:
@@ -54,8 +55,10 @@ def limits(browsers: bool = False) -> Limits:
     """Small ones, for few programs that ask now and then. `browsers`: and for people who look."""
     found = Limits()
     found.max_head = _MAX_BROWSER_HEAD if browsers else _MAX_HEAD
-    found.max_clients = found.max_clients_per_ip = _MAX_CLIENTS + _MAX_BROWSERS * browsers
+    found.max_clients = _MAX_CLIENTS + _MAX_BROWSERS * browsers
+    found.max_clients_per_ip = _MAX_BROWSERS if browsers else _MAX_CLIENTS  # room for others
     found.head_timeout = found.body_timeout = found.speed_window = _TIMEOUT
+    found.ack_timeout = _ACK_TIMEOUT
     return found
 
 

@@ -364,6 +364,18 @@ async def test_who_reads_too_slowly_is_cut_and_costs_nothing(big: Big) -> None:
 
 
 @asynchronous(60)
+async def test_who_pauses_with_the_rest_on_its_way_is_not_cut(big: Big) -> None:
+    """The kernel would: TCP_USER_TIMEOUT ends who is there and has no room (tcp(7))."""
+    async with serving(big) as (server, _, port):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        await until(lambda: bool(server.clients))
+        (client,) = server._clients.values()
+        await asyncio.sleep(0)
+        assert client._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0
+        writer.close()
+
+
+@asynchronous(60)
 async def test_a_client_that_leaves_is_noticed_while_its_answer_is_waited_for(big: Big) -> None:
     async with serving(big) as (_, site, port):
         _, writer = await asyncio.open_connection("127.0.0.1", port)
