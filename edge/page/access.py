@@ -2,9 +2,15 @@
 
 Without a token, only those that cannot have come from elsewhere: the page listens on loopback
 addresses alone and has no names, the client is on such an address, calls it by one, and no proxy
-has left a trace. All others bring the token once, and then a cookie made from it.
+has left a trace: one of its headers, or HTTP/1.0, which nginx speaks to what is behind it unless
+told otherwise, and no browser does. All others bring the token once, and then a cookie made from
+it.
 
 No page of another site gets anything: browsers say whose page asks (Sec-Fetch-Site, Origin).
+
+Wrong tokens are not counted. Nobody guesses 128 bits, and to count would shut out the owner: who
+comes through a proxy or a container's bridge has one address with whoever else does, and a page
+that is still open tries its old cookie again and again.
 
 Source: RFC 6265 sections 4 and 5, W3C Fetch Metadata section 2
 """
@@ -13,31 +19,27 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Collection, Sequence
 
     from edge.http.request import Request
     from edge.page.token import Token
 
-_BURST, _PER_SECOND = 10.0, 0.1  # wrong tokens of one client
-_MAX_GUESSERS = 64  # clients remembered for that
 _AGE = 180 * 86400  # seconds that a browser keeps the cookie
 _PROXIED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
 class Access:
-    """`name`: of this node's cookie, as several nodes may have one host. `clock`: in seconds.
+    """`name`: of this node's cookie, as several nodes may have one host.
 
     `closed`: whether the token is needed in any case; `configure` decides it.
     """
 
-    def __init__(self, token: Token, name: str, clock: Callable[[], float]) -> None:
+    def __init__(self, token: Token, name: str) -> None:
         self.closed = True
         self._token = token
         self._name = name
-        self._clock = clock
-        self._guessers: dict[str, tuple[float, float]] = {}  # by client: guesses left, as of when
 
-    def configure(self, hosts: Sequence[str], names: Sequence[str]) -> None:
+    def configure(self, hosts: Sequence[str], names: Collection[str]) -> None:
         """`hosts`: the IP addresses that are listened at; `names`: by which it may be called."""
         self.closed = bool(names) or not all(is_loopback(host) for host in hosts)
 
@@ -45,26 +47,13 @@ class Access:
         """Whether it may be answered. It is asked again while an answer goes on."""
         return self._is_local(request) or self._has_session(request)
 
-    def guess(self, request: Request, text: str) -> bool | None:
-        """Whether `text` is the token; None: the client has tried too many others."""
-        left = self._left(request.client[0])
-        if left < 1:
-            return None
-        if self._token.is_right(text):
-            return True
-        self._wrong(request.client[0], left)
-        return False
+    def is_right(self, text: str) -> bool:
+        """Whether `text` is the token."""
+        return self._token.is_right(text)
 
     def is_stale(self, request: Request) -> bool:
-        """Whether a cookie was brought, and is wrong; that counts as a guess."""
-        if not self._cookies(request):
-            return False
-        self._wrong(request.client[0], self._left(request.client[0]))
-        return True
-
-    def is_spent(self, request: Request) -> bool:
-        """Whether the client has no guess left."""
-        return self._left(request.client[0]) < 1
+        """Whether a request that is not admitted has a cookie, from before."""
+        return bool(self._cookies(request))
 
     def cookie(self) -> tuple[str, str]:
         """The header that makes a session."""
@@ -76,6 +65,7 @@ class Access:
             not self.closed
             and is_loopback(request.client[0])
             and is_loopback(_host(request.host))
+            and request.version != "1.0"
             and not any(request.headers.get(name) is not None for name in _PROXIED)
         )
 
@@ -87,18 +77,6 @@ class Access:
         found = ";".join(request.headers.all("cookie")).split(";")
         pairs = [each.strip().partition("=") for each in found]
         return [value for name, _, value in pairs if name == self._name][:4]
-
-    def _left(self, client: str) -> float:
-        if client not in self._guessers:
-            return _BURST
-        left, since = self._guessers[client]
-        return min(_BURST, left + (self._clock() - since) * _PER_SECOND)
-
-    def _wrong(self, client: str, left: float) -> None:
-        self._guessers.pop(client, None)
-        if len(self._guessers) >= _MAX_GUESSERS:
-            del self._guessers[next(iter(self._guessers))]
-        self._guessers[client] = (max(0.0, left - 1), self._clock())
 
 
 def is_foreign(request: Request) -> bool:

@@ -43,18 +43,11 @@ _FRESH = ("Cache-Control", "no-store")
 _KEPT = ("Cache-Control", "max-age=31536000, immutable")  # its address has the tag of its content
 _NEEDED = "It is not opened from everywhere: it asks for a token."
 _WRONG = "That token is not right, or no more."
-_OFTEN = "Too many wrong tokens: wait some seconds."
 
 
-def site(
-    overview: Callable[[], Overview],
-    pool: Pool,
-    directory: str,
-    name: str,
-    clock: Callable[[], float],
-) -> Site:
-    """Of the node with its data in `directory`; `name`, `clock`: see Access; `pool`: see Feed."""
-    return Site(overview, Access(Token(directory), name, clock), pool)
+def site(overview: Callable[[], Overview], pool: Pool, directory: str, name: str) -> Site:
+    """Of the node with its data in `directory`; `name`: see Access; `pool`: see Feed."""
+    return Site(overview, Access(Token(directory), name), pool)
 
 
 class Site:
@@ -84,7 +77,7 @@ class Site:
         elif request.path == "/" and "token=" in request.query:
             await self._enter(request, exchange)
         elif not self.access.admits(request):
-            await self._refuse(request, exchange)
+            await self._refuse(exchange, _WRONG if self.access.is_stale(request) else _NEEDED)
         elif request.path == "/":
             fields = [("Content-Type", _HTML), _FRESH, *self._safe]
             await exchange.answer(200, fields, self._page.filled(self._figures() | self._tag))
@@ -95,24 +88,15 @@ class Site:
         """Have the browser keep a session, and go to where no token is in the address."""
         texts = [word.partition("=") for word in request.query.split("&")]
         text = next((value for name, _, value in texts if name == "token"), "")
-        right = self.access.guess(request, text)
-        if right:
+        if self.access.is_right(text):
             fields = [("Location", "./"), self.access.cookie(), _FRESH, *self._safe]
             await exchange.answer(303, fields)
         else:
-            await self._lock(exchange, *((429, _OFTEN) if right is None else (403, _WRONG)))
+            await self._refuse(exchange, _WRONG)
 
-    async def _refuse(self, request: Request, exchange: Exchange) -> None:
-        if self.access.is_spent(request):
-            await self._lock(exchange, 429, _OFTEN)
-        else:
-            stale = self.access.is_stale(request)
-            await self._lock(exchange, 403, _WRONG if stale else _NEEDED)
-
-    async def _lock(self, exchange: Exchange, status: int, why: str) -> None:
+    async def _refuse(self, exchange: Exchange, why: str) -> None:
         fields = [("Content-Type", _HTML), _FRESH, *self._safe]
-        fields += [("Retry-After", "10")] if status == 429 else []
-        await exchange.answer(status, fields, self._locked.filled({"why": why, **self._tag}))
+        await exchange.answer(403, fields, self._locked.filled({"why": why, **self._tag}))
 
     def _figures(self) -> Figures:
         return figures(self._overview())

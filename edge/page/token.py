@@ -38,7 +38,8 @@ class Token:
         mark = _mark(self.path)
         if mark is None or mark != self._mark:
             self._text = self._read() or self.renew()
-            self._mark = _mark(self.path)
+            # As it was before: what came meanwhile, and the new one, is read the next time.
+            self._mark = mark
         return self._text
 
     def renew(self) -> str:

@@ -7,13 +7,14 @@ import json
 from edge import log
 from edge.config.schema import Status
 from edge.host import parsed
+from edge.http.errors import HttpError
 from edge.http.server import HttpServer
 from edge.status import pages
 from edge.status.errors import NO_PAGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from edge.config.load import Config
     from edge.host import Host
@@ -48,7 +49,11 @@ class Web:
         wanted = [_ip_port(address) for address in listen]
         # Nobody may come by a new address before it is known, nor by an old one that stays.
         self._restrict([*self._server.listening, *wanted], section.http_names)
-        self._server.configure(wanted)
+        try:
+            self._server.configure(wanted)
+        except HttpError:
+            self._restrict(self._server.listening, self._server.names)
+            raise
         self._restrict(wanted, section.http_names)
         self._server.names = frozenset(section.http_names)
         self._server.limits = pages.limits(browsers=site is not None)
@@ -62,7 +67,7 @@ class Web:
         """Let everybody go."""
         await self._server.stop()
 
-    def _restrict(self, addresses: Sequence[Address], names: Sequence[str]) -> None:
+    def _restrict(self, addresses: Sequence[Address], names: Collection[str]) -> None:
         if self._site is not None:
             self._site.access.configure([ip for ip, _ in addresses], names)
 
@@ -77,7 +82,7 @@ class Web:
             host = self._host
             name = f"kwaainet_{str(host.swarm.peer_id)[-8:]}"
             pool = host.budget.pool("page", 0.1)
-            self._site = site(self._now, pool, host.data_dir, name, host.swarm.loop.time)
+            self._site = site(self._now, pool, host.data_dir, name)
         return self._site
 
     def _now(self) -> dict[str, object]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.page import token as token_module
 from edge.page.token import NAME, Token
 
 RIGHT = "0123456789abcdef0123456789abcdef"
@@ -54,6 +55,25 @@ def test_a_session_is_not_the_token_and_ends_with_it(tmp_path: Path) -> None:
     Token(str(tmp_path)).renew()  # as the command does, in a process of its own
     assert not token.is_session(session)
     assert token.is_session(token.session())
+
+
+def test_one_that_is_made_while_the_old_is_read_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = token_module._content
+    Token(str(tmp_path)).renew()
+    token = Token(str(tmp_path))
+
+    def slow(path: str) -> str:
+        found = read(path)
+        monkeypatch.setattr(token_module, "_content", read)
+        Token(str(tmp_path)).renew()
+        return found
+
+    monkeypatch.setattr(token_module, "_content", slow)
+    old = token.text()
+    assert not token.is_right(old)
+    assert token.is_right((tmp_path / NAME).read_text().strip())
 
 
 @pytest.mark.parametrize(
