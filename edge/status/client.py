@@ -74,9 +74,11 @@ def peers(config: "Config", watch: bool, as_json: bool) -> int:
     """Print the connected peers, likewise; at a terminal as many as it has lines for."""
 
     def lines(answer: "Answer", size: "Size | None") -> list[str]:
-        if size is not None:
+        if size is None:
+            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+        else:
+            width = size[0]
             answer = {**answer, "peers": answer["peers"][: max(1, size[1] - 2)]}
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
         return view.peers_lines(answer, width, has_colour(sys.stdout))
 
     return _shown(config, "peers", lines, watch, as_json)

@@ -73,6 +73,7 @@ class _Window:
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         for number in _WAKING:
             signal.signal(number, lambda *_: None)  # wakes, no more
+            signal.siginterrupt(number, False)  # nor ends what termios does in the middle
         signal.signal(signal.SIGTERM, _end)
         self._take()
         return self
@@ -87,7 +88,7 @@ class _Window:
 
     def show(self, paint: "Paint") -> bool:
         """Paint the window, and wait; False: the user has had enough."""
-        columns, lines = shutil.get_terminal_size()
+        columns, lines = _size()
         text = [cut(line, columns) for line in paint((columns, lines))[:lines]]
         body = f"{_TO_LINE_END}\n".join(text)
         sys.stdout.write(f"{_HOME}{body}{_TO_LINE_END}{_TO_SCREEN_END}")
@@ -116,7 +117,12 @@ class _Window:
 
     def _take(self) -> None:
         """Have the window to ourselves, also when the shell has had it meanwhile."""
+        if _is_behind():
+            signal.raise_signal(signal.SIGTTOU)  # which stops it until the shell says `fg`
+        self._take_keys()
         sys.stdout.write(_ENTER)
+
+    def _take_keys(self) -> None:
         try:
             import termios
         except ImportError:
@@ -141,6 +147,20 @@ class _Window:
             import termios
 
             termios.tcsetattr(self._keys, termios.TCSANOW, self._settings)
+
+
+def _size() -> "Size":
+    """That of the window; what the environment says of one that does not know, as a serial line."""
+    size = os.get_terminal_size(sys.stdout.fileno())
+    return size if all(size) else shutil.get_terminal_size()
+
+
+def _is_behind() -> bool:
+    """Whether the shell has started it with `&`, and has the terminal itself."""
+    try:
+        return os.tcgetpgrp(sys.stdout.fileno()) != os.getpgrp()
+    except OSError:  # a terminal that controls nobody
+        return False
 
 
 def _end(*_: object) -> None:

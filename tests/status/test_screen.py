@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import struct
 import subprocess
@@ -182,6 +183,31 @@ def test_it_takes_the_window_again_after_a_stop(node):
         terminal.frame()
         terminal.press(b"q")
         assert terminal.ends() == 0
+
+
+def test_in_the_background_it_leaves_the_window_to_the_shell(node):
+    """Until it is called to the front, as who changes a terminal's settings has to be."""
+    top = shlex.join(command(node, "top"))
+    shell = ["sh", "-c", "PS1='ready> ' exec bash --norc --noediting -i 2>&1"]
+    with Terminal(shell, 24, 80) as terminal:
+        terminal.until(b"ready> ")
+        for start in (f"{top} &\n", "bg\n"):
+            terminal.press(f"{start}".encode())
+            terminal.press(b"until jobs -s | grep -c Stop; do sleep 0.1; done\n")
+            assert b"\x1b[?1049h" not in terminal.until(b"\n1\r\n")
+        terminal.press(b"fg\n")
+        terminal.frame()
+        terminal.press(b"q")
+        assert b"Traceback" not in terminal.until(b"ready> ")
+        terminal.press(b"exit\n")
+        terminal.process.wait(10)
+
+
+def test_the_window_knows_its_size_better_than_the_environment(node):
+    with Terminal(command(node, "top"), 6, 40, LINES="24", COLUMNS="80") as terminal:
+        assert len(terminal.frame()) == 6
+    with Terminal(command(node, "top"), 0, 0, LINES="7", COLUMNS="50") as terminal:
+        assert len(terminal.frame()) == 7
 
 
 def test_it_says_when_the_node_goes(node):
