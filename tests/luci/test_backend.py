@@ -357,6 +357,26 @@ def test_enable_and_disable(router: RouterRoot) -> None:
     assert router.read(CONFIG) == LOCAL.replace("'1'", "'0'")
 
 
+def test_a_service_is_enabled_by_every_word_that_the_node_takes(router: RouterRoot) -> None:
+    for word in ("1", "yes", "on", "true", "enabled"):
+        router.write(CONFIG, ENABLED.replace("'1'", f"'{word}'"))
+        assert call(router, "overview") == {"state": "stopped"}
+
+
+@pytest.mark.parametrize("name", ["", " 'main'", " 'service'"])
+def test_the_section_of_the_service_may_have_any_name(name: str, router: RouterRoot) -> None:
+    router.write(CONFIG, f"config kwaainet{name}\n\toption enabled '1'\n")
+    assert call(router, "overview") == {"state": "stopped"}
+    assert call(router, "service", action="disable") == {"state": "disabled", "ok": True}
+    assert call(router, "service", action="enable") == {"state": "starting", "ok": True}
+    assert router.read(CONFIG).count("config kwaainet") == 1
+
+
+def test_a_file_without_a_section_of_the_service_gets_one(router: RouterRoot) -> None:
+    router.write(CONFIG, "config relay\n")
+    assert call(router, "service", action="enable") == {"state": "starting", "ok": True}
+
+
 @pytest.mark.parametrize("action", ["start", "restart", "reload", "enable"])
 def test_an_invalid_configuration_is_refused_in_the_nodes_words(
     action: str, router: RouterRoot

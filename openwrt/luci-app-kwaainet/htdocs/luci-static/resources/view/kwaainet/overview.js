@@ -127,7 +127,7 @@ return view.extend({
 		const mark = (name, tag, style) => parts[name] = E(tag, { 'class': style || '' }, []);
 		const facts = Object.keys(FACTS).flatMap(name => [ E('dt', {}, [ FACTS[name][0] ]), mark(name, 'dd') ]);
 
-		this.open = /^(1|on|true|yes|enabled)$/.test(uci.get('kwaainet', 'main', 'open_port'));
+		this.open = /^(1|on|true|yes|enabled)$/.test(uci.get_first('kwaainet', 'kwaainet', 'open_port'));
 		this.buttons = {};
 
 		for (let action in ACTIONS)
@@ -420,7 +420,7 @@ return view.extend({
 	openPort: function(ev) {
 		return this.busy(ev.currentTarget, node.change(() =>
 			uci.set('kwaainet', node.section('kwaainet', 'main'), 'open_port', '1')).then(() => {
-				this.open = this.opened = uci.get('kwaainet', 'main', 'open_port') == '1';
+				this.open = this.opened = uci.get_first('kwaainet', 'kwaainet', 'open_port') == '1';
 				this.show(this.answer);
 			}));
 	},
