@@ -224,7 +224,7 @@ class Luci:
 
     def apply(self) -> None:
         """Write what is staged, and have the service take it."""
-        with self._lock:
+        with self._lock, contextlib.suppress(UciError):
             self.uci.apply()
             self.router.service("reload")
 

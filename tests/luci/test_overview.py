@@ -137,6 +137,20 @@ def test_one_click_opens_the_port(page: Page, luci: Luci) -> None:
     assert page.count("[data-indicator='uci-changes']") == 0
 
 
+def test_a_port_that_another_browser_has_opened_is_no_error(page: Page, luci: Luci) -> None:
+    luci.open(page, "overview")
+    luci.configure(luci.config.replace("open_port '0'", "open_port '1'"))
+    page.click("button", "Open the port")
+    page.until(".kn-facts", "The port is open, and peers are finding out")
+    assert page.count(".alert-message") == 0
+
+
+def test_a_port_is_open_whatever_the_section_is_called(page: Page, luci: Luci) -> None:
+    luci.configure("config kwaainet\n\toption open_port '1'\n")
+    luci.open(page, "overview")
+    assert page.count(".kn-facts button") == 0
+
+
 def test_a_change_waits_beside_those_of_other_pages(page: Page, luci: Luci) -> None:
     before = luci.config
     luci.uci.set("relay", {"rate": "1M"})

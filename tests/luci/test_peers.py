@@ -2,11 +2,20 @@
 
 import pytest
 
+from edge.config.kinds import MAX_ITEMS
 from tests.counterparts.axe import assert_accessible
 from tests.counterparts.chromium import Chromium, Page
 from tests.layout import assert_fits
 from tests.luci import hostile
-from tests.luci.answers import POLL, RELAY_ID, SCREENS, assert_nothing_held_since, held_nodes, peers
+from tests.luci.answers import (
+    OTHER_ID,
+    POLL,
+    RELAY_ID,
+    SCREENS,
+    assert_nothing_held_since,
+    held_nodes,
+    peers,
+)
 from tests.luci.server import Luci
 
 PEERS = ("kwaainet", "peers")
@@ -111,6 +120,16 @@ def test_one_click_allows_denies_and_undoes(page: Page, luci: Luci) -> None:
     page.click(".kn-listed button", "Remove")
     page.until("p", "No peer is allowed or denied")
     assert "deny_peers" not in luci.config
+
+
+def test_a_list_takes_no_more_than_the_node_does(page: Page, luci: Luci) -> None:
+    denied = f"\tlist deny_peers '{OTHER_ID}'\n" * MAX_ITEMS
+    luci.configure(f"config relay 'relay'\n{denied}")
+    before = luci.config
+    luci.open(page, "peers")
+    page.click(f"{ROW} button", "Deny")
+    page.until(".alert-message", "The list is full: it takes 64 peers.")
+    assert luci.config == before
 
 
 def test_what_is_listed_is_known_at_once_and_kept(page: Page, luci: Luci) -> None:

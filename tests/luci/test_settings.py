@@ -390,6 +390,13 @@ def test_what_cannot_be_painted_stays_behind_what_is(page: Page, luci: Luci) -> 
     ]
 
 
+def test_a_file_that_luci_cannot_read_is_refused_in_the_nodes_words(page: Page, luci: Luci) -> None:
+    luci.configure("config kwaainet 'main'\n\toption enabled '1\n")
+    luci.open(page, "settings")
+    page.until(".alert-message", "/etc/config/kwaainet:2: not valid UCI: missing closing '")
+    assert page.count(".cbi-button-save") == 0
+
+
 # --- strangers ---
 
 

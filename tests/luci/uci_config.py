@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.config.uci_syntax import parse
+from edge.config.uci_syntax import UciSyntaxError, parse
 
 Value = str | list[str]
 
@@ -30,7 +30,7 @@ class UciError(Exception):
         self.status = status
 
 
-INVALID, NOT_FOUND = 2, 4
+INVALID, NOT_FOUND, NO_DATA, UNKNOWN = 2, 4, 5, 9
 
 
 class UciConfig:
@@ -43,6 +43,8 @@ class UciConfig:
 
     def get(self) -> dict[str, dict[str, object]]:
         """What is staged, as `uci get` of a whole configuration tells it."""
+        if self._damaged:
+            raise UciError(UNKNOWN)
         return {
             each.name: {
                 ".anonymous": each.anonymous,
@@ -68,6 +70,8 @@ class UciConfig:
         section = self._section(name)
         for option, value in values.items():
             text = [_text(item) for item in value] if isinstance(value, list) else _text(value)
+            if isinstance(text, str) and text == section.options.get(option):
+                continue
             if text:
                 section.options[option] = text
                 self.changed.append(["set", name, option, str(text)])
@@ -93,7 +97,9 @@ class UciConfig:
         self._sections = self._load()
 
     def apply(self) -> None:
-        """Write what is staged to the file."""
+        """Write what is staged to the file; fails if nothing is, as rpcd does."""
+        if not self.changed:
+            raise UciError(NO_DATA)
         self.path.write_text(_written(self._sections))
         self.revert()
 
@@ -104,8 +110,14 @@ class UciConfig:
         raise UciError(NOT_FOUND)
 
     def _load(self) -> list[Section]:
+        try:
+            parsed = parse(self.path.read_text())
+            self._damaged = False
+        except UciSyntaxError:
+            parsed = []
+            self._damaged = True
         found = []
-        for index, each in enumerate(parse(self.path.read_text())):
+        for index, each in enumerate(parsed):
             section = Section(each.type, each.name or _made_up(index, each.type), not each.name)
             for name, option in each.options.items():
                 texts = [value.text for value in option.values]

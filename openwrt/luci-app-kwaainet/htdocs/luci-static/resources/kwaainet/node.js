@@ -66,9 +66,14 @@ return baseclass.extend({
 
 			edit();
 
-			return uci.save().then(() => others
-				? this.say(_('Saved. Other changes wait too: apply or revert all of them with "Unsaved Changes" above.'))
-				: apply(ROLLBACK, true).then(() => confirm()));
+			return uci.save().then(() => uci.changes()).then(staged => {
+				if (others)
+					return this.say(_('Saved. Other changes wait too: apply or revert all of them with "Unsaved Changes" above.'));
+
+				// Another browser may have done the same; rpcd refuses to apply nothing.
+				if (Object.keys(staged).length)
+					return apply(ROLLBACK, true).then(() => confirm());
+			});
 		}).catch(error => this.say(error.message, 'error')).then(() => ui.changes.init());
 	},
 

@@ -1,5 +1,6 @@
 'use strict';
 'require kwaainet.node as node';
+'require kwaainet.schema as schema';
 'require uci';
 'require view';
 
@@ -231,6 +232,9 @@ return view.extend({
 
 		return node.change(() => {
 			const section = node.section('relay', 'relay');
+
+			if (on && L.toArray(uci.get('kwaainet', section, LISTS[list])).length >= schema.maxItems)
+				throw new Error(_('The list is full: it takes %d peers.').format(schema.maxItems));
 
 			for (let name in LISTS) {
 				const others = L.toArray(uci.get('kwaainet', section, LISTS[name])).filter(peer => peer != id);

@@ -3,6 +3,7 @@
 'require rpc';
 'require uci';
 'require view';
+'require kwaainet.node as node';
 'require kwaainet.options as options';
 'require kwaainet.schema as schema';
 'require kwaainet.week as week';
@@ -305,10 +306,25 @@ function suggest(option, values) {
 
 return view.extend({
 	load: function () {
-		return Promise.all([ L.resolveDefault(callLeases(), []), L.resolveDefault(callDevices(), {}), uci.load(CONFIG) ]);
+		return Promise.all([ L.resolveDefault(callLeases(), []), L.resolveDefault(callDevices(), {}), this.read() ]);
 	},
 
-	render: function ([ leases, devices ]) {
+	// What keeps LuCI from reading the file, in the node's words; nothing if it can.
+	read: function () {
+		return uci.load(CONFIG).then(() => '', (error) => node.check().then((found) => found.error || error.message));
+	},
+
+	render: function ([ leases, devices, unreadable ]) {
+		if (unreadable) {
+			this.handleSave = this.handleSaveApply = this.handleReset = null;
+
+			return E('div', { 'class': 'alert-message error', 'role': 'alert' }, [
+				E('h4', {}, [ _('The configuration is refused') ]),
+				E('p', {}, [ unreadable ]),
+				E('p', {}, [ _('LuCI cannot read the file either. Correct it in a shell.') ]),
+			]);
+		}
+
 		const map = Object.assign(new form.Map(CONFIG, _('KwaaiNet'), _('Settings of the node. What is left empty has its default, which is shown in grey.')), Sections);
 		const find = (section, name) => section.children.find((option) => option.option == name);
 		const cards = Object.keys(devices).sort().map((name) => [ name ]);
