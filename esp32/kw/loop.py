@@ -198,6 +198,8 @@ class Loop:
 
     def _accept(self):
         relay = self.relay
+        if not self._buffers and relay.make_room():
+            return  # it is accepted in the next turn
         try:
             sock, remote = self._listener.accept()
             sock.setblocking(False)
@@ -249,6 +251,7 @@ class Loop:
         seconds = relay.since(self._forgiven_at) // 1000
         if seconds:
             self._forgiven_at = time.ticks_add(self._forgiven_at, seconds * 1000)
+            relay.uptime += seconds
             for connection in relay.connections:
                 if connection.mux is not None and connection.closing is None:
                     connection.mux.pass_time(seconds)

@@ -19,6 +19,8 @@ from kw.streams import PROTOCOLS, Streams
 PEERS = 8
 _MAX_CIRCUITS = const(8)
 _MAX_CIRCUITS_PER_PEER = const(4)
+_MOST_KEPT = const(3)  # places that strangers cannot have
+_GRACE = const(3000)  # ms that a peer has to become useful, whoever wants its place
 _LEAST_HEAP = const(12 * 1024)  # bytes; with less nothing new is begun
 _RESERVATION_TTL = const(3600)  # seconds
 _FAR_AWAY = const(
@@ -61,7 +63,7 @@ class Relay:
         self.identity = identity
         self.settings = settings
         self.now = time.ticks_ms()
-        self.started_at = self.now
+        self.uptime = 0  # seconds, counted by the loop: ticks go round within days
         self.connections = []
         self.counters = dict.fromkeys(_COUNTERS, 0)
         self.relayed = 0
@@ -98,7 +100,26 @@ class Relay:
         """Its handshake is over."""
         connection.useful_at = self.now
         self.count("handshakes")
-        self.log(f"peer={connection.peer} own={self.is_own(connection)}")
+        own = self.is_own(connection)
+        self.log(f"peer={connection.peer} own={own}")
+        if not own and self._strangers() > PEERS - min(len(self.settings.own), _MOST_KEPT):
+            connection.fail("no place for strangers")
+
+    def make_room(self):
+        """Let go of the stranger that has been useless longest, if there is one for long enough.
+
+        Useless is who has neither a reservation nor a circuit, or has not finished its handshake.
+        """
+        longest, found = _GRACE, None
+        for each in self.connections:
+            used = each.circuits or each.reserved_at is not None or each.message_ready
+            if used or each.closing is not None or (each.mux is not None and self.is_own(each)):
+                continue
+            if self.since(each.useful_at) >= longest:
+                longest, found = self.since(each.useful_at), each
+        if found is not None:
+            found.fail("gives its place to another")
+        return found is not None
 
     def is_own(self, connection):
         """Whether its peer is on the owner's list."""
@@ -200,6 +221,11 @@ class Relay:
             return False
         return self.since(since) >= self.settings.ttl * 1000
 
+    def _strangers(self):
+        """Connections of peers that are not on the owner's list."""
+        there = [each for each in self.connections if each.mux is not None and not each.closing]
+        return sum([not self.is_own(each) for each in there])
+
     def _others(self, but):
         held = 0
         for each in self.connections:
@@ -250,7 +276,7 @@ class Relay:
     def status(self):
         """Lines of `name value`, for the owner: each a small string, some hundred bytes in all."""
         held = sum([each.reserved_at is not None for each in self.connections])
-        yield f"uptime {self.since(self.started_at) // 1000}\npeers {len(self.connections)}\n"
+        yield f"uptime {self.uptime}\npeers {len(self.connections)}\n"
         yield f"held {held}\nopen {self.circuits}\nrelayed {self.relayed}\n"
         yield f"free {gc.mem_free()}\n"
         for name in sorted(self.counters):

@@ -54,6 +54,15 @@ class Guest:
         self._reader, self._writer = await asyncio.open_connection(
             "127.0.0.1", self._relay.port, limit=_BUFFER
         )
+        try:
+            await self._upgrade()
+        except BaseException:
+            self._writer.close()
+            raise
+        self._task = asyncio.create_task(self._serve())
+        return self
+
+    async def _upgrade(self) -> None:
         upgrade = Upgrade(self.identity, True)
         await self.raw(upgrade.start())
         while not upgrade.done:
@@ -63,8 +72,6 @@ class Guest:
             await self.raw(upgrade.receive(data))
         self._channel = upgrade.channel
         self._cipher, self._plain = upgrade.ciphertext, bytearray(upgrade.plaintext)
-        self._task = asyncio.create_task(self._serve())
-        return self
 
     async def __aexit__(
         self,

@@ -121,6 +121,7 @@ async def test_the_ninth_peer_is_told_and_closed() -> None:
         guests = [Guest(relay) for _ in range(8)]
         for guest in guests:
             await guest.__aenter__()
+            await guest.reserve()
         for _ in range(3):
             reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
             writer.write(multistream.HEADER + multistream.encode_line("/noise"))
@@ -138,6 +139,46 @@ async def test_the_ninth_peer_is_told_and_closed() -> None:
 
 async def _has_peers(relay: EspRelay, count: int) -> bool:
     return bool((await relay.report())["peers"] == count)
+
+
+@asynchronous(30)
+async def test_strangers_leave_places_for_own_peers() -> None:
+    key, peer = own_key()
+    own = [str(peer), str(own_key()[1]), str(own_key()[1])]
+    async with EspRelay(own=own) as relay, contextlib.AsyncExitStack() as guests:
+        for _ in range(5):
+            guest = await guests.enter_async_context(Guest(relay))
+            await guest.reserve()
+        for _ in range(3):
+            sixth = await guests.enter_async_context(Guest(relay))
+            await sixth.ended.wait()
+        mine = await guests.enter_async_context(Guest(relay, key))
+        assert (await mine.reserve()).status == circuit.OK
+        assert "no place for strangers" in relay.log()
+        assert (await relay.report())["peers"] == 6
+
+
+@asynchronous(30)
+async def test_who_does_nothing_gives_its_place_to_another() -> None:
+    """Half of them have not even said who they are."""
+    async with EspRelay() as relay, contextlib.AsyncExitStack() as guests:
+        useless = [await guests.enter_async_context(Guest(relay)) for _ in range(4)]
+        silent = [await asyncio.open_connection("127.0.0.1", relay.port) for _ in range(4)]
+        await until(lambda: _has_peers(relay, 8))
+        late = await came(relay)
+        guests.push_async_exit(late)
+        assert (await late.reserve()).status == circuit.OK
+        assert [guest.ended.is_set() for guest in useless] == [True, False, False, False]
+        for _, writer in silent:
+            writer.close()
+
+
+async def came(relay: EspRelay) -> Guest:
+    """A peer that calls until there is a place."""
+    while True:
+        guest = Guest(relay)
+        with contextlib.suppress(*CUT):
+            return await guest.__aenter__()
 
 
 @asynchronous(20)
