@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import http.client
 import json
 import os
+import pty
+import re
+import select
+import struct
 import subprocess
+import termios
 import time
 from functools import partial
 from pathlib import Path
@@ -196,3 +202,43 @@ async def test_a_node_is_asked_before_python_starts(target: Target, built: Path)
         assert (await asyncio.to_thread(ask, "nonsense")).returncode == 1
         assert ask("overview", "/nowhere").stderr == "kwaainet: no node runs in /nowhere\n"
         assert ask("Overview").returncode == 2
+
+
+@asynchronous(120)
+async def test_the_screen_of_a_node_without_termios(target: Target, built: Path) -> None:
+    """No key can be read there: Ctrl-C ends it, and the terminal is as it was."""
+    async with BinaryNode(target, built) as node:
+        words = [*command(target, built), "top", "--data-dir", str(node.data_dir)]
+        assert await asyncio.to_thread(seen_at_a_terminal, words) == (0, node.peer_id)
+
+
+def seen_at_a_terminal(words: list[str]) -> tuple[int, str]:
+    """The exit status of a program at a terminal after Ctrl-C, and the peer id that it painted."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    with subprocess.Popen(
+        words,
+        stdin=slave,
+        stdout=slave,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        env={"TERM": "xterm"},
+    ) as shown:
+        os.close(slave)
+        picture = read_until(master, b"\x1b[J")
+        os.write(master, b"\x03")
+        read_until(master, b"\x1b[?25h\x1b[?1049l")
+        status = shown.wait(60)
+    os.close(master)
+    (painted,) = set(re.findall(r"12D3KooW\w+", picture.decode("utf-8", "replace")))
+    return status, painted
+
+
+def read_until(terminal: int, text: bytes) -> bytes:
+    """What comes from a terminal, up to `text`."""
+    seen = b""
+    while text not in seen:
+        ready, _, _ = select.select([terminal], [], [], 60)
+        assert ready, seen
+        seen += os.read(terminal, 65536)
+    return seen
