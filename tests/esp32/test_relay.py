@@ -459,6 +459,32 @@ def flipped(data: bytes, at: int) -> bytes:
     return bytes(out)
 
 
+# --- hostile input ---
+
+
+@asynchronous(20)
+@pytest.mark.parametrize("length", (0, 1, 15))
+async def test_a_frame_too_short_for_a_tag_ends_its_connection_alone(length: int) -> None:
+    async with EspRelay() as relay, Guest(relay) as guest, Guest(relay) as other:
+        await guest.raw(length.to_bytes(2, "big") + bytes(length))
+        await guest.ended.wait()
+        assert (await other.reserve()).status == circuit.OK
+        assert f"noise message of {length} bytes" in relay.log()
+
+
+@asynchronous(20)
+async def test_a_message_of_the_handshake_is_bounded() -> None:
+    """An RSA identity of 4096 bits sends one that is too long, and its end is said."""
+    async with EspRelay() as relay:
+        reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+        writer.write(multistream.HEADER + multistream.encode_line("/noise"))
+        await reader.readexactly(len(multistream.HEADER) + 8)
+        writer.write((1100).to_bytes(2, "big"))
+        assert await reader.read() == b""
+        writer.close()
+        assert "handshake longer than 1024 bytes" in relay.log()
+
+
 # --- time ---
 
 
