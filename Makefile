@@ -111,6 +111,10 @@ containers: ## the relay's image for amd64, arm64 and arm/v7, or some: CONTAINER
 	for target in $(CONTAINERS); do tools/pinned -m cross $$target || exit 1; done
 	.venv/bin/python -m containers.image dist $(CONTAINERS)
 
+balena: ## dist/balena for `balena push`, with the binaries of CONTAINERS
+	for target in $(CONTAINERS); do tools/pinned -m cross $$target || exit 1; done
+	balena/assemble dist $(CONTAINERS)
+
 feed: ## dist/feed/TARGET for opkg, signed with the keys in FEED_KEYS (docs/openwrt.md)
 	@tools/need @feed
 	@tools/venv
@@ -155,4 +159,4 @@ screenshots: ## docs/images, and where the views of LuCI have what (tests/luci/l
 	cp build/screenshots/look-overview-phone.png docs/images/luci-overview-phone.png
 
 .PHONY: help run lint test compiled unit fuzz bench binary binaries qemu-test footprint release
-.PHONY: audit containers images-test esp32 format ipk luci-ipk luci-apk luci-po luci-schema feed apk docs docs-pictures screenshots
+.PHONY: audit balena containers images-test esp32 format ipk luci-ipk luci-apk luci-po luci-schema feed apk docs docs-pictures screenshots

@@ -32,6 +32,8 @@ CONFINED = (
 class Podman:
     """`with Podman() as podman: podman("run", ...)`; all of it is gone afterwards."""
 
+    limits = _LIMITS
+
     def __init__(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="kw-"))  # podman wants a short path
         self._holder: subprocess.Popen[str] | None = None
