@@ -3,6 +3,7 @@
 On a new machine that takes minutes, most of them for rust-libp2p; else it finds them all.
 """
 
+from tests.counterparts import compose_readers, micropython
 from tests.counterparts.axe import Axe
 from tests.counterparts.go_libp2p import GoLibp2p
 from tests.counterparts.hivemind_peers import HivemindPeers
@@ -14,6 +15,8 @@ for install in (
     Axe.install,
     GoLibp2p.install,
     HivemindPeers.install,
+    compose_readers.readers,
+    micropython.micropython,
     *[user.install for user in USERS],
 ):
     install()
