@@ -3,6 +3,7 @@
 
 TARGET = mipsel_24kc
 CONTAINERS = x86_64 aarch64_cortex-a53 arm_cortex-a7_neon-vfpv4
+DEB_TARGETS = x86_64 aarch64_cortex-a53 arm_cortex-a7_neon-vfpv4
 BINARY_OF = $${BINARY:-dist/kwaainet-$(TARGET)}
 # Most tests wait for others more than for the processor: more workers than processors.
 PARALLEL = -n $${WORKERS:-3} --dist worksteal
@@ -71,7 +72,7 @@ qemu-test: ## build and test the binaries for mipsel_24kc and x86_64, or QEMU=al
 	@tools/venv test dev
 	.venv/bin/pytest qemu_tests $${QEMU:+--targets $$QEMU} $(ARGS)
 
-images-test: ## what boots whole machines, or runs whole images: the relay's container under podman
+images-test: ## what boots whole machines, or runs whole images: the Debian package, the containers
 	@tools/need @binary @images
 	@tools/venv test dev
 	.venv/bin/pytest images_tests $(ARGS)
@@ -114,6 +115,13 @@ containers: ## the relay's image for amd64, arm64 and arm/v7, or some: CONTAINER
 balena: ## dist/balena for `balena push`, with the binaries of CONTAINERS
 	for target in $(CONTAINERS); do tools/pinned -m cross $$target || exit 1; done
 	balena/assemble dist $(CONTAINERS)
+
+deb: ## dist/kwaainet_VERSION_ARCH.deb for amd64, arm64, armhf, or one: DEB_TARGETS=x86_64
+	@tools/venv
+	for target in $(DEB_TARGETS); do \
+	    tools/pinned -m cross $$target || exit 1; \
+	    .venv/bin/python -m debian.package $$target dist/kwaainet-$$target dist || exit 1; \
+	done
 
 feed: ## dist/feed/TARGET for opkg, signed with the keys in FEED_KEYS (docs/openwrt.md)
 	@tools/need @feed
@@ -159,4 +167,4 @@ screenshots: ## docs/images, and where the views of LuCI have what (tests/luci/l
 	cp build/screenshots/look-overview-phone.png docs/images/luci-overview-phone.png
 
 .PHONY: help run lint test compiled unit fuzz bench binary binaries qemu-test footprint release
-.PHONY: audit balena containers images-test esp32 format ipk luci-ipk luci-apk luci-po luci-schema feed apk docs docs-pictures screenshots
+.PHONY: audit balena containers deb images-test esp32 format ipk luci-ipk luci-apk luci-po luci-schema feed apk docs docs-pictures screenshots

@@ -1,0 +1,1 @@
+"""Whole machines and images, outside `make test`: `make images-test`."""

@@ -1,7 +1,7 @@
-"""The systemd unit of docs/operating.md: systemd reads it, and a node serves under its filter.
+"""The systemd unit of the Debian package: a node serves under its filter of system calls.
 
-systemd itself does not run here. Its groups of system calls are those of its systemd-analyze, and
-libseccomp has the kernel enforce them; the rest of the unit is only read.
+systemd itself does not run here, but in images_tests/. Its groups of system calls are those of its
+systemd-analyze, and libseccomp has the kernel enforce them.
 """
 
 from __future__ import annotations
@@ -19,19 +19,13 @@ from tests.counterparts.edge_node import EdgeNode
 from tests.counterparts.go_peer import P2pd
 from tests.counterparts.syscalls import filtered
 
-PAGE = Path(__file__).parents[1] / "docs" / "operating.md"
+UNIT = Path(__file__).parents[1] / "debian" / "files" / "kwaainet.service"
 MIB = 1 << 20
-
-
-def unit() -> str:
-    found = re.search(r"^( {4}\[Unit\]\n(?: {4}.*\n|\n(?= {4}))*)", PAGE.read_text(), re.M)
-    assert found is not None
-    return "".join(line.removeprefix("    ") for line in found[1].splitlines(keepends=True))
 
 
 def setting(name: str) -> list[str]:
     """The values of all its lines."""
-    return re.findall(rf"^{name}=(.*)$", unit(), re.M)
+    return re.findall(rf"^{name}=(.*)$", UNIT.read_text(), re.M)
 
 
 def group(name: str) -> set[str]:
@@ -62,18 +56,6 @@ def allowed() -> set[str]:
 
 def families() -> list[int]:
     return [getattr(socket, name) for name in setting("RestrictAddressFamilies")[0].split()]
-
-
-def test_systemd_reads_every_line(tmp_path: Path) -> None:
-    """It rates the unit without running it; what it does not know it says."""
-    path = tmp_path / "kwaainet.service"
-    path.write_text(unit())
-    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = re.search(r"Overall exposure level for kwaainet\.service: ([\d.]+)", done.stdout)
-    assert found is not None, done.stdout + done.stderr
-    assert "kwaainet.service:" not in done.stderr
-    assert float(found[1]) < 2.5  # of 10; a unit without these lines is above 6
 
 
 @pytest.mark.peers

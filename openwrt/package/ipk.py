@@ -33,7 +33,7 @@ class Ipk:
 
 
 def build(recipe: Recipe, arch: str) -> Ipk:
-    data = _tar(recipe.files, recipe.epoch)
+    data = tar(recipe.files, recipe.epoch)
     control = _control(recipe, arch, len(data))
     conffiles = "".join([f"{path}\n" for path in recipe.conffiles]).encode()
     members = [
@@ -46,9 +46,9 @@ def build(recipe: Recipe, arch: str) -> Ipk:
     outer = [
         File("debian-binary", 0o644, b"2.0\n"),
         File("data.tar.gz", 0o644, _gzip(data)),
-        File("control.tar.gz", 0o644, _gzip(_tar(members, recipe.epoch))),
+        File("control.tar.gz", 0o644, _gzip(tar(members, recipe.epoch))),
     ]
-    content = _gzip(_tar(outer, recipe.epoch, directories=False))
+    content = _gzip(tar(outer, recipe.epoch, directories=False))
     return Ipk(f"{recipe.name}_{recipe.version}_{arch}.ipk", control, content)
 
 
@@ -72,7 +72,7 @@ def _control(recipe: Recipe, arch: str, installed_size: int) -> str:
     return "".join([f"{name}: {text}\n" for name, text in fields.items() if text])
 
 
-def _tar(files: list[File], mtime: int, directories: bool = True) -> bytes:
+def tar(files: list[File], mtime: int, directories: bool = True) -> bytes:
     """`files` in their order below ".", each behind its directories if those are wanted."""
     out = io.BytesIO()
     seen: set[str] = set()

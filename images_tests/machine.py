@@ -1,0 +1,175 @@
+"""A Debian trixie of our own: mmdebstrap's root, Debian's kernel, systemd as process 1, in qemu.
+
+The root is made once, and never written to: each machine forgets what it did. Every instruction is
+emulated: a /dev/kvm that is there need not work, and in a virtual machine it may not. A container
+would need the cgroups of the machine that runs the tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.counterparts import cache
+from tests.counterparts.base import free_port, until
+
+SUITE = "trixie"
+BOOT_SECONDS = 300.0  # 20 on an idle machine
+PATIENCE = 180.0  # seconds for what takes a few
+_GUEST = Path(__file__).parent / "guest"
+_MIRROR = "http://deb.debian.org"
+_SOURCES = (
+    f"deb {_MIRROR}/debian {SUITE} main",
+    f"deb {_MIRROR}/debian-security {SUITE}-security main",
+)
+_PACKAGES = (
+    "ca-certificates",
+    "initramfs-tools",
+    "linux-image-cloud-amd64",
+    "systemd-sysv",
+    "zstd",
+)
+_FILES = {
+    "console.service": "etc/systemd/system/console.service",
+    "wired.network": "etc/systemd/network/wired.network",
+}
+_DISK = "3G"  # sparse
+_MACHINE = (
+    "-machine q35,accel=tcg -cpu max -smp 2 -m 512M -display none -monitor none -no-reboot"
+    " -serial stdio"
+)
+_KERNEL_LINE = "root=/dev/vda rw console=ttyS1 quiet panic=-1"
+_DONE = re.compile(rb"^@@(\d+)\r?$", re.MULTILINE)
+
+
+class MachineError(Exception):
+    """The machine did not do what it was told. Carries what it said."""
+
+
+def base() -> Path:
+    """The directory of kernel, initial root and disk."""
+    parts = [*_SOURCES, *_PACKAGES, _DISK, *[(_GUEST / name).read_text() for name in _FILES]]
+    return cache.install(f"debian-{SUITE}", "\n".join(parts).encode(), _make)
+
+
+def _make(target: Path) -> None:
+    with cache.scratch() as name:
+        root = Path(name) / "root"
+        copies = [
+            f"--customize-hook=copy-in {_GUEST / file} /{Path(path).parent}"
+            for file, path in _FILES.items()
+        ]
+        enable = "systemctl enable console.service systemd-networkd.service"
+        command = ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={_include()}"]
+        command += [*copies, f"--customize-hook=chroot $1 {enable}", SUITE, str(root), *_SOURCES]
+        cache.run(*command)
+        for file in ("vmlinuz", "initrd.img"):
+            (target / file).write_bytes((root / file).read_bytes())
+        image(root, target / "disk", _DISK)
+
+
+def _include() -> str:
+    return ",".join(_PACKAGES)
+
+
+def image(directory: Path, path: Path, size: str) -> None:
+    """An ext4 of what is in `directory`, made without mounting anything."""
+    cache.run("mke2fs", "-q", "-t", "ext4", "-d", directory, path, size)
+
+
+class Machine:
+    """`async with Machine(directory, files) as machine`. Left, it has lost its power.
+
+    `files`: what lies in its /mnt. Its port 4001 is `port` of the loopback, and it reaches nobody.
+    """
+
+    def __init__(self, directory: Path, files: Path) -> None:
+        self._console = directory / "console.log"
+        self._disk = directory / "files.img"
+        image(files, self._disk, "64M")
+        self.port = free_port()
+
+    async def __aenter__(self) -> Self:
+        network = f"user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:4001"
+        self._process = await asyncio.create_subprocess_exec(
+            "qemu-system-x86_64",
+            *_MACHINE.split(),
+            *("-serial", f"file:{self._console}"),
+            *("-kernel", str(base() / "vmlinuz"), "-initrd", str(base() / "initrd.img")),
+            *("-append", _KERNEL_LINE),
+            *_drive(base() / "disk"),
+            *_drive(self._disk),
+            *("-netdev", network, "-device", "virtio-net-pci,netdev=n0,romfile="),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            await asyncio.wait_for(self._read_to(re.compile(rb"machine ready")), BOOT_SECONDS)
+            await self.run("mount -o ro /dev/vdb /mnt")
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+    async def run(self, *words: str) -> str:
+        """What a command prints, one word of shell or several; raises MachineError if it fails."""
+        command = words[0] if len(words) == 1 else shlex.join(words)
+        status, text = await self.tried(command)
+        if status:
+            raise MachineError(f"{command}: {text}")
+        return text
+
+    async def tried(self, command: str) -> tuple[int, str]:
+        """Its exit status, and what it prints."""
+        assert self._process.stdin is not None
+        line = f"{{ {command}; }} 2>&1 </dev/null; status=$?; echo; echo @@$status\n"
+        self._process.stdin.write(line.encode())
+        said, match = await asyncio.wait_for(self._read_to(_DONE), PATIENCE)
+        text = said[: match.start()].decode(errors="replace").replace("\r", "").strip("\n")
+        return int(match[1]), text
+
+    async def until(self, command: str, wanted: str) -> None:
+        """Until what `command` prints is `wanted`."""
+        said = ""
+
+        async def has_come() -> bool:
+            nonlocal said
+            _, said = await self.tried(command)
+            return said == wanted
+
+        try:
+            await asyncio.wait_for(until(has_come, every=0.5), PATIENCE)
+        except TimeoutError:
+            raise MachineError(f"{command}: {said}; expected {wanted}") from None
+
+    async def _read_to(self, pattern: re.Pattern[bytes]) -> tuple[bytes, re.Match[bytes]]:
+        assert self._process.stdout is not None
+        said = b""
+        while (match := pattern.search(said)) is None:
+            more = await self._process.stdout.read(4096)
+            if not more:
+                console = self._console.read_text(errors="replace")[-2000:]
+                raise MachineError(f"the machine has stopped: {said!r}\n{console}")
+            said += more
+        return said, match
+
+
+def _drive(disk: Path) -> Sequence[str]:
+    """What is written there is forgotten."""
+    return ("-drive", f"file={disk},format=raw,if=virtio,snapshot=on")
