@@ -45,7 +45,7 @@ async def node(ip: str = "127.0.0.1") -> AsyncIterator[tuple[EdgeNode, str]]:
 @contextlib.asynccontextmanager
 async def shown(directory: Path, overview: Callable[[], dict[str, Any]]) -> AsyncIterator[str]:
     """Where there is the page of `overview`, as a node would serve it."""
-    access = Access(Token(str(directory)), "kwaainet_test", asyncio.get_running_loop().time)
+    access = Access(Token(str(directory)), "kwaainet_test")
     access.configure(["127.0.0.1"], ())
     pool = Budget(1 << 30, 0).pool("page", 0.5)
     site = Site(lambda: json.loads(json.dumps(overview())), access, pool)
