@@ -16,7 +16,7 @@ from debian.package import recipe
 from edge.version import VERSION
 from images_tests.machine import PATIENCE, Machine, MachineError
 from qemu_tests.emulated import build
-from tests.counterparts.base import Setup, asynchronous, until
+from tests.counterparts.base import asynchronous, until
 from tests.counterparts.edge_node import EdgeNode
 
 TARGET = "x86_64"
@@ -92,7 +92,12 @@ async def test_it_is_installed_and_runs(tmp_path: Path, packages: Path) -> None:
         )
         assert capabilities.split() == ["CapEff:", "0" * 16, "NoNewPrivs:", "1", "Seccomp:", "2"]
         async with EdgeNode(
-            Setup(listen=(), relays=[at(machine, await identity(machine))])
+            options=[
+                "--relay-client",
+                "yes",
+                "--relay-relays",
+                at(machine, await identity(machine)),
+            ]
         ) as node:
             await has_reserved(node, machine, 1)
 
@@ -135,7 +140,9 @@ async def test_an_upgrade_costs_its_peers_one_reconnect(tmp_path: Path, packages
     async with installed(tmp_path, packages) as machine:
         peer_id = await identity(machine)
         await machine.run(f"sed -i 's/^#rate = .*/rate = \"1M\"/' {CONFIG}")
-        async with EdgeNode(Setup(listen=(), relays=[at(machine, peer_id)])) as node:
+        async with EdgeNode(
+            options=["--relay-client", "yes", "--relay-relays", at(machine, peer_id)]
+        ) as node:
             await has_reserved(node, machine, 1)
             pid = await machine.run(PID)
             await install(machine, NEXT)

@@ -63,7 +63,8 @@ def in_c(architecture: str, device: Path) -> Path:
 def under_micropython(interpreter: list[str | Path], device: Path) -> Iterator[Call]:
     """device/ciphers.py under an interpreter, as a function of an operation and its operands."""
     process = subprocess.Popen(
-        [*interpreter, HERE / "device" / "ciphers.py"],
+        # A frame of 64 KiB is a line of twice that, several times over.
+        [*interpreter, "-X", "heapsize=16M", HERE / "device" / "ciphers.py"],
         env={**os.environ, "MICROPYPATH": str(device)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -52,5 +52,5 @@ def test_ten_browsers_leave_nothing_behind(chromium: Chromium, luci: Luci) -> No
                 _look(page, luci)
         with luci.quiet():
             assert _processes(luci).keys() == before.keys()
-            assert len(os.listdir(f"/proc/{node}/fd")) == files
+            assert len(os.listdir(f"/proc/{node}/fd")) <= files
             assert _memory(node) < memory + MIB
