@@ -5,14 +5,15 @@ What they cost while they look is counted by `python -m bench`; here it is what 
 
 import contextlib
 import os
+import time
 
-from tests.counterparts.chromium import Chromium, Page
+from tests.counterparts.chromium import PATIENCE, Chromium, Page
 from tests.luci.answers import POLL
 from tests.luci.nodes import running
 from tests.luci.server import Luci
 
 BROWSERS = 10
-MIB = 1 << 20
+MOST_GROWTH = 4 << 20  # bytes; a node that has just started still takes some of its own
 
 
 def _processes(luci: Luci) -> dict[int, str]:
@@ -51,6 +52,9 @@ def test_ten_browsers_leave_nothing_behind(chromium: Chromium, luci: Luci) -> No
             for page in [stack.enter_context(chromium.page()) for _ in range(BROWSERS)]:
                 _look(page, luci)
         with luci.quiet():
-            assert _processes(luci).keys() == before.keys()
+            deadline = time.monotonic() + PATIENCE
+            while len(os.listdir(f"/proc/{node}/fd")) > files and time.monotonic() < deadline:
+                time.sleep(0.1)  # the node has files of its own open for a moment now and then
+            assert _processes(luci).keys() <= before.keys()
             assert len(os.listdir(f"/proc/{node}/fd")) <= files
-            assert _memory(node) < memory + MIB
+            assert _memory(node) < memory + MOST_GROWTH
