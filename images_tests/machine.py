@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
+from qemu_tests.console import Console, GuestError, drive
 from tests.counterparts import cache
 from tests.counterparts.base import free_port, until
 
@@ -39,16 +38,12 @@ _FILES = {
     "wired.network": "etc/systemd/network/wired.network",
 }
 _DISK = "3G"  # sparse
+_FORGOTTEN = "snapshot=on"  # what is written to a disk
 _MACHINE = (
     "-machine q35,accel=tcg -cpu max -smp 2 -m 512M -display none -monitor none -no-reboot"
     " -serial stdio"
 )
 _KERNEL_LINE = "root=/dev/vda rw console=ttyS1 quiet panic=-1"
-_DONE = re.compile(rb"^@@(\d+)\r?$", re.MULTILINE)
-
-
-class MachineError(Exception):
-    """The machine did not do what it was told. Carries what it said."""
 
 
 def base() -> Path:
@@ -82,11 +77,13 @@ def image(directory: Path, path: Path, size: str) -> None:
     cache.run("mke2fs", "-q", "-t", "ext4", "-d", directory, path, size)
 
 
-class Machine:
+class Machine(Console):
     """`async with Machine(directory, files) as machine`. Left, it has lost its power.
 
     `files`: what lies in its /mnt. Its port 4001 is `port` of the loopback, and it reaches nobody.
     """
+
+    done = re.compile(rb"^@@(\d+)\r?$", re.MULTILINE)
 
     def __init__(self, directory: Path, files: Path) -> None:
         self._console = directory / "console.log"
@@ -96,53 +93,35 @@ class Machine:
 
     async def __aenter__(self) -> Self:
         network = f"user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:4001"
-        self._process = await asyncio.create_subprocess_exec(
+        command: list[str | Path] = [
             "qemu-system-x86_64",
             *_MACHINE.split(),
             *("-serial", f"file:{self._console}"),
-            *("-kernel", str(base() / "vmlinuz"), "-initrd", str(base() / "initrd.img")),
+            *("-kernel", base() / "vmlinuz", "-initrd", base() / "initrd.img"),
             *("-append", _KERNEL_LINE),
-            *_drive(base() / "disk"),
-            *_drive(self._disk),
+            *drive(base() / "disk", _FORGOTTEN),
+            *drive(self._disk, _FORGOTTEN),
             *("-netdev", network, "-device", "virtio-net-pci,netdev=n0,romfile="),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
+        ]
+        await self.boot(command, b"machine ready", BOOT_SECONDS)
         try:
-            await asyncio.wait_for(self._read_to(re.compile(rb"machine ready")), BOOT_SECONDS)
             await self.run("mount -o ro /dev/vdb /mnt")
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._process.returncode is None:
-            self._process.kill()
-        await self._process.wait()
-
     async def run(self, *words: str) -> str:
-        """What a command prints, one word of shell or several; raises MachineError if it fails."""
+        """What a command prints, one word of shell or several; raises GuestError if it fails."""
         command = words[0] if len(words) == 1 else shlex.join(words)
         status, text = await self.tried(command)
         if status:
-            raise MachineError(f"{command}: {text}")
+            raise GuestError(f"{command}: {text}")
         return text
 
     async def tried(self, command: str) -> tuple[int, str]:
         """Its exit status, and what it prints."""
-        assert self._process.stdin is not None
-        line = f"{{ {command}; }} 2>&1 </dev/null; status=$?; echo; echo @@$status\n"
-        self._process.stdin.write(line.encode())
-        said, match = await asyncio.wait_for(self._read_to(_DONE), PATIENCE)
-        text = said[: match.start()].decode(errors="replace").replace("\r", "").strip("\n")
-        return int(match[1]), text
+        return await asyncio.wait_for(self.told(f"{{ {command}; }} </dev/null"), PATIENCE)
 
     async def until(self, command: str, wanted: str) -> None:
         """Until what `command` prints is `wanted`."""
@@ -156,20 +135,7 @@ class Machine:
         try:
             await asyncio.wait_for(until(has_come, every=0.5), PATIENCE)
         except TimeoutError:
-            raise MachineError(f"{command}: {said}; expected {wanted}") from None
+            raise GuestError(f"{command}: {said}; expected {wanted}") from None
 
-    async def _read_to(self, pattern: re.Pattern[bytes]) -> tuple[bytes, re.Match[bytes]]:
-        assert self._process.stdout is not None
-        said = b""
-        while (match := pattern.search(said)) is None:
-            more = await self._process.stdout.read(4096)
-            if not more:
-                console = self._console.read_text(errors="replace")[-2000:]
-                raise MachineError(f"the machine has stopped: {said!r}\n{console}")
-            said += more
-        return said, match
-
-
-def _drive(disk: Path) -> Sequence[str]:
-    """What is written there is forgotten."""
-    return ("-drive", f"file={disk},format=raw,if=virtio,snapshot=on")
+    def last_words(self) -> str:
+        return "\n" + self._console.read_text(errors="replace")[-2000:]

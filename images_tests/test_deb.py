@@ -14,7 +14,8 @@ import pytest
 from cross.targets import TARGETS
 from debian.package import recipe
 from edge.version import VERSION
-from images_tests.machine import PATIENCE, Machine, MachineError
+from images_tests.machine import PATIENCE, Machine
+from qemu_tests.console import GuestError
 from qemu_tests.emulated import build
 from tests.counterparts.base import asynchronous, until
 from tests.counterparts.edge_node import EdgeNode
@@ -171,7 +172,7 @@ async def test_an_upgrade_starts_nothing_that_was_turned_off(
 async def test_a_wrong_configuration_is_not_tried_again(tmp_path: Path, packages: Path) -> None:
     async with installed(tmp_path, packages) as machine:
         await machine.run(f"echo nonsense >>{CONFIG}")
-        with pytest.raises(MachineError):
+        with pytest.raises(GuestError):
             await machine.run("systemctl restart kwaainet")
         assert (await machine.tried("systemctl is-failed kwaainet"))[1] == "failed"
         assert f"{CONFIG}:" in await journal(machine)

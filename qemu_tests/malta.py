@@ -8,7 +8,6 @@ tests/openwrt/standin. Speed says nothing here: every instruction is emulated.
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import io
 import re
@@ -18,9 +17,10 @@ import sys
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Self
 
+from qemu_tests.console import Console, GuestError, drive
 from qemu_tests.cpio import Archive
 from tests.counterparts import cache
 from tests.counterparts.base import free_port
@@ -56,11 +56,6 @@ _MACHINE = (
     "-M malta -cpu 24Kc -m 64M -display none -vga none -monitor none -serial stdio -no-reboot"
     " -rtc base=1970-01-01"  # a router has no clock of its own
 )
-_DONE = re.compile(rb"^@@(\d+)$", re.MULTILINE)
-
-
-class GuestError(Exception):
-    """The router did not do what it was told. Carries what it said."""
 
 
 # --- what it boots ---
@@ -169,7 +164,7 @@ def _installed(ipk: bytes) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
 # --- the machine ---
 
 
-class Malta:
+class Malta(Console):
     """`async with Malta(directory, image) as router`. Left, it has lost its power.
 
     Its ports 4001 and 8421 are `port` and `gateway_port` of the loopback. `disks` are its /dev/vda
@@ -194,34 +189,17 @@ class Malta:
         self._more = more
 
     async def __aenter__(self) -> Self:
-        self._process = await asyncio.create_subprocess_exec(
+        command: list[str | Path] = [
             "qemu-system-mipsel",
             *_MACHINE.split(),
-            *("-kernel", str(base() / "vmlinuz"), "-initrd", str(self._initrd)),
+            *("-kernel", base() / "vmlinuz", "-initrd", self._initrd),
             *("-append", "console=ttyS0 quiet panic=-1"),
             *("-netdev", self._network(), "-device", "virtio-net-pci,netdev=n0,romfile="),
-            *[word for disk in self._disks for word in _drive(disk)],
+            *[word for disk in self._disks for word in drive(disk)],
             *self._more,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        try:
-            await asyncio.wait_for(self._read_to(re.compile(rb"router ready")), BOOT_SECONDS)
-        except BaseException:
-            await self.__aexit__(None, None, None)
-            raise
+        ]
+        await self.boot(command, b"router ready", BOOT_SECONDS)
         return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._process.returncode is None:
-            self._process.kill()
-        await self._process.wait()
 
     def _network(self) -> str:
         """It reaches nobody but what is named here."""
@@ -234,29 +212,10 @@ class Malta:
 
     async def run(self, command: str) -> str:
         """What a command of the guest's shell prints; raises GuestError if it fails."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(
-            f"{{ {command}; }} 2>&1; status=$?; echo; echo @@$status\n".encode()
-        )
-        said, match = await self._read_to(_DONE)
-        text = said[: match.start()].decode(errors="replace").replace("\r", "").strip("\n")
-        if match[1] != b"0":
+        status, text = await self.told(command)
+        if status:
             raise GuestError(f"{command}: {text}")
         return text
 
     async def service(self, command: str) -> str:
         return await self.run(f"ash /etc/rc.common /etc/init.d/kwaainet {command}")
-
-    async def _read_to(self, pattern: re.Pattern[bytes]) -> tuple[bytes, re.Match[bytes]]:
-        assert self._process.stdout is not None
-        said = b""
-        while (match := pattern.search(said)) is None:
-            more = await self._process.stdout.read(4096)
-            if not more:
-                raise GuestError(f"the machine has stopped: {said.decode(errors='replace')}")
-            said += more
-        return said, match
-
-
-def _drive(disk: Path) -> tuple[str, ...]:
-    return ("-drive", f"file={disk},format=raw,if=virtio")

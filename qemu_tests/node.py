@@ -7,7 +7,8 @@ import json
 import re
 from typing import Any
 
-from qemu_tests.malta import GuestError, Malta
+from qemu_tests.console import GuestError
+from qemu_tests.malta import Malta
 from tests.counterparts.base import until
 
 MIB = 1 << 20

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from openwrt.package import ipk
-from qemu_tests.malta import GuestError, Malta, image
+from qemu_tests.console import GuestError
+from qemu_tests.malta import Malta, image
 from qemu_tests.node import MIB, PATIENCE, Node, never_out_of_memory, stops
 from qemu_tests.reservers import MOST_DIALS, Reservers, connected, store_records
 from tests.counterparts.base import PeerError, Setup, asynchronous, until
