@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     Figures = dict[str, str]
 
 DAYS = 14  # of the contribution
-_HOUR, _DAY = 3600, 86400
 _TITLES = {
     "full": "Giving all it can",
     "light": "Giving what it can spare",

@@ -6,6 +6,7 @@ and no bar says anything that is not there in words or figures too.
 
 from itertools import groupby
 
+from edge.status.view import REACHABLE
 from edge.text import bold, counted, short_peer, shown, size, span, table
 
 TYPE_CHECKING = False
@@ -23,11 +24,6 @@ _DAY = 86400
 _DAYS_HEAD = ("DAY", "RELAYED", "WAN SAVED", "CACHE GAVE")
 _ASCII, _BLOCKS = " .:-=+*#@", " ▁▂▃▄▅▆▇█"
 _COLOURS = {"full": 36, "light": 34, "relay": 32, "paused": 33}
-_REACHABLE = {
-    "public": "yes, at a public address",
-    "private": "no, behind NAT or a firewall",
-    "unknown": "not known yet",
-}
 
 
 class Look:
@@ -109,7 +105,7 @@ def _named(letter: str) -> str:
 def _reached(answer: "Answer") -> "Rows":
     if "reachable" not in answer:
         return []
-    text = _REACHABLE.get(answer["reachable"], shown(answer["reachable"]))
+    text = REACHABLE.get(answer["reachable"], shown(answer["reachable"]))
     addresses = [shown(each) for each in answer.get("advertised", ())[:1]]
     return [("reachable", ": ".join([text, *addresses]))]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edge.view import Answer
 
 WIDE = 140  # columns a terminal must have for whole peer ids
-_REACHABLE = {
+REACHABLE = {
     "public": "yes, at a public address",
     "private": "no, behind NAT or a firewall",
     "unknown": "not known yet",
@@ -134,7 +134,7 @@ def _address_rows(answer: "Answer") -> list[tuple[str, str]]:
     addresses: Answer = answer["addresses"]
     rows = []
     if "nat" in answer:
-        rows.append(("reachable", _REACHABLE.get(answer["nat"], shown(answer["nat"]))))
+        rows.append(("reachable", REACHABLE.get(answer["nat"], shown(answer["nat"]))))
     for name, none in (("advertised", "nothing yet"), ("listening", "nowhere")):
         if name in addresses:
             rows += listed(name, [shown(address) for address in addresses[name]] or [none])
