@@ -15,13 +15,14 @@ import pytest
 
 from edge.cache import names
 from edge.cache.catalog import main_name
+from edge.cache.store.file import File
 from edge.cache.store.shelf import Handle
 from edge.models.manifest import Manifest, ModelSet, id_of
 from edge.units import MIB
 from edge.wire.attestation import open_attestation
 from edge.wire.merkle import PIECE
 from tests.cache.store.stores import content
-from tests.cache.verbs_node import KEY, running
+from tests.cache.verbs_node import KEY, Node, running
 from tests.counterparts.model_files import smollm2
 from tests.http.origins import until
 from tests.models.files import F32, entry, gguf, manifest, safetensors
@@ -410,19 +411,23 @@ def test_a_file_that_was_opened_the_wrong_way_is_refused(tmp_path: Path) -> None
     run(test())
 
 
+async def pulled(node: Node, data: bytes) -> File:
+    """`data` kept as a file that came by HTTP, with its SHA-256 for a name; not yet settled."""
+    file = node.store.file(names.name(names.SHA256, hashlib.sha256(data).digest()), len(data))
+    writer = file.writer(0, len(data))
+    assert writer is not None
+    for at in range(0, len(data), PIECE):
+        assert await writer.piece(data[at : at + PIECE])
+    return file
+
+
 def test_a_file_that_came_otherwise_has_a_manifest_when_one_is_asked_for(tmp_path: Path) -> None:
     """As one that was pulled by HTTP."""
     data = model()
 
     async def test() -> None:
         async with running(tmp_path / "node") as node:
-            file = node.store.file(
-                names.name(names.SHA256, hashlib.sha256(data).digest()), len(data)
-            )
-            writer = file.writer(0, len(data))
-            assert writer is not None
-            for at in range(0, len(data), PIECE):
-                assert await writer.piece(data[at : at + PIECE])
+            file = await pulled(node, data)
             assert await node.catalog.attest(file) is None
             assert await file.settle()
             assert file.root is not None
@@ -446,13 +451,7 @@ def test_a_model_whose_manifest_would_be_too_long_is_none_for_good(tmp_path: Pat
 
     async def test() -> None:
         async with running(tmp_path / "node") as node:
-            file = node.store.file(
-                names.name(names.SHA256, hashlib.sha256(data).digest()), len(data)
-            )
-            writer = file.writer(0, len(data))
-            assert writer is not None
-            for at in range(0, len(data), PIECE):
-                assert await writer.piece(data[at : at + PIECE])
+            file = await pulled(node, data)
             assert await file.settle()
             left = node.pool.ceiling - node.pool.used
             assert node.pool.take(left)

@@ -22,7 +22,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -361,10 +361,6 @@ class Page:
     def slow_down(self, times: float) -> None:
         """Have it run so many times slower than this machine."""
         self.call("Emulation.setCPUThrottlingRate", rate=times)
-
-    def send_headers(self, headers: Mapping[str, str]) -> None:
-        """Send these with every request."""
-        self.call("Network.setExtraHTTPHeaders", headers=dict(headers))
 
     # -- the protocol
 

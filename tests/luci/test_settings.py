@@ -1,7 +1,5 @@
 """The page "Settings": every option, what is saved as UCI text, and what is refused."""
 
-from typing import Any
-
 import pytest
 
 from edge.config import uci
@@ -59,13 +57,6 @@ def by_the_node(luci: Luci, text: str) -> str:
     with pytest.raises(ConfigError) as caught:
         uci.read(str(luci.uci.path))
     return str(caught.value)
-
-
-def wait_for_saved(page: Page, luci: Luci) -> list[Any]:
-    """Save without applying; the changes that are staged then."""
-    page.click(".cbi-button-save")
-    page.until("[data-indicator='uci-changes']")
-    return luci.uci.changed
 
 
 # --- the form ---
