@@ -193,8 +193,11 @@ def test_in_the_background_it_leaves_the_window_to_the_shell(node):
         terminal.until(b"ready> ")
         for start in (f"{top} &\n", "bg\n"):
             terminal.press(f"{start}".encode())
-            terminal.press(b"until jobs -s | grep -c Stop; do sleep 0.1; done\n")
-            assert b"\x1b[?1049h" not in terminal.until(b"\n1\r\n")
+            # What is typed is echoed, before the prompt or behind it: only the answer has a 1.
+            terminal.press(
+                b"until jobs -s | grep -q Stop; do sleep 0.1; done; echo $((1))stopped\n"
+            )
+            assert b"\x1b[?1049h" not in terminal.until(b"1stopped\r\n")
         terminal.press(b"fg\n")
         terminal.frame()
         terminal.press(b"q")
