@@ -73,6 +73,8 @@ async def test_switched_back_and_forth_nothing_is_left_behind(tmp_path: Path) ->
                 return {**found, "files": opened(node), **rooms}
 
             async def both_met() -> bool:
+                # A busy machine may miss the one check that a call brings, and hivemind calls once.
+                await hivemind.ask("ping", peer=node.peer_id, validate=False)
                 found = await state()
                 return bool(found["nodes"] == 1 and found["kad"] >= 1)
 
