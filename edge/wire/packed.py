@@ -65,7 +65,7 @@ def check(data: bytes, max_items: int = MAX_ITEMS, max_depth: int = MAX_DEPTH) -
             continue
         open_ones[-1] -= 1
         items += 1
-        pos, inside = _step(data, pos)
+        pos, inside = step(data, pos)
         if pos > end or items + inside > max_items or inside > end - pos:
             raise RemoteProtocolError("MessagePack value cut short or with too many items")
         if inside:
@@ -76,7 +76,7 @@ def check(data: bytes, max_items: int = MAX_ITEMS, max_depth: int = MAX_DEPTH) -
         raise RemoteProtocolError("MessagePack value with bytes after it")
 
 
-def _step(data: bytes, pos: int) -> "tuple[int, int]":
+def step(data: bytes, pos: int) -> "tuple[int, int]":
     """Where the header at `pos`, and what follows without items of its own, ends; items inside."""
     if pos >= len(data):
         return pos + 1, 0

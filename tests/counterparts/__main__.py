@@ -9,12 +9,14 @@ from tests.counterparts.go_libp2p import GoLibp2p
 from tests.counterparts.hivemind_peers import HivemindPeers
 from tests.counterparts.hub_users import USERS
 from tests.counterparts.kinds import KINDS
+from tests.counterparts.rust_wire import RustWire
 
 for install in (
     *[kind.install for kind in KINDS.values()],
     Axe.install,
     GoLibp2p.install,
     HivemindPeers.install,
+    RustWire.install,
     compose_readers.readers,
     micropython.micropython,
     *[user.install for user in USERS],

@@ -29,12 +29,11 @@ from typing import Any, Self
 
 from tests.counterparts import cache
 from tests.counterparts.base import PeerError
+from tests.counterparts.cargo_tool import crate
 from tests.counterparts.js_peer import node
-from tests.counterparts.rust_peer import cargo
 
 _SOURCE = Path(__file__).parent / "hub_clients"
 _JS = ("package.json", "package-lock.json", ".npmrc", "nothing/package.json", "nothing/index.mjs")
-_RUST = ("Cargo.toml", "Cargo.lock", "src/main.rs")
 
 NEWEST, OLD = "newest", "old"
 _PYTHON = Path(sys.executable).resolve()  # below our environment: nothing of ours helps
@@ -163,17 +162,7 @@ class Rust(_Stepping):
 
     @staticmethod
     def install() -> Path:
-        program, version = cargo()
-
-        def build(target: Path) -> None:
-            with cache.scratch() as scratch:
-                options = ("--locked", "-j", "2", "--target-dir", scratch)
-                cache.run(program, "build", *options, cwd=_SOURCE / "rust")
-                shutil.copy(Path(scratch) / "debug" / "hub-client", target)
-
-        files = [(_SOURCE / "rust" / name).read_bytes() for name in _RUST]
-        content = b"\0".join([version.encode(), *files])
-        return cache.install("hub-rust", content, build) / "hub-client"
+        return crate("hub-rust", _SOURCE / "rust", "hub-client", release=False)
 
     async def command(self, steps: str) -> Sequence[str | Path]:
         return (await asyncio.to_thread(self.install), steps)

@@ -18,38 +18,15 @@ What its behaviour asks of a test:
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.counterparts import cache
 from tests.counterparts.base import Setup
+from tests.counterparts.cargo_tool import crate
 from tests.counterparts.lines import LinesPeer
 
 _SOURCE = Path(__file__).parent / "rust"
-_FILES = ("Cargo.toml", "Cargo.lock", "src/main.rs")
-_OLDEST = (1, 88)  # rust-libp2p 0.57 asks for it
-_SECURITY = "cargo-web of bookworm-security"
-
-
-def cargo() -> tuple[str, str]:
-    """The program, and what it says its version is. Raises InstallError."""
-    named = os.environ.get("CARGO", "cargo")
-    found = shutil.which(named)
-    wanted = f"cargo {_OLDEST[0]}.{_OLDEST[1]} or newer ({_SECURITY}; or name it by CARGO=PATH)"
-    if found is None:
-        raise cache.InstallError(f"{named} is missing; needed: {wanted}")
-    version = subprocess.run(
-        [found, "--version"], check=True, capture_output=True, text=True
-    ).stdout
-    numbers = re.match(r"cargo (\d+)\.(\d+)", version)
-    if numbers is None or (int(numbers[1]), int(numbers[2])) < _OLDEST:
-        raise cache.InstallError(f"{found} is {version.strip()}; needed: {wanted}")
-    return found, version
 
 
 class RustPeer(LinesPeer):
@@ -63,18 +40,7 @@ class RustPeer(LinesPeer):
 
     @staticmethod
     def install() -> Path:
-        program, version = cargo()
-
-        def build(target: Path) -> None:
-            with cache.scratch() as scratch:
-                options = ("--release", "--locked", "-j", "2", "--target-dir", scratch)
-                cache.run(program, "build", *options, cwd=_SOURCE)
-                shutil.copy(Path(scratch) / "release" / "rust-peer", target)
-
-        content = b"\0".join(
-            [version.encode(), *((_SOURCE / name).read_bytes() for name in _FILES)]
-        )
-        return cache.install("rust-libp2p", content, build) / "rust-peer"
+        return crate("rust-libp2p", _SOURCE, "rust-peer")
 
     def command(self) -> Sequence[str | Path]:
         return (self.install(),)

@@ -9,6 +9,7 @@ from edge.models.manifest import ModelSet
 from edge.wire import (
     attestation,
     autonat,
+    block_call,
     circuit,
     dictionary,
     envelope,
@@ -20,6 +21,7 @@ from edge.wire import (
     multistream,
     noise,
     packed,
+    whole_model,
     yamux,
 )
 from edge.wire.multiaddr import Multiaddr
@@ -187,6 +189,19 @@ SEEDS: dict[str, list[bytes]] = {
         bytes((90, 3, 2, 200, 91, 3, 3, 201, 92, 3, 0, 202)) * 8,
     ],
     "kad_messages": [_FOUND, _FOUND + b"\x1a\x03abc\x50\x0a"],
+    "block_calls": [
+        block_call.Request(7, 0, block_call.TOKEN_IDS, [2], bytes(8)).encode(),
+        block_call.Response(7, block_call.LOGITS, [1, 1, 2], b"abcd").encode(),
+        block_call.Response(7, error="later").encode(),
+        packed.dumps([1, 0, "token_ids", [1], [1, 0, 200, 0]]),
+    ],
+    "whole_model_messages": [
+        whole_model.encode_frame(whole_model.HttpRequest("POST", "/", b"{}", 1, 2))[4:],
+        whole_model.encode_frame(whole_model.HttpResponse(200, b"{}", 2))[4:],
+        whole_model.encode_frame(whole_model.AnswerLease(whole_model.Granted(1), 2))[4:],
+        whole_model.encode_frame(whole_model.KeepLease(1))[4:],
+        whole_model.encode_outcome(whole_model.AtCapacity(3)),
+    ],
     "fragment_messages": [
         fragment.Request(fragment.RANGE, bytes(33), 1, 70).encode()[1:],
         fragment.Range(1 << 20, 1, bytes(64), bytes(64)).encode()[2:],

@@ -49,6 +49,7 @@ from edge.wire import (
     attestation,
     autonat,
     base58,
+    block_call,
     circuit,
     dcutr,
     dictionary,
@@ -66,6 +67,7 @@ from edge.wire import (
     packed,
     pcp,
     ssdp,
+    whole_model,
     yamux,
 )
 from edge.wire.connection import MIN_BUFFER, Buffers, Connection
@@ -199,6 +201,27 @@ def fragment_messages(data: bytes) -> None:
                 assert 0 <= answer.count <= fragment.WINDOW
             else:
                 assert len(answer.encode()) <= fragment.MAX_ANSWER
+
+
+def block_calls(data: bytes) -> None:
+    for kind in (block_call.Request, block_call.Response):
+        with contextlib.suppress(RemoteProtocolError):
+            message = kind.decode(data)
+            again = kind.decode(message.encode())
+            assert all(getattr(again, at) == getattr(message, at) for at in kind.__slots__)
+
+
+def whole_model_messages(data: bytes) -> None:
+    with contextlib.suppress(RemoteProtocolError):
+        frame = whole_model.decode_frame(data)
+        encoded = whole_model.encode_frame(frame)[whole_model.PREFIX :]
+        assert whole_model.decode_frame(encoded).fields() == frame.fields()
+    with contextlib.suppress(RemoteProtocolError):
+        outcome = whole_model.decode_outcome(data)
+        assert whole_model.decode_outcome(whole_model.encode_outcome(outcome)) is not None
+    for decode in (whole_model.decode_http, whole_model.decode_answer, whole_model.decode_ask):
+        with contextlib.suppress(RemoteProtocolError):
+            decode(data)
 
 
 def multiaddr(data: bytes) -> None:
@@ -660,6 +683,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         cache_directories,
         kad_messages,
         fragment_messages,
+        block_calls,
+        whole_model_messages,
         dns_answers,
         gateways,
         mdns_messages,
