@@ -17,7 +17,8 @@ _LEFT_OUT = {
     *("edge.portmap.igd", "edge.wire.ssdp", "edge.http.openssl"),
     "edge.cache.hub.coded",
     # What computing blocks of models takes.
-    *("edge.wire.block_call", "edge.wire.named", "edge.wire.octets", "edge.wire.whole_model"),
+    *("edge.inference", "edge.wire.inference", "edge.wire.block_call", "edge.wire.whole_model"),
+    *("edge.wire.named", "edge.wire.octets"),
     # The page, whose code and files take 21 KB packed: a router has LuCI.
     *("edge.status.where", "edge.page"),
 }

@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "config": {"wire"} | BASE,
     **dict.fromkeys(ROOMS, SERVICE),
     "cache": SERVICE | {"http", "models"},
+    "inference": SERVICE | {"models"},
     "status": SERVICE | {"http", "page", "rooms"},
 }
 MODULES = {

@@ -16,6 +16,7 @@ from edge.wire import (
     fragment,
     hivemind,
     identify,
+    inference,
     kad,
     mdns,
     multistream,
@@ -194,6 +195,14 @@ SEEDS: dict[str, list[bytes]] = {
         block_call.Response(7, block_call.LOGITS, [1, 1, 2], b"abcd").encode(),
         block_call.Response(7, error="later").encode(),
         packed.dumps([1, 0, "token_ids", [1], [1, 0, 200, 0]]),
+    ],
+    "inference_messages": [
+        inference.Call(
+            1, 2, bytes(32), 0, 4, 5, 1, 4, hops=[inference.Hop(b"p", 4, 8)], top=9
+        ).encode()[2:],
+        inference.Call.close(1, 2, bytes(32)).encode()[1:],
+        inference.Answer(2, inference.HIDDEN, 1, 8).encode()[1:],
+        inference.Refusal(2, inference.GAP, "rows are missing").encode()[1:],
     ],
     "whole_model_messages": [
         whole_model.encode_frame(whole_model.HttpRequest("POST", "/", b"{}", 1, 2))[4:],

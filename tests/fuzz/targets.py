@@ -58,6 +58,7 @@ from edge.wire import (
     fragment,
     hivemind,
     identify,
+    inference,
     kad,
     mdns,
     merkle,
@@ -209,6 +210,16 @@ def block_calls(data: bytes) -> None:
             message = kind.decode(data)
             again = kind.decode(message.encode())
             assert all(getattr(again, at) == getattr(message, at) for at in kind.__slots__)
+
+
+def inference_messages(data: bytes) -> None:
+    """Of our own protocol: a call, and an answer."""
+    with contextlib.suppress(RemoteProtocolError):
+        call = inference.Call.decode(data)
+        assert 0 <= call.rows <= inference.MAX_ROWS and call.length <= inference.MAX_BODY
+        call.encode()
+    with contextlib.suppress(RemoteProtocolError):
+        inference.decode_answer(data).encode()
 
 
 def whole_model_messages(data: bytes) -> None:
@@ -684,6 +695,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         kad_messages,
         fragment_messages,
         block_calls,
+        inference_messages,
         whole_model_messages,
         dns_answers,
         gateways,

@@ -1,0 +1,1 @@
+"""Blocks of models: computed here, and called at other nodes."""
