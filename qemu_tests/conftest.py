@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from qemu_tests.emulated import build
 
 DEFAULT = "mipsel_24kc,x86_64"
 ROUTER = "mipsel_24kc"  # qemu_tests/malta.py
+
+# As in tests/conftest.py, for what is run alone.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -10,7 +10,6 @@ import os
 import pty
 import re
 import select
-import signal
 import struct
 import subprocess
 import termios
@@ -222,7 +221,7 @@ def seen_at_a_terminal(words: list[str]) -> tuple[int, str]:
         stdin=slave,
         stdout=slave,
         start_new_session=True,
-        preexec_fn=as_from_a_shell,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         env={"TERM": "xterm"},
     ) as shown:
         os.close(slave)
@@ -233,12 +232,6 @@ def seen_at_a_terminal(words: list[str]) -> tuple[int, str]:
     os.close(master)
     (painted,) = set(re.findall(r"12D3KooW\w+", picture.decode("utf-8", "replace")))
     return status, painted
-
-
-def as_from_a_shell() -> None:
-    """The terminal is the program's, and Ctrl-C too, though these tests may run where it is not."""
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def read_until(terminal: int, text: bytes) -> bytes:

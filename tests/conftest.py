@@ -3,6 +3,7 @@
 And one browser for all tests of a worker that look at a page.
 """
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,9 @@ settings.register_profile("patient", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=20)  # make unit
 settings.load_profile("patient")
 
+
+# Ignored where the suite runs in the background; what the tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What a test asks for says what it needs.
 NEEDS = {"chromium": pytest.mark.browser, "luci": pytest.mark.netns}

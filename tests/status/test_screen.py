@@ -26,8 +26,6 @@ COMMAND = (
     "from edge.config.schema import Node\n"
     "from edge.status import client, screen\n"
     "screen.REFRESH = 0.1\n"
-    "import signal\n"  # which is ignored where the tests run in the background
-    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     "what, form = sys.argv[2:]\n"
     "asked = {Node: N(run_dir=sys.argv[1])}\n"
     "sys.exit(client.top(asked) if what == 'top' else\n"
