@@ -21,7 +21,8 @@ _OTHERS = 8
 class EspRelay(LinesProcess):
     """`async with EspRelay() as relay`: `own` are the peer ids on its owner's list.
 
-    `sleepers`: peer ids of machines that it wakes; the packets are counted, not sent.
+    `sleepers`: peer ids of machines that it wakes; the packets are counted, not sent. `address`:
+    its IPv4 address, where `within` (as in Setup) has one.
     """
 
     kind = "esp32"
@@ -35,8 +36,11 @@ class EspRelay(LinesProcess):
         seed: bytes = b"",
         port: int = 0,
         sleepers: Sequence[str] = (),
+        address: str = "127.0.0.1",
+        within: Sequence[str] = (),
     ) -> None:
-        super().__init__(Setup())
+        super().__init__(Setup(within=within))
+        self._address = address
         self._own = [list(PeerId.from_string(peer).bytes) for peer in own]
         self._sleepers = [list(PeerId.from_string(peer).bytes) for peer in sleepers]
         self._others = others
@@ -57,8 +61,8 @@ class EspRelay(LinesProcess):
         )
 
     def _told(self) -> dict[str, Any]:
-        told = {"port": self.port, "seed": list(self.seed), "own": self._own}
-        told["sleepers"] = self._sleepers
+        told: dict[str, Any] = {"port": self.port, "seed": list(self.seed), "own": self._own}
+        told |= {"sleepers": self._sleepers, "ip": [int(part) for part in self._address.split(".")]}
         return {**told, "others": self._others, "ttl": self._ttl}
 
     async def report(self) -> dict[str, Any]:

@@ -116,8 +116,11 @@ class Guest:
 
     # --- receiving ---
 
-    async def read(self, stream: yamux.Stream, size: int) -> bytes:
-        """Exactly so many bytes. Raises GuestError if there are none to come."""
+    async def read(self, stream: yamux.Stream, size: int, grants: bool = True) -> bytes:
+        """Exactly so many bytes. Raises GuestError if there are none to come.
+
+        `grants`: whether the relay may send as many again.
+        """
         got = self._got.setdefault(stream.id, bytearray())
         async with self._news:
             await self._news.wait_for(
@@ -127,8 +130,9 @@ class Guest:
             raise GuestError(f"{len(got)} of {size} bytes")
         out = bytes(got[:size])
         del got[:size]
-        self.session.consumed(stream, size, 0)
-        await self.say(b"")
+        if grants:
+            self.session.consumed(stream, size, 0)
+            await self.say(b"")
         return out
 
     async def over(self, stream: yamux.Stream) -> None:

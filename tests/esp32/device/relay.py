@@ -68,7 +68,7 @@ class Driven(Loop):
         standin.speed(request["times"])
 
     def addrs(self, request):
-        return [f"/ip4/127.0.0.1/tcp/{self.relay.settings.port}"]
+        return [f"/ip4/{'.'.join(map(str, setup['ip']))}/tcp/{setup['port']}"]
 
 
 def wake(mac):
@@ -77,7 +77,7 @@ def wake(mac):
 
 
 def made(setup):
-    address = identify.tcp(bytes((127, 0, 0, 1)), setup["port"])
+    address = identify.tcp(bytes(setup["ip"]), setup["port"])
     own = [bytes(peer) for peer in setup["own"]]
     settings = Settings(setup["port"], [address], own, setup["others"])
     settings.ttl = setup["ttl"]
@@ -90,7 +90,8 @@ def made(setup):
 
 
 standin.sockets(SOCKETS)
-loop = made(json.loads(os.getenv("SETUP")))
+setup = json.loads(os.getenv("SETUP"))
+loop = made(setup)
 loop._poll.register(sys.stdin, select.POLLIN)
 gc.collect()
 standin.large(256)
