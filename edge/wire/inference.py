@@ -44,19 +44,11 @@ F32, BF16, F16, INT8 = "f32", "bf16", "f16", "int8"
 DTYPES = (F32, BF16, F16, INT8)
 _GROUP = 32  # values of one scale in INT8
 
-FORWARD, CLOSE = "forward", "close"
-HIDDEN, LOGITS, TOP = "hidden", "logits", "top"  # what rows of an answer are
+FORWARD, CLOSE = OPERATIONS = ("forward", "close")
+HIDDEN, LOGITS, TOP = KINDS = ("hidden", "logits", "top")  # what rows of an answer are
 
-GAP, LATE, FULL, RANGE, BUSY, MODEL_GONE, BAD, DEADLINE = (
-    "gap",
-    "late",
-    "full",
-    "range",
-    "busy",
-    "gone",
-    "bad",
-    "deadline",
-)
+GAP, LATE, FULL, RANGE = "gap", "late", "full", "range"
+BUSY, MODEL_GONE, BAD, DEADLINE = "busy", "gone", "bad", "deadline"
 ERRORS = (GAP, LATE, FULL, RANGE, BUSY, MODEL_GONE, BAD, DEADLINE)
 
 
@@ -174,7 +166,7 @@ class Call:
         """
         fields = _fields(data)
         operation = fields.get("op")
-        if operation not in {FORWARD, CLOSE}:
+        if operation not in OPERATIONS:
             raise RemoteProtocolError("unknown call")
         session, call, model = (
             number(fields, "session", U64),
@@ -233,7 +225,7 @@ class Answer:
     def of(cls, fields: "dict[Any, Any]") -> "Self":
         """Raises RemoteProtocolError."""
         kind = fields.get("kind")
-        if kind not in {HIDDEN, LOGITS, TOP}:
+        if kind not in KINDS:
             raise RemoteProtocolError("answer of an unknown kind")
         return cls(
             number(fields, "call", U64),

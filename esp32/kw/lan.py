@@ -73,6 +73,12 @@ class Lan:
 
     def turn(self, now, crowded):
         """`crowded`: another socket would be one too many."""
+        # Ticks go round within days: what is long past, or due, is said to be so before that.
+        if self._told_at is not None and time.ticks_diff(now, self._told_at) >= _SECOND:
+            self._told_at = None
+        due = time.ticks_diff(now, self._asked_at) >= self._wait
+        if due:
+            self._asked_at, self._wait = now, 0
         if crowded or self._ip is None:
             self.close()
             return
@@ -81,13 +87,13 @@ class Lan:
         for _ in range(_A_TURN):
             if not self._receive():
                 break
-        if self._tell and time.ticks_diff(now, self._told_at) >= _SECOND:
+        if self._tell and self._told_at is None:
             self._tell = False
             self._told_at = now
             self.answers += 1
             self._send(self._answer, _GROUP, _PORT)
-        if time.ticks_diff(now, self._asked_at) >= self._wait:
-            self._asked_at, self._wait = now, _ASK_AGAIN
+        if due:
+            self._wait = _ASK_AGAIN
             self._send(b"\0\0", self._gateway, _GATEWAY)
             request = struct.pack(">BBHHHI", 0, 2, 0, self._port, self._port, _LIFETIME)
             self._send(request, self._gateway, _GATEWAY)

@@ -113,6 +113,33 @@ def test_a_magic_packet_is_sent_if_there_is_a_socket(run) -> None:
     assert run(WAKE.format(peer=PEER)) == ["True", "1"]
 
 
+WEEK = """
+import time
+now = time.ticks_ms()
+one = lan.Lan("{peer}", 4001, lambda address: None, lambda line: None)
+said = []
+one._open = lambda: setattr(one, "_sock", one)
+one._receive = lambda: False
+one.close = lambda: None
+one._send = lambda data, host, port: said.append(port)
+one.move_to("10.0.0.2", "10.0.0.1", now)
+for crowded in (False, True):
+    for _ in range(7 * 24 * 60):
+        now = time.ticks_add(now, 60_000)
+        one.turn(now, crowded)
+    asked = said.count(5351)
+    one._tell = True
+    one.turn(now, False)
+    print(one.answers, asked, said.count(5351))
+"""
+
+
+def test_a_week_in_which_nobody_asks_changes_nothing(run) -> None:
+    """MicroPython's ticks are compared over 6.2 days at most."""
+    times = 7 * 24 * 12 * 2  # every five minutes, for the address and the port
+    assert run(WEEK.format(peer=PEER)) == [f"2 {times} {times}", f"3 {times} {times + 2}"]
+
+
 CALLS = """
 import time
 from kw.wake import Waker

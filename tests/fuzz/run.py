@@ -64,7 +64,7 @@ def inside(name: str, arguments: list[str]) -> None:
     """The process that fuzzes: everything of ours is imported under instrumentation."""
     import atheris
 
-    with atheris.instrument_imports(include=["edge"]):
+    with atheris.instrument_imports(include=["edge", "kw"]):
         from tests.fuzz.targets import TARGETS
     atheris.Setup([sys.argv[0], *arguments], TARGETS[name])
     atheris.Fuzz()

@@ -196,6 +196,15 @@ SEEDS: dict[str, list[bytes]] = {
         block_call.Response(7, error="later").encode(),
         packed.dumps([1, 0, "token_ids", [1], [1, 0, 200, 0]]),
     ],
+    "setup_pages": [
+        b"GET / HTTP/1.1\r\nHost: 192.168.4.1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 27\r\n\r\nssid=HOME&password=a%2Bb&own=",
+        b"POST / HTTP/1.1\r\nContent-Length: many\r\n\r\nssid=%zz",
+    ],
+    "device_datagrams": [
+        mdns.query(mdns.SERVICE),
+        bytes.fromhex("008000000000000005010a0b 008200000000000e 0fa1 1f40 00001c20"),
+    ],
     "inference_messages": [
         inference.Call(
             1, 2, bytes(32), 0, 4, 5, 1, 4, hops=[inference.Hop(b"p", 4, 8)], top=9

@@ -80,6 +80,7 @@ from edge.wire.peerid import PeerId, PublicKey
 from edge.wire.protobuf import Message
 from edge.wire.upgrade import MUXERS, Upgrade
 from tests.dht.peers import Kept
+from tests.fuzz.device import device_datagrams, setup_pages
 from tests.fuzz.network import Network
 
 KEY = crypto.Ed25519Key.from_seed(bytes(range(32)))
@@ -700,6 +701,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         dns_answers,
         gateways,
         mdns_messages,
+        setup_pages,
+        device_datagrams,
         http_requests,
         http_answers,
         negotiation,

@@ -101,6 +101,7 @@ def test_an_error_of_a_later_version_is_one() -> None:
     ("changed", "about"),
     [
         ({"op": "stop"}, "unknown call"),
+        ({"op": {}}, "unknown call"),
         ({"session": -1}, "session"),
         ({"call": None}, "call"),
         ({"model": bytes(31)}, "digest"),
