@@ -31,7 +31,6 @@ from kw import board, identify
 from kw.lan import Lan
 from kw.loop import Loop
 from kw.relay import PEERS, Relay, Settings
-from kw.wake import Waker
 from kw.wifi import Wifi
 
 _TURN = const(100)  # ms between two looks at what is around the relay
@@ -125,6 +124,8 @@ class Device:
         self._lan = Lan(relay.peer_id, relay.settings.port, self._mapped, log)
         machines = _machines(config)
         if machines:
+            from kw.wake import Waker  # few have such machines
+
             relay.waker = Waker(machines, self._lan.wake, relay.now, log)
         self._portal = self._access_point = None
         self._lamp = Lamp(config)

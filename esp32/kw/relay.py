@@ -275,6 +275,7 @@ class Relay:
 
     def status(self):
         """Lines of `name value`, for the owner: each a small string, some hundred bytes in all."""
+        gc.collect()  # so that `free` is what can be had
         held = sum([each.reserved_at is not None for each in self.connections])
         yield f"uptime {self.uptime}\npeers {len(self.connections)}\n"
         yield f"held {held}\nopen {self.circuits}\nrelayed {self.relayed}\n"

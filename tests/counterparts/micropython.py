@@ -9,7 +9,6 @@ ROMFS image, as from flash.
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 from cross import sources
@@ -56,14 +55,12 @@ def _flash(program: Path) -> Path:
 
     def make(folder: Path) -> None:
         with cache.scratch() as scratch:
-            compiled = build.compile_all("x86", Path(scratch))
-            words = ("-march=x86", "-O3", "-o", compiled / f"{program.stem}.mpy", program)
-            subprocess.run([build.MPY_CROSS, *words], check=True)
+            compiled = build.compile_all("x86", Path(scratch), {program.name: program})
             files = {
                 str(path.relative_to(compiled)): path.read_bytes()
                 for path in compiled.rglob("*.mpy")
             }
         (folder / "romfs.img").write_bytes(romfs.image(files))
 
-    inputs = [*found, *contents(*found.values(), Path(build.__file__), Path(romfs.__file__))]
+    inputs = [*found, *contents(*found.values(), *build.MADE_BY, Path(romfs.__file__))]
     return made("esp32-flash", inputs, make) / "romfs.img"

@@ -23,6 +23,8 @@ from tests.counterparts.base import free_port
 
 HERE = Path(__file__).parent
 HEAP = 160 * 1024  # bytes, without the native code: the modules are in it, too
+# Bytes of heap that flash.py and the stand-ins take, measured: on a device that is in the firmware.
+STANDINS = 5 * 1024
 ADDRESS = "127.0.0.1"
 _TIME = 20  # seconds for a line to be said
 RESET, POWER_CUT = 3, 4  # the exit status of the stand-in's reset, and ours
@@ -35,14 +37,20 @@ def slot() -> dict[str, bytes]:
         build.compile_all("x86", folder)
 
     sources = manifest.modules()
-    folder = made("esp32-slot", [*sources, *contents(*sources.values())], make)
+    inputs = [*sources, *contents(*sources.values(), *build.MADE_BY)]
+    folder = made("esp32-slot", inputs, make)
     return images.in_slot("x86", folder)
 
 
 class Flash:
-    """The flash of a device with the records `config` and `identity`, and what is beside it."""
+    """The flash of a device with the records `config` and `identity`, and what is beside it.
 
-    def __init__(self, folder: Path, config: Mapping[str, Any], **identity: str) -> None:
+    `modules`: whether it has them, too, and not only its records.
+    """
+
+    def __init__(
+        self, folder: Path, config: Mapping[str, Any], modules: bool = True, **identity: str
+    ) -> None:
         self.path = folder / "flash.img"
         self.radio = folder / "radio.json"
         self.rtc = folder / "rtc"
@@ -50,7 +58,7 @@ class Flash:
         records = {"config": {"port": self.port, **config}} if config else {}
         if identity:
             records["identity"] = identity
-        self.path.write_bytes(images.littlefs("x86", slot(), records))
+        self.path.write_bytes(images.littlefs("x86", slot() if modules else {}, records))
         self.world()
 
     def world(self, **access_point: str) -> None:
@@ -89,10 +97,16 @@ def sent(flash: Flash, update: bytes) -> None:
 
 
 class Booted:
-    """`async with Booted(flash) as device`: it has been switched on."""
+    """`async with Booted(flash) as device`: it has been switched on.
 
-    def __init__(self, flash: Flash, cut: int | None = None, speed: int = 1) -> None:
+    `rom`: the ROMFS image that its modules are in; they are in the heap without one.
+    """
+
+    def __init__(
+        self, flash: Flash, cut: int | None = None, speed: int = 1, rom: Path | None = None
+    ) -> None:
         self.flash = flash
+        self._rom = rom
         self.port = flash.port
         self.lines: list[str] = []
         self._cut = cut
@@ -107,13 +121,14 @@ class Booted:
             "RTC": str(self.flash.rtc),
             "STANDINS": str(standins),
             "SPEED": str(self._speed),
+            "ROM": str(self._rom or ""),
             "CUT": "" if self._cut is None else str(self._cut),
         }
         interpreter = await asyncio.to_thread(micropython.micropython)
         self._process = await asyncio.create_subprocess_exec(
             interpreter,
             "-X",
-            f"heapsize={HEAP}",
+            f"heapsize={HEAP if self._rom is None else micropython.HEAP + STANDINS}",
             HERE / "device" / "flash.py",
             env={**os.environ, **environment},
             stdout=asyncio.subprocess.PIPE,

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import struct
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from edge import crypto
 from edge.wire import circuit, multistream, noise, yamux
@@ -21,6 +21,7 @@ from edge.wire.upgrade import MUXERS, Upgrade
 from tests.counterparts.esp_relay import EspRelay
 from tests.soak.hostile import one
 
+STATUS_ID = "/kwaainet/status/1.0.0"
 _BUFFER = 1 << 17
 
 
@@ -28,10 +29,16 @@ class GuestError(Exception):
     """The relay closed the connection, or reset the stream."""
 
 
+class Relay(Protocol):
+    """Where it is on the loopback."""
+
+    port: int
+
+
 class Guest:
     """`async with Guest(relay) as guest`: connected, and served in the background."""
 
-    def __init__(self, relay: EspRelay, key: crypto.Ed25519Key | None = None) -> None:
+    def __init__(self, relay: Relay, key: crypto.Ed25519Key | None = None) -> None:
         self.identity = noise.Identity(key or crypto.Ed25519Key.generate(), MUXERS)
         self.session = yamux.Session(True)
         self.ended = asyncio.Event()
@@ -206,8 +213,10 @@ class Guest:
     # --- hop ---
 
     async def ask(self, body: bytes) -> circuit.HopMessage:
-        """The relay's answer to a message of hop, whatever it is."""
-        _, answer = await self.hop(body)
+        """The relay's answer to a message of hop, whatever it is; that was all, as peers say."""
+        stream, answer = await self.hop(body)
+        self.session.finish(stream)
+        await self.say(b"")
         return answer
 
     async def hop(self, body: bytes) -> tuple[yamux.Stream, circuit.HopMessage]:
@@ -220,6 +229,16 @@ class Guest:
 
     async def reserve(self) -> circuit.HopMessage:
         return await self.ask(circuit.HopMessage(type=circuit.HopMessage.RESERVE).encode())
+
+    async def status(self) -> dict[str, int]:
+        """What the relay tells its owner."""
+        stream = self.open(STATUS_ID)
+        await self.say(b"")
+        assert await self.line(stream) == multistream.VERSION
+        assert await self.line(stream) == STATUS_ID
+        await self.over(stream)
+        text = (await self.read(stream, len(self._got[stream.id]))).decode()
+        return {name: int(value) for name, value in map(str.split, text.splitlines())}
 
     def connect_to(self, peer: PeerId) -> bytes:
         """The message that asks for a circuit."""

@@ -28,17 +28,16 @@ def test_every_module_is_compiled_for_the_processor(architecture: str, tmp_path:
 
 @pytest.mark.parametrize("architecture", RUN)
 def test_what_is_compiled_runs_and_imports_nothing_else(architecture: str, tmp_path: Path) -> None:
-    folder = build.compile_all(architecture, tmp_path)
+    vectors = [CRYPTO / f"{name}_vectors.py" for name in ("crypto", "peer_id")]
+    programs = [HERE / "device" / "check_vectors.py", *vectors]
+    folder = build.compile_all(architecture, tmp_path, {each.name: each for each in programs})
     interpreter = INTERPRETERS[RUN[architecture]]()
     names = [name.removesuffix(".py").replace("/", ".") for name in modules()]
     imports = "".join([f"import {name.removesuffix('.__init__')}\n" for name in names])
-    for words, path in (
-        (["-c", imports], f"{folder}:{ROOT / 'esp32' / 'boot'}"),
-        ([str(HERE / "device" / "check_vectors.py")], f"{folder}:{CRYPTO}"),
-    ):
-        environment = {**os.environ, "MICROPYPATH": path}
+    for text in (imports, "import check_vectors"):
+        environment = {**os.environ, "MICROPYPATH": f"{folder}:{ROOT / 'esp32' / 'boot'}"}
         done = subprocess.run(
-            [*interpreter, *words],
+            [*interpreter, "-c", text],
             env=environment,
             cwd=tmp_path,
             capture_output=True,

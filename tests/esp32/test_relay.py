@@ -21,7 +21,7 @@ from edge.wire.protobuf import delimited
 from tests.counterparts import micropython
 from tests.counterparts.base import asynchronous, until
 from tests.counterparts.esp_relay import EspRelay
-from tests.esp32.guest import Guest, GuestError, circuit_between, frame
+from tests.esp32.guest import STATUS_ID, Guest, GuestError, circuit_between, frame
 
 LONG = 40_000  # bytes of a frame that passes through as it comes
 pytestmark = pytest.mark.peers  # builds MicroPython
@@ -185,15 +185,12 @@ async def came(relay: EspRelay) -> Guest:
 async def test_only_own_peers_read_its_status() -> None:
     key, peer = own_key()
     async with EspRelay(own=[str(peer)]) as relay, Guest(relay) as guest, Guest(relay, key) as mine:
-        for who, expected in ((guest, "na"), (mine, "/kwaainet/status/1.0.0")):
-            stream = who.open("/kwaainet/status/1.0.0")
-            await who.say(b"")
-            assert await who.line(stream) == multistream.VERSION
-            assert await who.line(stream) == expected
-        await mine.over(stream)
-        text = (await mine.read(stream, len(mine._got[stream.id]))).decode()
-        told = dict(line.split(" ") for line in text.splitlines())
-        assert told["peers"] == "2" and int(told["free"]) > 0 and told["handshakes"] == "2"
+        stream = guest.open(STATUS_ID)
+        await guest.say(b"")
+        assert await guest.line(stream) == multistream.VERSION
+        assert await guest.line(stream) == "na"
+        told = await mine.status()
+        assert told["peers"] == 2 and told["free"] > 0 and told["handshakes"] == 2
 
 
 # --- sleepers ---

@@ -1,7 +1,8 @@
 """Starts a device from its flash, the file $FLASH, under MicroPython's unix port.
 
-Its clock runs $SPEED times as fast. The stand-ins of `network` and `machine` are in $STANDINS. The
-power is cut after $CUT writes: in the middle of the next one, nothing happens any more.
+Its modules are in the ROMFS image $ROM, if there is one. Its clock runs $SPEED times as fast. The
+stand-ins of `network` and `machine` are in $STANDINS. The power is cut after $CUT writes: in the
+middle of the next one, nothing happens any more.
 """
 
 import os
@@ -51,4 +52,7 @@ standin.speed(int(os.getenv("SPEED") or 1))
 vfs.mount(vfs.VfsLfs2(Flash(os.getenv("FLASH"))), "/flash")
 os.chdir("/flash")
 sys.path[:] = ["/flash", ".frozen", os.getenv("STANDINS")]
+if os.getenv("ROM"):
+    vfs.mount(vfs.VfsRom(standin.rom(os.getenv("ROM"))), "/rom")
+    sys.path.insert(0, "/rom")
 __import__(os.getenv("START") or "main")

@@ -41,7 +41,13 @@ class Driven(Loop):
             self.stopped = True
             return
         request = json.loads(line)
-        answer = getattr(self, request["do"])(request)
+        does = {
+            "report": self.report,
+            "fail_every": self.fail_every,
+            "speed": self.speed,
+            "addrs": self.addrs,
+        }
+        answer = does[request["do"]](request)
         print(json.dumps({"id": request["id"], "ok": answer}))
 
     def report(self, request):
