@@ -170,7 +170,7 @@ def test_tier_needs_no_node_and_writes_nothing(tmp_path: Path) -> None:
         "Hardware",
         "Tier",
         "Reasons",
-        "This version relays and does nothing else yet, whatever the mode.",
+        "This version does not serve inference yet, whatever the mode.",
     ]
     assert not directory.exists()
 

@@ -28,7 +28,7 @@ def tier_lines(answer: "Answer", colour: bool = False) -> list[str]:
         *[bold("Hardware", colour), *pairs(found, indent="  "), ""],
         *[bold("Tier", colour), *pairs(decided, indent="  "), ""],
         *[bold("Reasons", colour), *[f"  {line}" for line in why], ""],
-        "This version relays and does nothing else yet, whatever the mode.",
+        "This version does not serve inference yet, whatever the mode.",
     ]
 
 

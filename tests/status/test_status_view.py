@@ -91,7 +91,7 @@ def test_tier_of_a_machine_that_is_known():
           It copies 2680 MB/s, enough for 3 blocks in 0.5 s a token.
           Its disk (sd) is no place for a full node's cache.
 
-        This version relays and does nothing else yet, whatever the mode.
+        This version does not serve inference yet, whatever the mode.
         """  # noqa: E501
     )
 
