@@ -199,7 +199,7 @@ def _write(args: Arguments, data: bytes) -> None:
         raise ConfigError(f"--out: {path} cannot be written: {error.strerror}") from None
 
 
-_OUT = ("out", "FILE", "where to write it")
+_OUT = ("out", "FILE", "output file")
 _SERIAL = ("serial", "PORT", "the device's serial port, such as /dev/ttyUSB0")
 _CHIP = ("chip", "NAME", "esp32 (the default), esp32s2, esp32s3, esp32c3 or esp32c6")
 _FIRMWARE = ("firmware", "FILE", "MicroPython's .bin for a board with 4 MiB of flash")
@@ -208,11 +208,11 @@ _KEY = ("update-key", "FILE", "your key that signs its updates; made if it is no
 _SETTINGS = (
     ("ssid", "NAME", "the name of your Wi-Fi network"),
     ("password-file", "FILE", "a file with the network's password"),
-    ("own", "PEERS", "peer ids of your own nodes, with commas between: they always get in"),
+    ("own", "PEERS", "peer ids of your own nodes, separated by commas; always served"),
     ("others", "N", "reservations for other peers, 0 to 8; default 4"),
     ("port", "N", "the TCP port; default 4001"),
-    ("address", "ADDRS", "multiaddrs at which it is reached from outside, with commas between"),
-    ("wake", "PEER=MAC", "machines to wake when somebody calls for them, with commas between"),
+    ("address", "ADDRS", "public multiaddrs of the device, separated by commas"),
+    ("wake", "PEER=MAC", "machines to wake for circuits to them, separated by commas"),
     ("led", "PIN", "the pin of an LED; default none"),
     ("identity", "FILE", "the key of its peer id; made if it is not there; default: a new one"),
     _KEY,
@@ -253,7 +253,7 @@ COMMANDS = (
     Command(
         "esp32 status",
         _status,
-        "show what a device says of itself on its serial port",
+        "show the status that a device reports on its serial port",
         switches=(_SERIAL, JSON),
     ),
 )

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     Lines = Callable[[Answer], list[str]]
 
 _BLOCK = ("block", "N", "only this block of a model")
-_OUTPUT = ("output", "FILE", "write it to FILE; -o for short")
-_DRY_RUN = ("dry-run", "", "only show what would be dropped")
+_OUTPUT = ("output", "FILE", "output file; -o for short")
+_DRY_RUN = ("dry-run", "", "show what would be removed; remove nothing")
 _MAX_INDEX = 64 << 20  # bytes of a list of the files of a model
 
 
@@ -292,11 +292,11 @@ def _stats_lines(answer: "Answer") -> list[str]:
 
 COMMANDS = (
     Command("cache ls", _ls, "list the files in the cache", switches=(JSON,)),
-    Command("cache add", _add, "keep files", operands=("FILE...",), switches=(JSON,)),
+    Command("cache add", _add, "add files, pinned", operands=("FILE...",), switches=(JSON,)),
     Command(
         "cache import",
         _import,
-        "keep the files of a model, to be shared by its blocks",
+        "add the files of a model, pinned, to be shared block by block",
         operands=("FILE...",),
         switches=(JSON,),
     ),
@@ -307,9 +307,13 @@ COMMANDS = (
         operands=("NAME",),
         switches=(_BLOCK, _OUTPUT, JSON),
     ),
-    Command("cache pin", _pin, "never push a file out", operands=("NAME",), switches=(JSON,)),
-    Command("cache unpin", _pin, "let a file be pushed out", operands=("NAME",), switches=(JSON,)),
-    Command("cache gc", _gc, "drop all that is not pinned", switches=(_DRY_RUN, JSON)),
-    Command("cache verify", _verify, "read and check all that is kept", switches=(JSON,)),
+    Command(
+        "cache pin", _pin, "protect a file from eviction", operands=("NAME",), switches=(JSON,)
+    ),
+    Command(
+        "cache unpin", _pin, "permit the eviction of a file", operands=("NAME",), switches=(JSON,)
+    ),
+    Command("cache gc", _gc, "remove all files that are not pinned", switches=(_DRY_RUN, JSON)),
+    Command("cache verify", _verify, "verify the contents of all cached files", switches=(JSON,)),
     Command("cache stats", _stats, "show what the cache holds and has done", switches=(JSON,)),
 )

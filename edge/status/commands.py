@@ -89,7 +89,9 @@ COMMANDS = (
     Command("status", _status, "show what the running node does and uses", switches=(_WATCH, JSON)),
     Command("top", _top, "show the running node on one screen, live"),
     Command("ask", _ask, "print the running node's answer to a verb", operands=("VERB",)),
-    Command("health", _health, "tell whether the running node accepts connections: status 0 or 1"),
+    Command(
+        "health", _health, "check that the running node accepts connections: exit status 0 or 1"
+    ),
     Command(
         "peers",
         _peers,
@@ -108,12 +110,12 @@ COMMANDS = (
         "selftest",
         _selftest,
         "verify this binary's ciphers and codecs on this machine",
-        switches=(("fetch", "URL", "fetch that instead: tries names, clock, ca-bundle and TLS"),),
+        switches=(("fetch", "URL", "fetch URL instead; verifies DNS, clock, ca-bundle and TLS"),),
     ),
     Command(
         "page",
         _page,
         "show where the node's page is, with the token that opens it",
-        switches=(("new", "", "make another token; who has the page open has to come anew"),),
+        switches=(("new", "", "replace the token; open pages need the new link"),),
     ),
 )
