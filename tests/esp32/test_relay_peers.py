@@ -31,6 +31,7 @@ PAIRS: tuple[tuple[type[Counterpart], type[Counterpart]], ...] = (
     (RustPeer, JsPeer),
 )
 LEAST_FREE = 20 * KIB
+NONE = [0, 0]  # allocations above 256 bytes since the last look, and the largest
 STRANGERS_AT_ONCE = 4
 
 
@@ -53,6 +54,7 @@ async def test_eight_peers_in_four_circuits_exchange_a_mebibyte_each_way() -> No
             await dialer.connect(listener.circuit(at))
         report = await relay.report()
         assert report["peers"] == 8 and report["circuits"] == 4
+        assert report["large"] == NONE
         await asyncio.gather(
             *[dialer.transfer(listener.circuit(at), MIB) for listener, dialer in pairs]
         )
@@ -61,6 +63,7 @@ async def test_eight_peers_in_four_circuits_exchange_a_mebibyte_each_way() -> No
         report = await relay.report()
         assert report["peers"] == 8 and report["circuits"] == 4
         assert report["free"] >= LEAST_FREE
+        assert report["large"] == NONE
         assert report["counters"]["memory_errors"] == report["counters"]["faults"] == 0
 
 
