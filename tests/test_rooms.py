@@ -186,3 +186,14 @@ def function():
     assert imports(text, types=True) == imports(text) | {"socket"}
     with pytest.raises(AssertionError):
         imports("from . import yamux")
+
+
+def test_no_two_test_files_are_one_module() -> None:
+    """Outside of packages pytest knows them by their names alone, and refuses the second."""
+    names = [
+        path.name
+        for folder in ("tests", "qemu_tests")
+        for path in (EDGE.parent / folder).rglob("test_*.py")
+        if not (path.parent / "__init__.py").exists()
+    ]
+    assert sorted(names) == sorted(set(names))
