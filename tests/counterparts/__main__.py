@@ -3,7 +3,7 @@
 On a new machine that takes minutes, most of them for rust-libp2p; else it finds them all.
 """
 
-from tests.counterparts import compose_readers, micropython
+from tests.counterparts import compose_readers, helm, micropython
 from tests.counterparts.axe import Axe
 from tests.counterparts.go_libp2p import GoLibp2p
 from tests.counterparts.hivemind_peers import HivemindPeers
@@ -18,6 +18,7 @@ for install in (
     HivemindPeers.install,
     RustWire.install,
     compose_readers.readers,
+    helm.program,
     micropython.micropython,
     *[user.install for user in USERS],
 ):
