@@ -123,6 +123,11 @@ deb: ## dist/kwaainet_VERSION_ARCH.deb for amd64, arm64, armhf, or one: DEB_TARG
 	    .venv/bin/python -m debian.package $$target dist/kwaainet-$$target dist || exit 1; \
 	done
 
+tarball: ## dist/kwaainet_VERSION_TARGET.tar.gz, and dist/update for `kwaainet update` (docs/update.md)
+	@tools/need @feed
+	for target in $(DEB_TARGETS); do tools/pinned -m cross $$target || exit 1; done
+	tools/tarball $(DEB_TARGETS)
+
 feed: ## dist/feed/TARGET for opkg, signed with the keys in FEED_KEYS (docs/openwrt.md)
 	@tools/need @feed
 	@tools/venv
@@ -167,4 +172,4 @@ screenshots: ## docs/images, and where the views of LuCI have what (tests/luci/l
 	cp build/screenshots/look-overview-phone.png docs/images/luci-overview-phone.png
 
 .PHONY: help run lint test compiled unit fuzz bench binary binaries qemu-test footprint release
-.PHONY: audit balena containers deb images-test esp32 format ipk luci-ipk luci-apk luci-po luci-schema feed apk docs docs-pictures screenshots
+.PHONY: audit balena tarball containers deb images-test esp32 format ipk luci-ipk luci-apk luci-po luci-schema feed apk docs docs-pictures screenshots

@@ -131,7 +131,7 @@ def _pack(target: Target, split: Split, start: Path, work: Path) -> None:
     names = [*contents.BUILTINS, *split.nuitka[:1], _PRIMITIVES, _TLS]
     inits = {name: _INIT.get(name, f"PyInit_{name}") for name in names}
     plan = {
-        "modules": _rows(contents.bytecode(library, split)),
+        "modules": _rows(contents.bytecode(library, split, target.router)),
         "asserting": _rows(contents.vectors()),
         "frozen": _rows(contents.frozen(library) | {"_start": start}),
         "builtins": inits | cython.init_functions(split.cython),

@@ -22,6 +22,7 @@ _LEFT_OUT = {
     # The page, whose code and files take 21 KB packed: a router has LuCI.
     *("edge.status.where", "edge.page"),
 }
+_UPDATE = "edge.update"
 
 # CPython's built-in modules. Others that it was built with are not linked.
 BUILTINS = """
@@ -86,14 +87,18 @@ def shipped() -> Split:
     return Split(tuple(words("compiled.txt")), tuple(name for name in hot if name not in _LEFT_OUT))
 
 
-def application() -> dict[str, Path]:
-    """The modules of edge/ that are in the binary, compiled or not."""
+def application(router: bool = False) -> dict[str, Path]:
+    """The modules of edge/ that are in the binary, compiled or not.
+
+    `router`: of a target that only routers have, which opkg and apk update.
+    """
     paths = sorted((ROOT / "edge").rglob("*.py"))
     named = {_name(path): path for path in paths}
     return {
         name: path
         for name, path in named.items()
         if _LEFT_OUT.isdisjoint((name, name.rpartition(".")[0]))
+        and not (router and name.startswith(_UPDATE))
     }
 
 
@@ -105,10 +110,10 @@ def vectors() -> dict[str, Path]:
     return {path.stem: path for path in sorted([*portable, *crypto])}
 
 
-def bytecode(library: Path, split: Split) -> dict[str, Path]:
+def bytecode(library: Path, split: Split, router: bool = False) -> dict[str, Path]:
     """The modules that are in the image as bytecode. `library`: CPython's."""
     compiled = {*split.nuitka, *split.cython}
-    modules = {name: path for name, path in application().items() if name not in compiled}
+    modules = {name: path for name, path in application(router).items() if name not in compiled}
     for name in stdlib_names():
         if name not in FROZEN and name not in _SET_BY_OTHERS:
             modules[name] = _library_file(library, name)

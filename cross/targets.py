@@ -25,6 +25,11 @@ class Target:
     byteorder: str
 
     @property
+    def router(self) -> bool:
+        """Whether nothing else is built like this."""
+        return self.name.startswith("mips")
+
+    @property
     def soft_float(self) -> bool:
         return "soft_float" in " ".join(self.flags)
 

@@ -3,6 +3,7 @@
 `edge/node.py` makes the services; the command line and the status pages find the rest here.
 """
 
+from contextlib import suppress
 from importlib import import_module
 
 TYPE_CHECKING = False
@@ -42,11 +43,24 @@ def commands() -> "Iterator[Command]":
 
 
 def commands_of_computers() -> "Iterator[Command]":
-    """Those for devices that are set up from a computer; a router's binary has none of them."""
-    try:
-        yield from import_module("esp32.commands").COMMANDS
-    except ModuleNotFoundError:
-        return
+    """Those for what is no router, and for devices set up from a computer: where they are there."""
+    for room in ("edge.update", "esp32"):
+        with suppress(ModuleNotFoundError):
+            yield from import_module(f"{room}.commands").COMMANDS
+
+
+def quiet_hours(config: "Config", utc: "float | None") -> bool:
+    """Whether the owner's windows pause the node at `utc`, or none of them ever does.
+
+    `utc`: in seconds from 1970, None while the time is not known.
+    """
+    from edge.tiers.schedule import schedule
+
+    timetable = schedule(config)
+    if not any(window.mode == "paused" for window in timetable.windows):
+        return True
+    now = timetable.current(utc)
+    return now is not None and now.mode == "paused"
 
 
 def look_around(config: "Config") -> "Callable[[], Fitness | None]":

@@ -14,6 +14,7 @@ from edge.log import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Coroutine
 
     from edge.commands import Arguments
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from edge.node import Node as RunningNode
     from edge.notify import Notifier
     from edge.rooms import Fitness
+    from edge.update.launch import Trial
 
 _FAILING = "failing"  # in the run directory: as old as the first of the failed starts in a row
 _LONGEST_WAIT = 600.0  # seconds
@@ -140,12 +142,24 @@ async def _serve(config: "Config", fitness: "Fitness | None", notifier: "Notifie
             _say_ready(node)
             process.is_ready()
             notifier.serving(loop, node.status.condition)
+            trial = _trial(loop)
             await stopping.wait()
+            if trial is not None:
+                trial.stopped()
             notifier.stopping()
             log.info("stopping")
     finally:
         process.hold_signals()  # the loop, which has handled them, ends
     return 0
+
+
+def _trial(loop: "AbstractEventLoop") -> "Trial | None":
+    """The trial that this version is on."""
+    with suppress(ModuleNotFoundError):  # a router's binary
+        from edge.update import launch
+
+        return launch.trial(loop)
+    return None
 
 
 def _reload(node: "RunningNode", notifier: "Notifier") -> None:

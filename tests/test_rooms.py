@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "cache": SERVICE | {"http", "models"},
     "inference": SERVICE | {"models"},
     "status": SERVICE | {"http", "page", "rooms"},
+    "update": BASE | {"crypto", "http"},
 }
 MODULES = {
     ".".join(path.relative_to(EDGE.parent).with_suffix("").parts).removesuffix(".__init__")

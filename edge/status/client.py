@@ -160,6 +160,12 @@ class Session:
             raise StatusError(shown(answer["error"], 1024))
         return answer
 
+    def process(self) -> int:
+        """The process id of the node (SO_PEERCRED, unix(7))."""
+        size = 12  # struct ucred: pid, uid, gid
+        found = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+        return int.from_bytes(found[:4], sys.byteorder)
+
     def line(self, request: "Answer", descriptor: int = -1) -> bytes:
         """The answer as it comes, without the end of its line."""
         deadline = time.monotonic() + self._wait

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import binascii
+
 from edge.cache.store import layout
 from edge.cache.store.journal import frame
 from edge.cache.store.notes import record as note
@@ -132,6 +134,11 @@ _HEADER = {
 }
 
 SEEDS: dict[str, list[bytes]] = {
+    "releases": [
+        b"kwaainet 0.2.0\nx86_64 5 " + b"ab" * 32 + b"\n",
+        b"untrusted comment: x\n" + binascii.b2a_base64(b"Ed" + bytes(72)) + b"kwaainet 0.2.0\n",
+        b"current 0.2.0\nprevious 0.1.0\ntrial 0.3.0\nrefused 0.2.9\nlock 3\n",
+    ],
     "hub_listings": [
         b'\x05[{"path":"a","xetHash":"ab","url":"https://hub/a"}, {"xetHash": null, "size": 1}]\n',
     ],

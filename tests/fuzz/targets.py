@@ -45,6 +45,9 @@ from edge.status.errors import StatusError
 from edge.status.server import _decoded
 from edge.status.verbs import _count, _target
 from edge.swarm import peerstore
+from edge.update import release
+from edge.update.errors import UpdateError
+from edge.update.place import State
 from edge.wire import (
     attestation,
     autonat,
@@ -678,6 +681,18 @@ def status_requests(data: bytes) -> None:
         _count(request)
 
 
+def releases(data: bytes) -> None:
+    key = b"untrusted comment: key\n" + binascii.b2a_base64(b"Ed" + bytes(40))
+    with contextlib.suppress(UpdateError):
+        release.opened(data, key)
+    with contextlib.suppress(UpdateError):
+        found = release.parse(data)
+        assert not release.is_newer(found.version, found.version)
+        assert all(0 <= size <= release.MAX_BINARY for size, _ in found.files.values())
+    state = State.decode(data)
+    assert State.decode(state.encode()).encode() == state.encode()
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
@@ -721,5 +736,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         models,
         manifests,
         attestations,
+        releases,
     )
 }
