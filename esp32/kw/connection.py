@@ -52,19 +52,19 @@ class Connection:
 
     # Of MicroPython's dictionaries, 29 is the last size below 256 bytes.
     __slots__ = (
+        "_body_left",
         "_ended",
         "_fill",
-        "_hold_left",
         "_kept",
         "_left",
         "_long",
         "_mark",
+        "_opening",
         "_phase",
         "_receive",
         "_stuck",
         "_through",
         "_through_ends",
-        "_through_left",
         "circuits",
         "closing",
         "flags",
@@ -103,11 +103,11 @@ class Connection:
         self._kept = 0  # end of what yamux will get, behind the tag
         self._left = 0  # bytes of the frame's plaintext that have not come
         self._long = False
-        self._through = None  # whose circuit the body goes to that is being received
-        self._through_left = 0
+        self._through = None  # whose circuit a body goes to; False: nowhere, None: it is kept
+        self._body_left = 0  # of a frame of yamux
         self._through_ends = False
         self._ended = []  # streams whose FIN waits for the tag
-        self._hold_left = 0  # of a body that is kept
+        self._opening = 0  # the first stream that what is kept opens
         self._stuck = False  # a target was not ready
 
     # --- state ---
@@ -140,7 +140,7 @@ class Connection:
 
     def unread(self, leg):
         """Bytes of `leg`'s stream that were announced and have not been passed on."""
-        through = self._through_left if self._through is leg else 0
+        through = self._body_left if self._through is leg else 0
         return through + self.mux.unread(leg.stream)
 
     # --- receiving ---
@@ -268,14 +268,14 @@ class Connection:
         rx, at, fill = self.rx, self._kept, self._fill
         going = True
         while at < fill and going:
-            if self._through_left:
-                count = self._pass_on(at, min(self._through_left, fill - at))
-                at += count
-                going = count > 0
-            elif self._hold_left:
-                count = min(self._hold_left, fill - at)
-                self._keep(at, count)
-                self._hold_left -= count
+            if self._body_left:
+                count = min(self._body_left, fill - at)
+                if self._through is None:
+                    self._keep(at, count)
+                    self._body_left -= count
+                else:
+                    count = self._pass_on(at, count)
+                    going = count > 0
                 at += count
             elif fill - at < yamux.HEADER:
                 break
@@ -302,23 +302,30 @@ class Connection:
             circuit = stream is not None and stream.owner.other is not None
             if circuit and length and not flags & (yamux.SYN | yamux.RST):
                 self.mux.admit(stream, flags, length)
-                self._through, self._through_left = stream.owner, length
+                self._through, self._body_left = stream.owner, length
                 self._through_ends = bool(flags & yamux.FIN)
                 return
-            self._hold_left = length
+            new = stream_id & 1 and 0 < self._opening <= stream_id
+            if stream is None and not new and not flags & yamux.SYN and self.mux.late(length):
+                self._through, self._body_left = False, length
+                self._through_ends = False
+                return
+            self._body_left = length
+        if flags & yamux.SYN and not self._opening:
+            self._opening = stream_id
         self._keep(at, yamux.HEADER)
 
     def _pass_on(self, at, count):
         """Give rx[at : at + count] to the other end of its circuit; how much was taken."""
         leg = self._through
-        other = leg.other
-        if other is not None:  # else its circuit has ended meanwhile
+        other = leg and leg.other
+        if other:  # else its circuit has ended
             if not other.connection.out.ready():
                 return 0
             other.connection.out.forward(other.stream, self.rx, at, count)
             self.host.relayed += count
-        self._through_left -= count
-        if not self._through_left:
+        self._body_left -= count
+        if not self._body_left:
             self._through = None
             if self._through_ends:
                 self._ended.append(leg.stream)
@@ -340,6 +347,7 @@ class Connection:
         rest = self._fill - kept
         self.rx[:rest] = self.rx[kept : self._fill]
         self._fill = self._mark = rest
-        self._kept = 0
-        self._hold_left = self.mux.unread_body
+        self._kept = self._opening = 0
+        if self._through is None:
+            self._body_left = self.mux.unread_body
         self._phase = _HEAD

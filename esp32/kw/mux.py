@@ -22,6 +22,13 @@ class Mux(yamux.Session):
             stream.acknowledged = True
             self._unacknowledged -= 1
 
+    def late(self, length):
+        """Whether so many bytes may still come for streams that this side has ended; they have."""
+        if not 0 < length <= self._late:
+            return False
+        self._late -= length
+        return True
+
     def ended(self, stream):
         """The events of a FIN on such a frame."""
         events = []

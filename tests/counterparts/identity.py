@@ -30,8 +30,8 @@ def _ed25519() -> PrivateKey:
     return PrivateKey(type=_ED25519, data=private + public)
 
 
-def _rsa() -> PrivateKey:
-    key = rsa.generate_private_key(65537, 2048)
+def rsa_key(bits: int = 2048) -> PrivateKey:
+    key = rsa.generate_private_key(65537, bits)
     der = key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     return PrivateKey(type=_RSA, data=der)
 
@@ -49,7 +49,7 @@ def _ecdsa() -> PrivateKey:
 
 KEY_TYPES: dict[str, Callable[[], PrivateKey]] = {
     "ed25519": _ed25519,
-    "rsa": _rsa,
+    "rsa": rsa_key,
     "secp256k1": _secp256k1,
     "ecdsa": _ecdsa,
 }
@@ -57,6 +57,11 @@ KEY_TYPES: dict[str, Callable[[], PrivateKey]] = {
 
 def write_key(path: Path, key_type: str = "ed25519") -> Path:
     """A new key of one of KEY_TYPES in `path`, for Setup.identity."""
-    path.write_bytes(KEY_TYPES[key_type]().encode())
+    return written(path, KEY_TYPES[key_type]())
+
+
+def written(path: Path, key: PrivateKey) -> Path:
+    """`path`, with `key` in it."""
+    path.write_bytes(key.encode())
     path.chmod(0o600)
     return path

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import struct
 from types import TracebackType
 from typing import Protocol, Self
@@ -258,6 +259,35 @@ async def circuit_between(source: Guest, target: Guest) -> tuple[yamux.Stream, y
     stream, told = await asking
     assert told.status == circuit.OK
     return stream, stop
+
+
+async def noticed(relay: Relay, target: Guest, bit: int) -> bool:
+    """Whether a circuit to `target` is reset once a `bit` of its longest frame was another.
+
+    Its source is waited for until it is closed.
+    """
+    async with Guest(relay) as source:
+        there, here = await circuit_between(source, target)
+        frame = bytearray(
+            source.sealed(source.data(there, bytes(noise.MAX_PLAINTEXT - yamux.HEADER)))
+        )
+        frame[bit // 8] ^= 1 << bit % 8
+        await source.raw(bytes(frame))
+        await source.ended.wait()
+        await target.over(here)
+        return here.id not in target.session.streams and not target.ended.is_set()
+
+
+def bits_of_a_frame(body: int, seed: int) -> dict[str, list[int]]:
+    """The bits of the longest frame by part: so many of its body, by `seed`, and all others."""
+    length = noise.FRAME_OVERHEAD - noise.TAG
+    head, tag = length + yamux.HEADER, length + noise.MAX_PLAINTEXT
+    return {
+        "length": list(range(8 * length)),
+        "header": list(range(8 * length, 8 * head)),
+        "body": random.Random(seed).sample(range(8 * head, 8 * tag), body),
+        "tag": list(range(8 * tag, 8 * (tag + noise.TAG))),
+    }
 
 
 async def stranger(relay: EspRelay, kind: str) -> str:

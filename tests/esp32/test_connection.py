@@ -23,6 +23,7 @@ from edge.wire.errors import RemoteProtocolError
 TAG = bytes(16)
 CIRCUITS, SERVICES = (1, 3), (5, 7)
 STREAMS = CIRCUITS + SERVICES
+GONE = 9  # what this side has reset, and its peer still sends on
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +143,9 @@ def by_stream(events):
 
 frames = st.lists(
     st.one_of(
-        st.tuples(st.just("data"), st.sampled_from(STREAMS), st.integers(0, 3000), st.booleans()),
+        st.tuples(
+            st.just("data"), st.sampled_from((*STREAMS, GONE)), st.integers(0, 3000), st.booleans()
+        ),
         st.tuples(st.just("credit"), st.sampled_from(STREAMS), st.integers(16384, 99999)),
         st.tuples(st.just("ping"), st.just(0), st.integers(0, 9)),
     ),
@@ -161,7 +164,7 @@ def encoded(frames):
         elif kind == "credit":
             out += struct.pack(">BBHII", 0, yamux.WINDOW_UPDATE, 0, stream, value)
         else:
-            size = value if stream in CIRCUITS else value % 100
+            size = value % 100 if stream in SERVICES else value
             ends = rest[0] and value % 5 == 0
             if ends:
                 over.add(stream)
@@ -184,6 +187,8 @@ def cut(data, sizes):
 def opened(session):
     for number in STREAMS:
         session._opened([], number)
+    session._opened([], GONE)
+    session.reset(session.streams[GONE])
     session.out = bytearray()
     return session
 

@@ -246,6 +246,27 @@ async def test_two_connections_of_one_peer_share_a_reservation() -> None:
         assert (await relay.report())["circuits"] == 2
 
 
+@asynchronous(60)
+async def test_what_was_on_its_way_into_a_circuit_that_is_gone_costs_its_source_nothing() -> None:
+    """A long frame of it, and one that opens a stream before and behind it."""
+    async with EspRelay() as relay, Guest(relay) as source:
+        await source.reserve()
+        async with Guest(relay) as target:
+            await target.reserve()
+            there, _ = await circuit_between(source, target)
+        await until(lambda: _alone(relay, 1))
+        await source.raw(source.sealed(source.data(there, bytes(30_000))))
+        streams = [source.open(circuit.HOP_ID)]
+        await source.say(source.data(there, bytes(2000)))
+        streams.append(source.open(circuit.HOP_ID))
+        await source.say(b"")
+        for stream in streams:
+            assert await source.line(stream) == multistream.VERSION
+            assert await source.line(stream) == circuit.HOP_ID
+        assert (await source.reserve()).status == circuit.OK
+        assert (await relay.report())["held"] == 1
+
+
 # --- the line is gone ---
 
 

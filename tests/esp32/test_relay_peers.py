@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.counterparts import micropython
-from tests.counterparts.base import Counterpart, Setup, asynchronous, until
+from tests.counterparts.base import Counterpart, PeerError, Setup, asynchronous, until
 from tests.counterparts.esp_relay import EspRelay
 from tests.counterparts.go_peer import P2pd
-from tests.counterparts.identity import write_key
+from tests.counterparts.identity import rsa_key, write_key, written
 from tests.counterparts.js_peer import JsPeer
 from tests.counterparts.ours_peer import OurPeer
 from tests.counterparts.py_peer import PyPeer
@@ -104,14 +104,31 @@ async def _reserves(relay: EspRelay) -> bool:
 
 
 @asynchronous(60)
-async def test_a_peer_may_have_an_rsa_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bits", (2048, 3072))
+async def test_a_peer_may_have_an_rsa_key(tmp_path: Path, bits: int) -> None:
     """KwaaiNet's bootstraps have one."""
-    identity = write_key(tmp_path / "key", "rsa")
+    identity = written(tmp_path / "key", rsa_key(bits))
     async with EspRelay() as relay, OurPeer(Setup(listen=())) as dialer:
         at = await relay.direct()
         async with P2pd(Setup(listen=(), relays=[at], identity=identity)) as listener:
             await dialer.transfer(listener.circuit(at), 64 * KIB)
         assert (await relay.report())["counters"]["memory_errors"] == 0
+
+
+@asynchronous(60)
+async def test_an_rsa_key_of_4096_bits_is_refused_and_said_to_be_too_long(tmp_path: Path) -> None:
+    identity = written(tmp_path / "key", rsa_key(4096))
+    async with EspRelay() as relay, P2pd(Setup(listen=(), identity=identity)) as peer:
+        with contextlib.suppress(PeerError):  # its own part is done with its last message
+            await peer.connect(await relay.direct())
+        await until(lambda: _says(relay, "handshake longer than 1024 bytes"))
+        report = await relay.report()
+        assert report["peers"] == report["counters"]["handshakes"] == 0
+        assert report["counters"]["memory_errors"] == 0
+
+
+async def _says(relay: EspRelay, words: str) -> bool:
+    return words in relay.log()
 
 
 @asynchronous(60)
