@@ -127,6 +127,16 @@ _CIRCUIT = (
 _TENSORS = [("blk.1.a", [8], 0, 0), ("blk.0.a", [32, 2], 2, 32), ("token_embd.weight", [8], 1, 96)]
 _VALUES = {"llama.block_count": 2, "llama.heads": [1, 2], "tokenizer.tokens": ["a", "bc"]}
 _GGUF = gguf(_TENSORS, _VALUES) + bytes(112)
+_LLAMA = {
+    "llama.block_count": 2,
+    "llama.context_length": 128,
+    "llama.embedding_length": 64,
+    "llama.feed_forward_length": 96,
+    "llama.vocab_size": 32,
+    "llama.attention.head_count": 4,
+    "llama.attention.head_count_kv": 2,
+    "llama.attention.layer_norm_rms_epsilon": 0.5,
+}
 _HEADER = {
     "__metadata__": {"a": "b"},
     "h.0.w": entry("F16", [2, 2], 0, 8),
@@ -292,6 +302,7 @@ SEEDS: dict[str, list[bytes]] = {
         gguf(_TENSORS, _VALUES, order=">", version=2) + bytes(112),
         safetensors(_HEADER, 9),
     ],
+    "specs": [manifest(gguf(_TENSORS, _LLAMA) + bytes(112)).encode()],
     "manifests": [
         manifest(_GGUF).encode(),
         ModelSet([(bytes(32), 5, bytes(range(32))), (b"a" * 32, 6, bytes(32))]).encode(),

@@ -36,6 +36,7 @@ from edge.http import request as http_request
 from edge.http import response as http_response
 from edge.http.errors import OriginError, RequestError
 from edge.http.limits import ClientLimits
+from edge.inference.engine.spec import ModelSpec
 from edge.mdns.found import near
 from edge.mdns.talk import Talk
 from edge.models import manifest as model_manifests
@@ -590,6 +591,14 @@ def manifests(data: bytes) -> None:
             assert kind.decode(data).encode() == data
 
 
+def specs(data: bytes) -> None:
+    """What a manifest says of its model can be computed, or is refused."""
+    with contextlib.suppress(ModelError):
+        spec = ModelSpec(model_manifests.Manifest.decode(data))
+        assert 0 < spec.rope_values <= spec.key <= spec.width
+        assert 0 < spec.kv_bytes_per_position(0, spec.blocks) < 1 << 48
+
+
 def attestations(data: bytes) -> None:
     with contextlib.suppress(RemoteProtocolError):
         peer, said = attestation.open_attestation(data)
@@ -735,6 +744,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         status_requests,
         models,
         manifests,
+        specs,
         attestations,
         releases,
     )
