@@ -178,17 +178,19 @@ class Guest:
         await self.say(b"")
 
     async def _serve(self) -> None:
-        with contextlib.suppress(ConnectionError):
-            while True:
-                await self.reads.wait()
-                await self._open_frames()
-                data = await self._reader.read(_BUFFER)
-                if not data:
-                    break
-                self._cipher += data
-        async with self._news:
-            self.ended.set()
-            self._news.notify_all()
+        try:
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    await self.reads.wait()
+                    await self._open_frames()
+                    data = await self._reader.read(_BUFFER)
+                    if not data:
+                        break
+                    self._cipher += data
+        finally:  # of a fault of its own, too: who waits is not to wait for ever
+            async with self._news:
+                self.ended.set()
+                self._news.notify_all()
 
     async def _open_frames(self) -> None:
         plain = bytearray(len(self._cipher) + 1)

@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+from edge.wire import yamux
 from edge.wire.circuit import OK
 from edge.wire.errors import WireError
 from tests.counterparts.base import until
@@ -110,6 +111,9 @@ async def day(_: int = 0) -> bool:
         await relay.speed(_SPEED)
         while time.monotonic() < end:
             assert (await host.reserve()).status == OK
+            host.session.forgive(
+                yamux.MAX_NUISANCES
+            )  # as a node does: the end of each circuit is one
             for _ in range(10):
                 async with Guest(relay) as visitor:
                     there, here = await circuit_between(visitor, host)
