@@ -59,7 +59,7 @@ class Soak:
         self._new = False
         await router.service("start")
         await lab.node.ready()
-        await lab.trouble("")
+        await lab.trouble()
         return router, lab
 
     async def close(self) -> None:
