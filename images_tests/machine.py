@@ -13,6 +13,7 @@ import shlex
 from pathlib import Path
 from typing import Self
 
+from cross.sources import is_security, mirrors
 from qemu_tests.console import Console, GuestError, drive
 from tests.counterparts import cache
 from tests.counterparts.base import free_port, until
@@ -21,11 +22,6 @@ SUITE = "trixie"
 BOOT_SECONDS = 300.0  # 20 on an idle machine
 PATIENCE = 180.0  # seconds for what takes a few
 _GUEST = Path(__file__).parent / "guest"
-_MIRROR = "http://deb.debian.org"
-_SOURCES = (
-    f"deb {_MIRROR}/debian {SUITE} main",
-    f"deb {_MIRROR}/debian-security {SUITE}-security main",
-)
 _PACKAGES = (
     "ca-certificates",
     "initramfs-tools",
@@ -48,8 +44,16 @@ _KERNEL_LINE = "root=/dev/vda rw console=ttyS1 quiet panic=-1"
 
 def base() -> Path:
     """The directory of kernel, initial root and disk."""
-    parts = [*_SOURCES, *_PACKAGES, _DISK, *[(_GUEST / name).read_text() for name in _FILES]]
+    parts = [*_PACKAGES, _DISK, *[(_GUEST / name).read_text() for name in _FILES]]
     return cache.install(f"debian-{SUITE}", "\n".join(parts).encode(), _make)
+
+
+def _sources() -> list[str]:
+    """Lines for apt, of the mirrors that this machine has."""
+    return [
+        f"deb {mirror} {SUITE}{'-security' if is_security(mirror) else ''} main"
+        for mirror in mirrors()
+    ]
 
 
 def _make(target: Path) -> None:
@@ -61,7 +65,7 @@ def _make(target: Path) -> None:
         ]
         enable = "systemctl enable console.service systemd-networkd.service"
         command = ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={_include()}"]
-        command += [*copies, f"--customize-hook=chroot $1 {enable}", SUITE, str(root), *_SOURCES]
+        command += [*copies, f"--customize-hook=chroot $1 {enable}", SUITE, str(root), *_sources()]
         cache.run(*command)
         for file in ("vmlinuz", "initrd.img"):
             (target / file).write_bytes((root / file).read_bytes())
