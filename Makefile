@@ -72,7 +72,7 @@ qemu-test: ## build and test the binaries for mipsel_24kc and x86_64, or QEMU=al
 	@tools/venv test dev
 	.venv/bin/pytest qemu_tests $${QEMU:+--targets $$QEMU} $(ARGS)
 
-images-test: ## what boots whole machines, or runs whole images: the Debian package, the containers
+images-test: ## whole machines, images, a cluster's API: the Debian package, containers, updates, the chart
 	@tools/need @binary @images
 	@tools/venv test dev
 	.venv/bin/pytest images_tests $(ARGS)

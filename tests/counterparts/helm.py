@@ -1,7 +1,4 @@
-"""Helm, built from its Go module in two minutes, once; and promtool of Debian's prometheus.
-
-That package is taken apart, not installed: it would start a server.
-"""
+"""Helm, built from its Go module in two minutes, once; and promtool of Debian's prometheus."""
 
 from __future__ import annotations
 
@@ -10,10 +7,10 @@ import subprocess
 from pathlib import Path
 
 from tests.counterparts import cache
+from tests.counterparts.debian_files import taken_apart
 from tests.counterparts.go_tool import go
 
 _HELM = "helm.sh/helm/v3/cmd/helm@v3.22.0"
-_DEBIAN = "prometheus"
 
 
 class HelmError(Exception):
@@ -39,17 +36,7 @@ def program() -> Path:
 
 def promtool(*words: str | Path) -> str:
     """What `promtool` prints. Raises InstallError."""
-    version = subprocess.run(
-        ["apt-cache", "policy", _DEBIAN], check=True, capture_output=True
-    ).stdout
-
-    def install(target: Path) -> None:
-        with cache.scratch() as scratch:
-            cache.run("apt-get", "download", "-q", _DEBIAN, cwd=Path(scratch))
-            (package,) = Path(scratch).glob("*.deb")
-            cache.run("dpkg-deb", "-x", package, target)
-
-    program = cache.install("promtool", version, install) / "usr" / "bin" / "promtool"
+    program = taken_apart("prometheus") / "usr" / "bin" / "promtool"
     command = [str(word) for word in (program, *words)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
