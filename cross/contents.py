@@ -94,12 +94,14 @@ def application(router: bool = False) -> dict[str, Path]:
     """
     paths = sorted((ROOT / "edge").rglob("*.py"))
     named = {_name(path): path for path in paths}
-    return {
-        name: path
-        for name, path in named.items()
-        if _LEFT_OUT.isdisjoint((name, name.rpartition(".")[0]))
-        and not (router and name.startswith(_UPDATE))
-    }
+    left_out = _LEFT_OUT | {_UPDATE} if router else _LEFT_OUT
+    return {name: path for name, path in named.items() if left_out.isdisjoint(_with_packages(name))}
+
+
+def _with_packages(name: str) -> list[str]:
+    """A module's name, and those of the packages that it is in."""
+    parts = name.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
 
 
 def vectors() -> dict[str, Path]:

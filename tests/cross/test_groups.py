@@ -108,6 +108,17 @@ def test_modules_of_all_uses_come_first_then_as_a_node_imports_them() -> None:
     assert order.ordered([full, node, status], [["w", "z"]]) == ["a", "y", "b", "z", "x", "w"]
 
 
+def test_a_package_is_left_out_with_all_that_is_in_it() -> None:
+    for router, left_out in (
+        (False, ("inference", "page")),
+        (True, ("inference", "page", "update")),
+    ):
+        inside = contents.application(router)
+        assert len(inside) > 300
+        for name in inside:
+            assert name.split(".")[1:2] not in [[each] for each in left_out], name
+
+
 def test_the_list_has_the_modules_of_a_start() -> None:
     """Those that it lacks are unpacked with many that nobody wants."""
     inside = {*contents.application(), *contents.stdlib_names()} - {*contents.FROZEN}
