@@ -71,8 +71,8 @@ class ApiServer:
 
     def __exit__(self, *_: object) -> None:
         for process in reversed(self._processes):
-            process.terminate()
-            process.wait(20)
+            process.kill()  # what is stored is not kept
+            process.wait()
         shutil.rmtree(self._folder)
 
     def apply(self, manifest: dict[str, Any]) -> dict[str, Any]:

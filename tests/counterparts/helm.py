@@ -20,8 +20,7 @@ class HelmError(Exception):
 def helm(*words: str | Path) -> str:
     """What `helm` prints. Raises HelmError, InstallError."""
     with cache.scratch() as home:
-        names = ("HELM_CONFIG_HOME", "HELM_CACHE_HOME", "HELM_DATA_HOME")
-        environment = {**os.environ, **dict.fromkeys(names, home)}
+        environment = {**os.environ, "HOME": home}  # it keeps what servers say in there
         command = [str(word) for word in (program(), *words)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -32,10 +32,7 @@ MONITORING = "monitoring.coreos.com/v1"
 EVERYTHING = {
     "metrics": {
         "enabled": True,
-        **{
-            name: {"enabled": True}
-            for name in ("podMonitor", "serviceMonitor", "rules", "dashboard")
-        },
+        **{name: {"enabled": True} for name in ("podMonitor", "rules", "dashboard")},
     }
 }
 MATRIX: dict[str, dict[str, Any]] = {
@@ -75,8 +72,11 @@ MATRIX: dict[str, dict[str, Any]] = {
         "podDisruptionBudget": {"enabled": False},
     },
     "who may read metrics": {
-        "metrics": {"enabled": True},
-        "networkPolicy": {"metricsFrom": [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]},
+        "metrics": {"enabled": True, "serviceMonitor": {"enabled": True}},
+        "networkPolicy": {
+            "metricsFrom": [{"namespaceSelector": {"matchLabels": {"a": "b"}}}],
+            "exceptNetworks": ["169.254.0.0/16", "10.0.0.0/8"],
+        },
     },
 }
 VARIABLES = {option.environment for section in SECTIONS for option in section.options()}
@@ -197,6 +197,10 @@ def test_the_node_takes_its_file(name: str, tmp_path: Path) -> None:
         ({"resources": {"requests": {"memory": "much"}}}, "memory"),
         ({"persistence": {"accessMode": "ReadWriteMany"}}, "accessMode"),
         ({"settings": {"node": {"network": {"x": 1}}}}, "network"),
+        (
+            {"metrics": {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}},
+            "twice",
+        ),
         (
             {"replicas": 2, "exposure": {"externalAddresses": ["/ip4/198.51.100.7/tcp/4001"]}},
             "one node",
