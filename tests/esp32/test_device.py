@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import os
 import socket
+import subprocess
 import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from boots import ADDRESS, RESET, Booted, Flash, slot
+from boots import ADDRESS, HERE, RESET, Booted, Flash, slot
 from guest import Guest, circuit_between
 
 from edge import crypto
@@ -26,6 +27,8 @@ from tests.relay.hosts import so
 
 HOME = {"ssid": "home", "password": "correct horse"}
 LEAST_FREE = 20_000  # bytes
+MOST_OF_MODULES = 55 * 1024  # bytes of heap
+STANDINS = HERE / "device" / "standins"
 THERE = {**HOME, "address": ADDRESS}
 
 
@@ -99,6 +102,29 @@ async def test_from_romfs_all_of_a_device_serves_eight_peers_in_its_heap(tmp_pat
         assert told["no_memory"] == told["memory_errors"] == told["faults"] == 0
         print(f"free: {told['free']} bytes")
         assert told["free"] >= LEAST_FREE
+
+
+def test_from_romfs_the_modules_leave_most_of_the_heap(tmp_path: Path) -> None:
+    """Also those that few devices load. An update is checked by itself, before any other."""
+    rom = tmp_path / "romfs.img"
+    rom.write_bytes(images.romfs_image("x86", slot()))
+    text = (
+        "import gc, standin, sys, vfs\n"
+        f"vfs.mount(vfs.VfsRom(standin.rom('{rom}')), '/rom')\n"
+        f"sys.path[:] = ['/rom', '{STANDINS}']\n"
+        "import machine, network\n"
+        "gc.collect()\n"
+        "before = gc.mem_alloc()\n"
+        "for name in ('kwboot', 'kw.device', 'kw.rsa', 'kw.wake', 'kw.portal'):\n"
+        "    __import__(name)\n"
+        "    gc.collect()\n"
+        "    print(gc.mem_alloc() - before)\n"
+    )
+    words = [micropython.micropython(), "-X", f"heapsize={micropython.HEAP}", "-c", text]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    taken = int(done.stdout.split()[-1])
+    print(f"modules: {done.stdout.split()} bytes")
+    assert taken <= MOST_OF_MODULES
 
 
 # --- records ---
